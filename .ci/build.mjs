@@ -1,0 +1,58 @@
+// Builds build/ from assembly/ and src/. Each step runs only when its inputs are newer than its outputs.
+//   node .ci/build.mjs [--fast] [--force]     --fast: the simd kernels only (development)
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const fast = process.argv.includes('--fast');
+const force = process.argv.includes('--force');
+const at = (...parts) => join(root, ...parts);
+
+function newest(path) {
+  if (!existsSync(path)) return 0;
+  const stat = statSync(path);
+  if (!stat.isDirectory()) return stat.mtimeMs;
+  return readdirSync(path).reduce((max, name) => Math.max(max, newest(join(path, name))), stat.mtimeMs);
+}
+const stale = (output, ...inputs) =>
+  force || !existsSync(output) || Math.max(...inputs.map(newest)) > statSync(output).mtimeMs;
+
+function run(label, command, args) {
+  process.stderr.write(`build: ${label}\n`);
+  const result = spawnSync(process.execPath, [at('node_modules', ...command), ...args], {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  if (result.status !== 0) process.exit(1);
+}
+
+/** A binary file as an ES module, so that every bundler carries it without configuration. */
+function inline(from, to) {
+  mkdirSync(dirname(to), { recursive: true });
+  writeFileSync(to, `export default ${JSON.stringify(readFileSync(from).toString('base64'))};\n`);
+}
+
+for (const variant of fast ? ['simd'] : ['simd', 'relaxed']) {
+  const wasm = at('build', 'kernels', `${variant}.wasm`);
+  if (stale(wasm, at('assembly'), at('asconfig.json'))) {
+    run(
+      `kernels (${variant})`,
+      ['assemblyscript', 'bin', 'asc.js'],
+      ['--config', 'asconfig.json', '--target', variant],
+    );
+  }
+  const module = at('build', 'wasm', `binary.${variant}.js`);
+  if (stale(module, wasm)) inline(wasm, module);
+}
+for (const name of existsSync(at('src', 'data')) ? readdirSync(at('src', 'data')) : []) {
+  const module = at('build', 'data', `${name.replace(/\.csv\.gz$/, '')}.binary.js`);
+  if (name.endsWith('.csv.gz') && stale(module, at('src', 'data', name)))
+    inline(at('src', 'data', name), module);
+}
+const info = at('build', '.tsbuildinfo');
+if (stale(info, at('src'), at('tsconfig.json'), at('package.json'))) {
+  run('typescript', ['typescript', 'bin', 'tsc'], ['-p', 'tsconfig.json']);
+  if (existsSync(info)) writeFileSync(info, readFileSync(info)); // tsc leaves the file alone when nothing changed
+}

@@ -1,0 +1,3 @@
+import type { AnyJob } from '../wasm/engine.js';
+
+export const dynamicsJobs: readonly AnyJob[] = [];

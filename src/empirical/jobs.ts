@@ -1,0 +1,3 @@
+import type { AnyJob } from '../wasm/engine.js';
+
+export const empiricalJobs: readonly AnyJob[] = [];

@@ -1,0 +1,15 @@
+/**
+ * What happens as a network gets wide: scaling limits, infinite-width kernels, exact predictions, and finite nets.
+ * @module
+ */
+export { createEngine, supportedVariants, NumericalError, UnsupportedError } from './wasm/engine.js';
+export type { Engine, EngineOptions, Variant } from './wasm/engine.js';
+export * from './math/index.js';
+export * from './net/index.js';
+export * from './kernel/index.js';
+export * from './predict/index.js';
+export * from './empirical/index.js';
+export * from './scaling/index.js';
+export * from './dynamics/index.js';
+export * from './data/index.js';
+export * from './report/index.js';

@@ -1,0 +1,21 @@
+import type { AnyJob } from '../wasm/engine.js';
+import { dynamicsJobs } from '../dynamics/jobs.js';
+import { empiricalJobs } from '../empirical/jobs.js';
+import { kernelJobs } from '../kernel/jobs.js';
+import { mathJobs } from '../math/jobs.js';
+import { netJobs } from '../net/jobs.js';
+import { predictJobs } from '../predict/jobs.js';
+import { scalingJobs } from '../scaling/jobs.js';
+
+const all: readonly AnyJob[] = [
+  ...mathJobs,
+  ...netJobs,
+  ...kernelJobs,
+  ...predictJobs,
+  ...empiricalJobs,
+  ...scalingJobs,
+  ...dynamicsJobs,
+];
+
+/** Every job a worker can run, by name. */
+export const jobs: ReadonlyMap<string, AnyJob> = new Map(all.map((job) => [job.name, job]));

@@ -1,0 +1,41 @@
+// What runs inside a worker: one core, one job at a time.
+import { workerPort } from '#platform';
+import { createCore, type Core } from '../wasm/core.js';
+import { toPlainError } from '../wasm/errors.js';
+import type { FromWorker, ToWorker } from '../wasm/pool.js';
+import { jobs } from './table.js';
+
+const port = workerPort();
+let core: Promise<Core> | null = null;
+
+port.onMessage((message) => {
+  const order = message as ToWorker;
+  if (order.type === 'start') {
+    core = createCore(order);
+    core.catch(() => {}); // reported by the first job
+  } else void run(order.job, order.params);
+});
+
+async function run(name: string, params: unknown): Promise<void> {
+  const send = (message: FromWorker, transfer: ArrayBuffer[] = []): void => port.post(message, transfer);
+  try {
+    const job = jobs.get(name);
+    if (!job || !core) throw new TypeError(`worker: unknown job '${name}'. List it in jobs/table.ts.`);
+    const value = await job.run(await core, params, {
+      send: (message) => send({ type: 'message', value: message }),
+    });
+    send({ type: 'done', value }, buffersOf(value));
+  } catch (error) {
+    send({ type: 'failed', error: toPlainError(error) });
+  }
+}
+
+/** The buffers of a result, which the worker hands over instead of copying. */
+function buffersOf(value: unknown, found: Set<ArrayBuffer> = new Set()): ArrayBuffer[] {
+  if (ArrayBuffer.isView(value)) {
+    if (value.buffer instanceof ArrayBuffer) found.add(value.buffer);
+  } else if (Array.isArray(value)) for (const item of value) buffersOf(item, found);
+  else if (value && typeof value === 'object')
+    for (const item of Object.values(value)) buffersOf(item, found);
+  return [...found];
+}

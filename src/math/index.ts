@@ -1,0 +1,2 @@
+export { tensor, type NestedArray, type Tensor, type TensorLike } from './tensor.js';
+export { matmul } from './matmul.js';

@@ -1,0 +1,101 @@
+/** A dense array in ordinary JS memory: row-major, samples first, channels last. The array's type is the dtype. */
+export interface Tensor<A extends Float64Array | Float32Array = Float64Array | Float32Array> {
+  readonly data: A;
+  readonly shape: readonly number[];
+}
+
+/** Nested arrays of numbers, all of one shape. */
+export type NestedArray = number | readonly NestedArray[];
+export type TensorLike = Tensor | NestedArray;
+
+/** The number of entries of a shape; RangeError unless every axis is a whole number >= 0. */
+export function sizeOf(shape: readonly number[]): number {
+  let size = 1;
+  for (const axis of shape) {
+    if (!Number.isSafeInteger(axis) || axis < 0) {
+      throw new RangeError(
+        `tensor: every axis of a shape must be a whole number >= 0, got [${shape.join(', ')}]`,
+      );
+    }
+    size *= axis;
+  }
+  return size;
+}
+
+/** Wraps `data` (not copied) as a tensor of `shape` (default: one axis). RangeError when the sizes differ. */
+export function tensor<A extends Float64Array | Float32Array>(data: A, shape?: readonly number[]): Tensor<A>;
+export function tensor(data: NestedArray): Tensor<Float64Array>;
+export function tensor(data: Float64Array | Float32Array | NestedArray, shape?: readonly number[]): Tensor {
+  if (data instanceof Float64Array || data instanceof Float32Array) {
+    const dims = Object.freeze([...(shape ?? [data.length])]);
+    if (sizeOf(dims) !== data.length) {
+      throw new RangeError(
+        `tensor: shape [${dims.join(', ')}] has ${sizeOf(dims)} entries, the data ${data.length}`,
+      );
+    }
+    return { data, shape: dims };
+  }
+  return fromNested(data);
+}
+
+/** Accepts a tensor or nested arrays; `name` is what the error calls it. */
+export function asTensor(value: TensorLike, name = 'tensor'): Tensor {
+  if (typeof value === 'object' && value !== null && 'data' in value && 'shape' in value) {
+    if (!(value.data instanceof Float64Array) && !(value.data instanceof Float32Array)) {
+      throw new TypeError(`${name}: data must be a Float64Array or Float32Array`);
+    }
+    return tensor(value.data, value.shape);
+  }
+  if (typeof value !== 'number' && !Array.isArray(value)) {
+    throw new TypeError(
+      `${name}: expected a tensor { data, shape } or nested arrays of numbers, got ${typeof value}`,
+    );
+  }
+  return fromNested(value);
+}
+
+function fromNested(value: NestedArray): Tensor<Float64Array> {
+  const shape: number[] = [];
+  for (let level = value; typeof level !== 'number'; level = level[0]!) {
+    shape.push(level.length);
+    if (level.length === 0) break;
+  }
+  const data = new Float64Array(sizeOf(shape));
+  let next = 0;
+  const walk = (level: NestedArray, depth: number): void => {
+    if (depth === shape.length) {
+      if (typeof level !== 'number')
+        throw new RangeError('tensor: nested arrays must all have the same shape');
+      data[next++] = level;
+      return;
+    }
+    if (typeof level === 'number' || level.length !== shape[depth]) {
+      throw new RangeError(
+        `tensor: nested arrays must all have the same shape; expected ${shape[depth]} entries at depth ${depth}`,
+      );
+    }
+    for (const item of level) walk(item, depth + 1);
+  };
+  walk(value, 0);
+  return { data, shape };
+}
+
+/** RangeError naming the first NaN or infinite entry of `value`. */
+export function assertFinite({ data, shape }: Tensor, name: string): void {
+  for (let i = 0; i < data.length; i++) {
+    if (!Number.isFinite(data[i]!)) {
+      throw new RangeError(
+        `${name}: entry ${indexOf(i, shape)} is ${data[i]}. Remove or impute missing values first.`,
+      );
+    }
+  }
+}
+
+function indexOf(flat: number, shape: readonly number[]): string {
+  const index: number[] = [];
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    index.unshift(flat % shape[axis]!);
+    flat = Math.floor(flat / shape[axis]!);
+  }
+  return `[${index.join(', ')}]`;
+}

@@ -1,0 +1,9 @@
+/** The two ends of a worker, the same in Node and in browsers. */
+export interface Port {
+  post(message: unknown, transfer?: readonly ArrayBuffer[]): void;
+  onMessage(handler: (message: unknown) => void): void;
+  onError(handler: (error: Error) => void): void;
+  /** Whether this worker alone may keep a Node process alive (no effect in browsers). */
+  hold(alive: boolean): void;
+  close(): void;
+}

@@ -1,0 +1,112 @@
+// The face of wasm/: everything outside this folder imports from here only.
+import { cores } from '#platform';
+import { compileKernels, createCore, type Core } from './core.js';
+import type { Variant } from './features.js';
+import type { Job, JobContext, RunOptions } from './job.js';
+import { Pool } from './pool.js';
+
+export type { Core } from './core.js';
+export type { Kernels } from './abi/index.js';
+export { supportedVariants, type Variant } from './features.js';
+export {
+  bytesPerElement,
+  dtypeOf,
+  Heap,
+  Region,
+  slice,
+  type Allocator,
+  type DType,
+  type DTypes,
+  type FloatType,
+  type Ptr,
+  type Ticket,
+} from './heap.js';
+export { defineJob, type AnyJob, type Job, type JobContext, type RunOptions } from './job.js';
+export { NumericalError, UnsupportedError, type NumericalDetails } from './errors.js';
+
+export interface EngineOptions {
+  /** `simd`: equal bits everywhere. `relaxed`: fused multiply-add, faster. `auto` (default): the fastest here. */
+  readonly variant?: Variant | 'auto';
+  /** Workers of the pool; 0 (default) runs everything inline; `'auto'`: one per core. Results do not depend on it. */
+  readonly workers?: number | 'auto';
+  /** Bytes one operation may use before it tiles; default 1 GiB. */
+  readonly memoryBytes?: number;
+  /** A compiled module (exported as `infinite-width/kernels/simd.wasm`), where compiling bytes is not allowed. */
+  readonly wasm?: WebAssembly.Module;
+}
+
+/** Compiled kernels, their memory and a worker pool. Make one, use it for everything, `dispose()` it. */
+export interface Engine extends Core {
+  readonly workers: number;
+  /** Runs a job on a worker, or inline when there are none. */
+  run<P, R>(job: Job<P, R>, params: P, options?: RunOptions): Promise<R>;
+  /** Runs a job once per entry, in parallel; results in the order of `list`, bit-equal for any number of workers. */
+  map<P, R>(job: Job<P, R>, list: readonly P[], options?: RunOptions): Promise<R[]>;
+  dispose(): void;
+  [Symbol.dispose](): void;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Compiles the kernels and starts the workers. Throws `UnsupportedError` without WebAssembly SIMD. */
+export async function createEngine(options: EngineOptions = {}): Promise<Engine> {
+  const workers = workerCount(options.workers ?? 0);
+  const memoryBytes = positive('memoryBytes', options.memoryBytes ?? 2 ** 30);
+  const { variant, module } = options.wasm
+    ? {
+        variant: options.variant === 'relaxed' ? ('relaxed' as const) : ('simd' as const),
+        module: options.wasm,
+      }
+    : await compileKernels(options.variant ?? 'auto');
+  const core = await createCore({ variant, memoryBytes, module });
+  const pool = workers > 0 ? new Pool(workers, { type: 'start', module, variant, memoryBytes }) : null;
+
+  const map = async <P, R>(job: Job<P, R>, list: readonly P[], run: RunOptions = {}): Promise<R[]> =>
+    pool ? ((await pool.map(job.name, list, run)) as R[]) : inline(core, job, list, run);
+  const dispose = (): void => pool?.close();
+  return {
+    ...core,
+    workers,
+    map,
+    run: async (job, params, run) => (await map(job, [params], run))[0]!,
+    dispose,
+    [Symbol.dispose]: dispose,
+    [Symbol.asyncDispose]: async () => dispose(),
+  };
+}
+
+async function inline<P, R>(
+  core: Core,
+  job: Job<P, R>,
+  list: readonly P[],
+  options: RunOptions,
+): Promise<R[]> {
+  const results: R[] = [];
+  let breath = performance.now();
+  for (const [index, params] of list.entries()) {
+    options.signal?.throwIfAborted();
+    const context: JobContext = { send: (message) => options.onMessage?.(message, index) };
+    results.push(await job.run(core, params, context));
+    options.onDone?.(index + 1, list.length);
+    if (performance.now() - breath > 30) {
+      await new Promise((resolve) => setTimeout(resolve)); // let timers, input and aborts through
+      breath = performance.now();
+    }
+  }
+  return results;
+}
+
+function workerCount(workers: number | 'auto'): number {
+  if (workers === 'auto') return cores();
+  if (!Number.isInteger(workers) || workers < 0 || workers > 256) {
+    throw new RangeError(
+      `createEngine: workers must be 'auto' or a whole number from 0 to 256, got ${workers}`,
+    );
+  }
+  return workers;
+}
+
+function positive(name: string, value: number): number {
+  if (!(value > 0) || !Number.isFinite(value))
+    throw new RangeError(`createEngine: ${name} must be positive, got ${value}`);
+  return value;
+}

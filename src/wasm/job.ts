@@ -1,0 +1,33 @@
+import type { Core } from './core.js';
+
+/** What a running job may use beside its parameters. */
+export interface JobContext {
+  /** Sends an intermediate value to the caller's `onMessage`. */
+  send(message: unknown): void;
+}
+
+/**
+ * A named pure function of plain data (JSON values and typed arrays), the only unit of parallelism. The same
+ * parameters give the same bits whichever worker runs it. Every job must be listed in jobs/table.ts.
+ */
+export interface Job<P, R> {
+  readonly name: string;
+  readonly run: (core: Core, params: P, context: JobContext) => R | Promise<R>;
+}
+
+export function defineJob<P, R>(name: string, run: Job<P, R>['run']): Job<P, R> {
+  return { name, run };
+}
+
+export interface RunOptions {
+  /** Aborting rejects with the signal's reason and stops the work at once. */
+  readonly signal?: AbortSignal | undefined;
+  /** Values a job sends while it runs; `index` is its place in the list given to `map`. */
+  readonly onMessage?: ((message: unknown, index: number) => void) | undefined;
+  /** Called in completion order as results arrive. */
+  readonly onDone?: ((done: number, total: number) => void) | undefined;
+}
+
+/** A job of unknown parameters, as tables hold it. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+export type AnyJob = Job<any, any>;

@@ -1,0 +1,156 @@
+import { spawnWorker } from '#platform';
+import type { Port } from '../platform/port.js';
+import { fromPlainError, type PlainError } from './errors.js';
+import type { RunOptions } from './job.js';
+
+/** What main thread and worker say to each other. */
+export type ToWorker =
+  | {
+      readonly type: 'start';
+      readonly module: WebAssembly.Module;
+      readonly variant: 'simd' | 'relaxed';
+      readonly memoryBytes: number;
+    }
+  | { readonly type: 'run'; readonly job: string; readonly params: unknown };
+export type FromWorker =
+  | { readonly type: 'message'; readonly value: unknown }
+  | { readonly type: 'done'; readonly value: unknown }
+  | { readonly type: 'failed'; readonly error: PlainError };
+
+interface Task {
+  readonly job: string;
+  readonly params: unknown;
+  readonly onMessage: (value: unknown) => void;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface Slot {
+  port: Port;
+  task: Task | null;
+}
+
+/** A fixed number of workers and a queue. A cancelled task's worker is replaced, so cancelling is immediate. */
+export class Pool {
+  readonly #slots: Slot[] = [];
+  readonly #queue: Task[] = [];
+  readonly #start: ToWorker;
+  #closed = false;
+
+  constructor(size: number, start: Extract<ToWorker, { type: 'start' }>) {
+    this.#start = start;
+    for (let i = 0; i < size; i++) {
+      const slot: Slot = { port: null as unknown as Port, task: null };
+      this.#open(slot);
+      this.#slots.push(slot);
+    }
+  }
+
+  /** Runs `job` once per entry of `list`; results keep the order of `list`. */
+  async map(
+    job: string,
+    list: readonly unknown[],
+    { signal, onMessage, onDone }: RunOptions,
+  ): Promise<unknown[]> {
+    signal?.throwIfAborted();
+    const tasks: Task[] = [];
+    let done = 0;
+    const all = list.map(
+      (params, index) =>
+        new Promise<unknown>((resolve, reject) => {
+          const task: Task = {
+            job,
+            params,
+            onMessage: (value) => onMessage?.(value, index),
+            resolve: (value) => {
+              onDone?.(++done, list.length);
+              resolve(value);
+            },
+            reject,
+          };
+          tasks.push(task);
+          this.#queue.push(task);
+        }),
+    );
+    const abort = (): void => this.#cancel(tasks, signal?.reason);
+    signal?.addEventListener('abort', abort);
+    this.#next();
+    try {
+      return await Promise.all(all);
+    } catch (error) {
+      this.#cancel(tasks, error); // one failure makes the rest useless
+      throw error;
+    } finally {
+      signal?.removeEventListener('abort', abort);
+    }
+  }
+
+  close(): void {
+    this.#closed = true;
+    const error = new Error('engine: disposed while jobs were running');
+    for (const task of this.#queue.splice(0)) task.reject(error);
+    for (const slot of this.#slots) {
+      slot.task?.reject(error);
+      slot.task = null;
+      slot.port.close();
+    }
+  }
+
+  #open(slot: Slot): void {
+    const port = spawnWorker();
+    slot.port = port;
+    port.onMessage((message) => slot.port === port && this.#receive(slot, message as FromWorker));
+    port.onError((error) => {
+      if (slot.port !== port) return;
+      const task = slot.task;
+      slot.task = null;
+      if (!this.#closed) this.#open(slot);
+      task?.reject(error);
+      this.#next();
+    });
+    port.post(this.#start);
+  }
+
+  #receive(slot: Slot, message: FromWorker): void {
+    const task = slot.task;
+    if (!task) return;
+    if (message.type === 'message') return task.onMessage(message.value);
+    slot.task = null;
+    slot.port.hold(false);
+    if (message.type === 'done') task.resolve(message.value);
+    else task.reject(fromPlainError(message.error));
+    this.#next();
+  }
+
+  #next(): void {
+    for (const slot of this.#slots) {
+      if (slot.task || this.#closed) continue;
+      const task = this.#queue.shift();
+      if (!task) return;
+      slot.task = task;
+      slot.port.hold(true);
+      try {
+        slot.port.post({ type: 'run', job: task.job, params: task.params } satisfies ToWorker);
+      } catch (error) {
+        slot.task = null;
+        slot.port.hold(false);
+        task.reject(error);
+      }
+    }
+  }
+
+  #cancel(tasks: readonly Task[], reason: unknown): void {
+    const gone = new Set(tasks);
+    for (let i = this.#queue.length - 1; i >= 0; i--) {
+      if (gone.has(this.#queue[i]!)) this.#queue.splice(i, 1)[0]!.reject(reason);
+    }
+    for (const slot of this.#slots) {
+      if (!slot.task || !gone.has(slot.task)) continue;
+      slot.task.reject(reason);
+      slot.task = null;
+      slot.port.close();
+      if (!this.#closed) this.#open(slot);
+    }
+    this.#next();
+  }
+}
