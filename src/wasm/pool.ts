@@ -52,6 +52,7 @@ export class Pool {
     list: readonly unknown[],
     { signal, onMessage, onDone }: RunOptions,
   ): Promise<unknown[]> {
+    if (this.#closed) throw new Error('engine: disposed; create another one');
     signal?.throwIfAborted();
     const tasks: Task[] = [];
     let done = 0;
