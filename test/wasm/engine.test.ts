@@ -4,7 +4,11 @@ import { fromPlainError, NumericalError, toPlainError } from '#build/wasm/errors
 import { defineJob } from '#build/wasm/engine.js';
 import { describe, expect, it } from 'vitest';
 
-const square = (n: number) => tensor(Float64Array.from({ length: n * n }, (_, i) => 1 / (i + 1)), [n, n]);
+const square = (n: number) =>
+  tensor(
+    Float64Array.from({ length: n * n }, (_, i) => 1 / (i + 1)),
+    [n, n],
+  );
 
 describe('engine', () => {
   it('gives the same bits for 0, 1 and 2 workers', async () => {
@@ -50,7 +54,13 @@ describe('engine', () => {
   it('rejects at once when the signal is already aborted', async () => {
     for (const workers of [0, 1]) {
       await using engine = await createEngine({ variant: 'simd', workers });
-      await expect(engine.run(gemmJob, { a: square(2), b: square(2) }, { signal: AbortSignal.abort(new Error('before')) })).rejects.toThrow('before');
+      await expect(
+        engine.run(
+          gemmJob,
+          { a: square(2), b: square(2) },
+          { signal: AbortSignal.abort(new Error('before')) },
+        ),
+      ).rejects.toThrow('before');
     }
   });
 
@@ -58,7 +68,12 @@ describe('engine', () => {
     await using engine = await createEngine({ variant: 'simd', workers: 1 });
     const huge = { data: new Float64Array(0), shape: [2 ** 16, 2 ** 16] };
     await expect(engine.run(gemmJob, { a: huge, b: huge })).rejects.toThrow(RangeError);
-    await expect(engine.run(defineJob('nowhere', () => 0), null)).rejects.toThrow("unknown job 'nowhere'");
+    await expect(
+      engine.run(
+        defineJob('nowhere', () => 0),
+        null,
+      ),
+    ).rejects.toThrow("unknown job 'nowhere'");
     const revived = fromPlainError(toPlainError(new NumericalError('singular', { minEigenvalue: -1 })));
     expect(revived).toBeInstanceOf(NumericalError);
     expect((revived as NumericalError).details).toEqual({ minEigenvalue: -1 });
