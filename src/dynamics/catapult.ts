@@ -44,7 +44,8 @@ const DIVERGED = 1e50;
 export function catapult(options: CatapultOptions): CatapultTrace {
   const { learningRate, width, f0 = 1, lambda0 = 1, steps = 10_000, tolerance = 1e-30 } = options;
   for (const [name, value] of Object.entries({ learningRate, width, lambda0, steps })) {
-    if (!(value > 0) || !Number.isFinite(value)) throw new RangeError(`catapult: ${name} must be positive, got ${value}`);
+    if (!(value > 0) || !Number.isFinite(value))
+      throw new RangeError(`catapult: ${name} must be positive, got ${value}`);
   }
   if (!Number.isFinite(f0)) throw new RangeError(`catapult: f0 must be finite, got ${f0}`);
   const f: number[] = [f0];

@@ -1,1 +1,7 @@
-export { catapult, catapultPhase, type CatapultOptions, type CatapultPhase, type CatapultTrace } from './catapult.js';
+export {
+  catapult,
+  catapultPhase,
+  type CatapultOptions,
+  type CatapultPhase,
+  type CatapultTrace,
+} from './catapult.js';

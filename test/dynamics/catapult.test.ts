@@ -28,7 +28,9 @@ describe('catapult', () => {
   });
 
   it('peaks later for wider nets, as log n', () => {
-    const peaks = [1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8].map((width) => catapult({ learningRate: 3, width }).maxLossStep);
+    const peaks = [1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8].map(
+      (width) => catapult({ learningRate: 3, width }).maxLossStep,
+    );
     expect(peaks).toEqual([2, 4, 6, 7, 9, 11, 12]);
   });
 
