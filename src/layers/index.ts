@@ -1,1 +1,2 @@
-export {};
+export type * from './vocabulary.js';
+export type { Shape, Shaped } from './shapes.js';

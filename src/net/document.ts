@@ -1,0 +1,110 @@
+// The Net document: JSON in, a frozen tree with every default filled in out.
+import { layerLabel, VOCABULARY } from '../layers/fields.js';
+import type { Layer, LayerName } from '../layers/vocabulary.js';
+import { checkChain } from './chain.js';
+
+/** A layer as written: fields with defaults may be left out. */
+export interface LayerDocument {
+  readonly layer: string;
+  readonly [field: string]: unknown;
+}
+/** A network as written; a bare array is a serial. */
+export type NetDocument = LayerDocument | Layer | readonly NetDocument[];
+/** A network as parsed. */
+export type Net = Layer;
+
+const parsed = new WeakSet<object>();
+
+/**
+ * Checks a Net document and fills in its defaults. Parsing a parsed net returns it. Errors (`RangeError`, `TypeError`)
+ * name the layer by path, such as `layers.3 (conv)`, and the rule.
+ */
+export function parseNet(document: NetDocument): Net {
+  if (typeof document === 'object' && document !== null && parsed.has(document)) return document as Net;
+  const net = parseLayer(document, '');
+  checkChain(net);
+  parsed.add(net);
+  return net;
+}
+
+/** The shortest document of a parsed net: fields equal to their defaults are left out. */
+export function toJson(net: NetDocument): LayerDocument {
+  return shorten(parseNet(net));
+}
+
+/** @internal one layer without the checks of the whole; builders use it on what they are given. */
+export function parseLayer(document: unknown, path: string): Layer {
+  if (Array.isArray(document)) return parseLayer({ layer: 'serial', layers: document }, path);
+  if (typeof document !== 'object' || document === null) {
+    throw new TypeError(
+      `net: ${path || 'the net'} must be a layer such as { "layer": "relu" } or a list of layers, got ${JSON.stringify(document)}.`,
+    );
+  }
+  const given = document as Record<string, unknown>;
+  const name = given['layer'];
+  if (typeof name !== 'string' || !Object.hasOwn(VOCABULARY, name)) {
+    throw new RangeError(
+      `net: ${path || 'the net'} has unknown layer ${JSON.stringify(name)}. Layers: ${Object.keys(VOCABULARY).join(', ')}.`,
+    );
+  }
+  return Object.freeze(parseFields(given, name as LayerName, path)) as unknown as Layer;
+}
+
+function parseFields(given: Record<string, unknown>, name: LayerName, path: string): object {
+  const fields = VOCABULARY[name];
+  const label = layerLabel(path, name);
+  for (const key of Object.keys(given)) {
+    if (key === 'layer' || Object.hasOwn(fields, key)) continue;
+    const allowed = Object.keys(fields);
+    throw new RangeError(
+      `net: ${label} has unknown field "${key}". ${allowed.length ? `Fields: ${allowed.join(', ')}.` : 'It has no fields.'}`,
+    );
+  }
+  const result: Record<string, unknown> = { layer: name };
+  for (const [key, field] of Object.entries(fields)) {
+    const isGiven = given[key] !== undefined;
+    if (!isGiven && !field.fallback) {
+      throw new RangeError(`net: ${label} needs "${key}": ${field.rule}.`);
+    }
+    const value = isGiven ? given[key] : field.fallback!(given);
+    if (!field.accepts(value)) {
+      throw new RangeError(`net: ${label}: "${key}" must be ${field.rule}, got ${JSON.stringify(value)}.`);
+    }
+    result[key] = parseChild(key, field.normalise ? field.normalise(value) : value, path);
+  }
+  for (const size of ['filter', 'window'] as const) {
+    const sizes = result[size] as number[] | undefined;
+    const strides = result['strides'] as number[] | undefined;
+    if (sizes && strides && sizes.length !== strides.length) {
+      throw new RangeError(
+        `net: ${label}: "strides" must have one entry per entry of "${size}", got ${JSON.stringify(strides)} for ${JSON.stringify(sizes)}.`,
+      );
+    }
+  }
+  return result;
+}
+
+function parseChild(key: string, value: unknown, path: string): unknown {
+  const at = (part: string | number): string => (path ? `${path}.${part}` : `${part}`);
+  if (key === 'net') return parseLayer(value, at('net'));
+  if (key === 'layers' || key === 'branches') {
+    return Object.freeze((value as unknown[]).map((child, i) => parseLayer(child, at(`${key}.${i}`))));
+  }
+  return freeze(value);
+}
+
+function freeze(value: unknown): unknown {
+  return Array.isArray(value) ? Object.freeze(value.map(freeze)) : value;
+}
+
+function shorten(layer: Layer): LayerDocument {
+  const result: Record<string, unknown> = { layer: layer.layer };
+  const given = layer as unknown as Record<string, unknown>;
+  for (const [key, field] of Object.entries(VOCABULARY[layer.layer])) {
+    const value = given[key];
+    if (key === 'net') result[key] = shorten(value as Layer);
+    else if (key === 'layers' || key === 'branches') result[key] = (value as Layer[]).map(shorten);
+    else if (JSON.stringify(value) !== JSON.stringify(field.fallback?.(given))) result[key] = value;
+  }
+  return result as LayerDocument;
+}
