@@ -2,6 +2,7 @@
  * What happens as a network gets wide: scaling limits, infinite-width kernels, exact predictions, and finite nets.
  * @module
  */
+export { version } from './version.js';
 export { createEngine, supportedVariants, NumericalError, UnsupportedError } from './wasm/engine.js';
 export type { Engine, EngineOptions, Variant } from './wasm/engine.js';
 export * from './math/index.js';

@@ -1,1 +1,6 @@
-export {};
+export { readNpy, writeNpy } from './npy.js';
+export { readNpz, writeNpz, type Npz } from './npz.js';
+export { readCsv, writeCsv, type Csv, type CsvOptions } from './csv.js';
+export { readIdx } from './idx.js';
+export { readCifar, type LabelledImages } from './cifar.js';
+export { loadDigits, type Digits } from './digits.js';

@@ -1,0 +1,42 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from 'commander';
+import { version } from '../version.js';
+import { exitCodeOf, messageOf } from './errors.js';
+
+const program = new Command('infinite-width')
+  .description(
+    'What happens as a neural network gets wide: scaling limits, infinite-width kernels, exact predictions, finite nets.',
+  )
+  .version(version)
+  .exitOverride()
+  .showSuggestionAfterError()
+  .addHelpText(
+    'after',
+    `
+Examples:
+  infinite-width demo
+  infinite-width kernel --net net.json --x a.npy --out k.npz
+  infinite-width scaling classify --q-sigma -1/2 --q-tilde 0
+
+Exit codes: 0 done, 1 the computation failed, 2 wrong usage or input.`,
+  );
+
+// In the order of the help. Each verb: one import above, one line here.
+const verbs: readonly ((program: Command) => void)[] = [];
+for (const register of verbs) register(program);
+
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0); // the reader has seen enough
+  throw error;
+});
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = exitCodeOf(error);
+  if (!(error instanceof CommanderError)) report(error);
+}
+
+function report(error: unknown): void {
+  const stack = process.argv.includes('--debug') && error instanceof Error ? error.stack : undefined;
+  process.stderr.write(`error: ${stack ?? messageOf(error)}\n`);
+}
