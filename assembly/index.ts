@@ -1,5 +1,6 @@
 // The ABI: only re-exports, the same list for every variant. Typed in src/wasm/abi.
 export * from './gemm';
+export * from './random';
 
 /** First byte after the static data: where the heap may start. */
 export function heapBase(): usize { return __heap_base; }
