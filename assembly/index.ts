@@ -1,6 +1,8 @@
 // The ABI: only re-exports, the same list for every variant. Typed in src/wasm/abi.
 export * from './gemm';
 export * from './random';
+export * from './linalg';
+export * from './cholesky';
 
 /** First byte after the static data: where the heap may start. */
 export function heapBase(): usize { return __heap_base; }

@@ -1,44 +1,135 @@
-import {
-  defineJob,
-  type Core,
-  type Engine,
-  type FloatType,
-  type Job,
-  type Ptr,
-  type Ticket,
-} from '../wasm/engine.js';
+// Matrix products. Synchronous building blocks work on tickets inside `core.heap.scope(...)`, in f32 or f64 by the
+// tickets' dtype; matrices are row-major and `ld*` options are leading dimensions in elements. `matmul` is the public form.
+import { defineJob, type Core, type Engine, type FloatType, type Job, type Ticket } from '../wasm/engine.js';
 import { asTensor, type Tensor, type TensorLike } from './tensor.js';
 
-/** C = alpha op(A) op(B) + beta C on tickets; `m, n, k` are those of the product. Synchronous; the building block. */
+type Names =
+  'gemm' | 'gram' | 'gemv' | 'symv' | 'mirror' | 'cholesky' | 'solveLower' | 'solveRight' | 'logDeterminant';
+
+/** @internal The kernel `name` for `dtype`: the one place where a dtype known only at run time picks an export. */
+export function floatKernel(core: Core, name: Names, dtype: FloatType): (...args: number[]) => number {
+  return core.kernels[`${name}_${dtype}`] as unknown as (...args: number[]) => number;
+}
+
+/** @internal Calls `fn` with the address of gemm's working memory (about 9 MB, reused by the heap). */
+export function withWork<T>(core: Core, fn: (work: number) => T): T {
+  return core.heap.scope((scope) => fn(scope.alloc('u8', core.kernels.gemmWorkBytes()).ptr));
+}
+
+/** @internal RangeError unless `ticket` holds `rows` rows of `cols` elements, `ld` apart. */
+export function fits(where: string, ticket: Ticket, rows: number, cols: number, ld: number): void {
+  if (!(Number.isInteger(rows) && Number.isInteger(cols) && rows >= 0 && cols >= 0)) {
+    throw new RangeError(`${where}: sizes must be whole numbers >= 0, got ${rows} x ${cols}`);
+  }
+  if (ld < cols || (rows > 0 && (rows - 1) * ld + cols > ticket.length)) {
+    throw new RangeError(
+      `${where}: ${rows} x ${cols} with leading dimension ${ld} does not fit in ${ticket.length} elements`,
+    );
+  }
+}
+
+export interface GemmOptions {
+  readonly transA?: boolean;
+  readonly transB?: boolean;
+  /** Default 1. */
+  readonly alpha?: number;
+  /** Default 0: C is not read. */
+  readonly beta?: number;
+  readonly lda?: number;
+  readonly ldb?: number;
+  readonly ldc?: number;
+}
+
+/** C = alpha op(A) op(B) + beta C; `m, n, k` are those of the product, op(A) m x k. C may not overlap A or B. */
 export function gemm<D extends FloatType>(
   core: Core,
   a: Ticket<D>,
   b: Ticket<D>,
   c: Ticket<D>,
   [m, n, k]: readonly [number, number, number],
-  options: { transA?: boolean; transB?: boolean; alpha?: number; beta?: number } = {},
+  options: GemmOptions = {},
 ): void {
   const { transA = false, transB = false, alpha = 1, beta = 0 } = options;
-  const kernel = core.kernels[a.dtype === 'f32' ? 'gemm_f32' : 'gemm_f64'] as (...args: unknown[]) => void;
-  core.heap.scope((scope) => {
-    const work = scope.alloc('u8', core.kernels.gemmWorkBytes()).ptr;
-    kernel(
-      +transA,
-      +transB,
-      m,
-      n,
-      k,
-      alpha,
-      a.ptr,
-      transA ? m : k,
-      b.ptr,
-      transB ? k : n,
-      beta,
-      c.ptr,
-      n,
-      work as Ptr<'u8'>,
-    );
-  });
+  const { lda = transA ? m : k, ldb = transB ? k : n, ldc = n } = options;
+  fits('gemm: A', a, transA ? k : m, transA ? m : k, lda);
+  fits('gemm: B', b, transB ? n : k, transB ? k : n, ldb);
+  fits('gemm: C', c, m, n, ldc);
+  const kernel = floatKernel(core, 'gemm', a.dtype);
+  withWork(core, (work) =>
+    kernel(+transA, +transB, m, n, k, alpha, a.ptr, lda, b.ptr, ldb, beta, c.ptr, ldc, work),
+  );
+}
+
+export interface GramOptions {
+  /** X is k x n and C = X^T X. */
+  readonly trans?: boolean;
+  /** Default 1. */
+  readonly alpha?: number;
+  /** Default 0: C is not read. With 1 and alpha = -1: a rank-k downdate. */
+  readonly beta?: number;
+  /** The rows of C to compute; default all. Rows are independent, so ranges can run on different workers. */
+  readonly begin?: number;
+  readonly end?: number;
+  readonly ldx?: number;
+  readonly ldc?: number;
+}
+
+/**
+ * The lower triangle of C = alpha X X^T + beta C, X n x k, C n x n: about half the work of gemm. Entries above the
+ * diagonal are not touched: call `mirror` for the full matrix.
+ */
+export function gram<D extends FloatType>(
+  core: Core,
+  x: Ticket<D>,
+  c: Ticket<D>,
+  [n, k]: readonly [number, number],
+  options: GramOptions = {},
+): void {
+  const { trans = false, alpha = 1, beta = 0, begin = 0, end = n } = options;
+  const { ldx = trans ? n : k, ldc = n } = options;
+  fits('gram: X', x, trans ? k : n, trans ? n : k, ldx);
+  fits('gram: C', c, n, n, ldc);
+  if (!(begin >= 0 && begin <= end && end <= n))
+    throw new RangeError(`gram: rows ${begin}..${end} are outside 0..${n}`);
+  const kernel = floatKernel(core, 'gram', x.dtype);
+  withWork(core, (work) => kernel(+trans, begin, end, k, alpha, x.ptr, ldx, beta, c.ptr, ldc, work));
+}
+
+/** Copies the lower triangle of the n x n matrix C over the upper one. */
+export function mirror<D extends FloatType>(core: Core, c: Ticket<D>, n: number, ldc: number = n): void {
+  fits('mirror: C', c, n, n, ldc);
+  floatKernel(core, 'mirror', c.dtype)(n, c.ptr, ldc);
+}
+
+/** y = alpha A x + beta y, or with `trans` A^T x; A m x n. */
+export function gemv<D extends FloatType>(
+  core: Core,
+  a: Ticket<D>,
+  x: Ticket<D>,
+  y: Ticket<D>,
+  [m, n]: readonly [number, number],
+  options: { trans?: boolean; alpha?: number; beta?: number; lda?: number } = {},
+): void {
+  const { trans = false, alpha = 1, beta = 0, lda = n } = options;
+  fits('gemv: A', a, m, n, lda);
+  fits('gemv: x', x, 1, trans ? m : n, trans ? m : n);
+  fits('gemv: y', y, 1, trans ? n : m, trans ? n : m);
+  floatKernel(core, 'gemv', a.dtype)(+trans, m, n, alpha, a.ptr, lda, x.ptr, beta, y.ptr);
+}
+
+/** y = A x for a symmetric n x n matrix of which only the lower triangle is read. */
+export function symv<D extends FloatType>(
+  core: Core,
+  a: Ticket<D>,
+  x: Ticket<D>,
+  y: Ticket<D>,
+  n: number,
+  lda: number = n,
+): void {
+  fits('symv: A', a, n, n, lda);
+  fits('symv: x', x, 1, n, n);
+  fits('symv: y', y, 1, n, n);
+  floatKernel(core, 'symv', a.dtype)(n, a.ptr, lda, x.ptr, y.ptr);
 }
 
 interface MatmulParams {
@@ -51,13 +142,27 @@ export const gemmJob: Job<MatmulParams, Tensor> = defineJob('math/matmul', (core
   core.heap.scope((scope) => {
     const [m, k] = a.shape as [number, number];
     const n = b.shape[1]!;
+    if (a.data instanceof Float32Array && b.data instanceof Float32Array) {
+      const c = scope.alloc('f32', m * n);
+      gemm(
+        core,
+        scope.put(a.data as Float32Array<ArrayBuffer>),
+        scope.put(b.data as Float32Array<ArrayBuffer>),
+        c,
+        [m, n, k],
+      );
+      return { data: core.heap.read(c), shape: [m, n] };
+    }
     const c = scope.alloc('f64', m * n);
     gemm(core, scope.put(Float64Array.from(a.data)), scope.put(Float64Array.from(b.data)), c, [m, n, k]);
     return { data: core.heap.read(c), shape: [m, n] };
   }),
 );
 
-/** The matrix product of `(m, k)` and `(k, n)`. */
+/**
+ * The matrix product of `(m, k)` and `(k, n)`: float32 when both are, else float64. NaN and infinity propagate.
+ * RangeError when the shapes do not fit.
+ */
 export async function matmul(engine: Engine, a: TensorLike, b: TensorLike): Promise<Tensor> {
   const left = asTensor(a, 'matmul: a');
   const right = asTensor(b, 'matmul: b');

@@ -1,8 +1,10 @@
 // The exports of the wasm module, one file per kernel file of assembly/. A test compares this list with the binary.
+import type { CholeskyKernels } from './cholesky.js';
 import type { GemmKernels } from './gemm.js';
+import type { LinalgKernels } from './linalg.js';
 import type { RandomKernels } from './random.js';
 
-export interface Kernels extends GemmKernels, RandomKernels {
+export interface Kernels extends GemmKernels, LinalgKernels, CholeskyKernels, RandomKernels {
   /** First byte after the static data: where the heap may start. */
   heapBase(): number;
 }

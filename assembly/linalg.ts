@@ -1,0 +1,46 @@
+// Matrix-vector products and the mirror of a triangle: the ABI of linalg-core.ts.
+import { gemvN, gemvT, scal, symvLower } from './linalg-core';
+
+// @ts-ignore: decorator
+@inline function gemv<T>(trans: i32, m: i32, n: i32, alpha: T, a: usize, lda: i32, x: usize, beta: T, y: usize): void {
+  const ld = <usize>lda * sizeof<T>();
+  if (!trans) { gemvN<T>(m, n, alpha, a, ld, x, beta, y); return; }
+  if (beta == 0) memory.fill(y, 0, <usize>n * sizeof<T>());
+  else if (beta != 1) scal<T>(n, beta, y);
+  gemvT<T>(m, n, alpha, a, ld, x, y);
+}
+
+/**
+ * y = alpha A x + beta y (trans = 0: x has n, y m elements) or y = alpha A^T x + beta y (trans = 1: x has m, y n).
+ * A m x n row-major f32, lda in elements. beta = 0 does not read y. y aliases nothing. 2mn flops, memory-bound.
+ */
+export function gemv_f32(trans: i32, m: i32, n: i32, alpha: f32, a: usize, lda: i32, x: usize, beta: f32, y: usize): void {
+  gemv<f32>(trans, m, n, alpha, a, lda, x, beta, y);
+}
+/** As gemv_f32, in f64. */
+export function gemv_f64(trans: i32, m: i32, n: i32, alpha: f64, a: usize, lda: i32, x: usize, beta: f64, y: usize): void {
+  gemv<f64>(trans, m, n, alpha, a, lda, x, beta, y);
+}
+
+/** y = A x, A symmetric n x n of which only the lower triangle is read; lda in elements. y may not alias x. 2n^2 flops. */
+export function symv_f32(n: i32, a: usize, lda: i32, x: usize, y: usize): void { symvLower<f32>(n, a, <usize>lda << 2, x, y); }
+/** As symv_f32, in f64. */
+export function symv_f64(n: i32, a: usize, lda: i32, x: usize, y: usize): void { symvLower<f64>(n, a, <usize>lda << 3, x, y); }
+
+/** c[j][i] = c[i][j] for j < i, in 32 x 32 blocks so that both sides stay in cache. */
+function mirror<T>(n: i32, c: usize, ldc: i32): void {
+  const ld = <usize>ldc * sizeof<T>(), z: usize = sizeof<T>();
+  for (let i0 = 0; i0 < n; i0 += 32) {
+    for (let j0 = 0; j0 <= i0; j0 += 32) {
+      for (let i = i0; i < min(i0 + 32, n); i++) {
+        let p = c + <usize>i * ld + <usize>j0 * z, q = c + <usize>j0 * ld + <usize>i * z;
+        for (let j = min(j0 + 32, i) - j0; j > 0; j--) { store<T>(q, load<T>(p)); p += z; q += ld; }
+      }
+    }
+  }
+}
+
+/** Copies the lower triangle of C (n x n, ldc in elements) over the upper one. */
+export function mirror_f32(n: i32, c: usize, ldc: i32): void { mirror<f32>(n, c, ldc); }
+/** As mirror_f32, in f64. */
+export function mirror_f64(n: i32, c: usize, ldc: i32): void { mirror<f64>(n, c, ldc); }
