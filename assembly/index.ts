@@ -3,6 +3,7 @@ export * from './gemm';
 export * from './random';
 export * from './linalg';
 export * from './cholesky';
+export * from './eigh';
 
 /** First byte after the static data: where the heap may start. */
 export function heapBase(): usize { return __heap_base; }

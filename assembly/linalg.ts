@@ -27,20 +27,37 @@ export function symv_f32(n: i32, a: usize, lda: i32, x: usize, y: usize): void {
 /** As symv_f32, in f64. */
 export function symv_f64(n: i32, a: usize, lda: i32, x: usize, y: usize): void { symvLower<f64>(n, a, <usize>lda << 3, x, y); }
 
-/** c[j][i] = c[i][j] for j < i, in 32 x 32 blocks so that both sides stay in cache. */
-function mirror<T>(n: i32, c: usize, ldc: i32): void {
+/** c[j][i] = c[i][j] for j < i (down = 1: the other way), in 32 x 32 blocks so that both sides stay in cache. */
+function mirror<T>(n: i32, c: usize, ldc: i32, down: i32): void {
   const ld = <usize>ldc * sizeof<T>(), z: usize = sizeof<T>();
   for (let i0 = 0; i0 < n; i0 += 32) {
     for (let j0 = 0; j0 <= i0; j0 += 32) {
       for (let i = i0; i < min(i0 + 32, n); i++) {
-        let p = c + <usize>i * ld + <usize>j0 * z, q = c + <usize>j0 * ld + <usize>i * z;
-        for (let j = min(j0 + 32, i) - j0; j > 0; j--) { store<T>(q, load<T>(p)); p += z; q += ld; }
+        let p = c + <usize>i * ld + <usize>j0 * z, q = c + <usize>j0 * ld + <usize>i * z, count = min(j0 + 32, i) - j0;
+        if (down) for (; count > 0; count--) { store<T>(p, load<T>(q)); p += z; q += ld; }
+        else for (; count > 0; count--) { store<T>(q, load<T>(p)); p += z; q += ld; }
       }
     }
   }
 }
 
-/** Copies the lower triangle of C (n x n, ldc in elements) over the upper one. */
-export function mirror_f32(n: i32, c: usize, ldc: i32): void { mirror<f32>(n, c, ldc); }
+/** Copies the lower triangle of C (n x n, ldc in elements) over the upper one; down = 1: the upper over the lower. */
+export function mirror_f32(n: i32, c: usize, ldc: i32, down: i32): void { mirror<f32>(n, c, ldc, down); }
 /** As mirror_f32, in f64. */
-export function mirror_f64(n: i32, c: usize, ldc: i32): void { mirror<f64>(n, c, ldc); }
+export function mirror_f64(n: i32, c: usize, ldc: i32, down: i32): void { mirror<f64>(n, c, ldc, down); }
+
+function getDiagonal<T>(n: i32, a: usize, lda: i32, x: usize): void {
+  for (const step = <usize>(lda + 1) * sizeof<T>(); n > 0; n--) { store<T>(x, load<T>(a)); x += sizeof<T>(); a += step; }
+}
+function setDiagonal<T>(n: i32, a: usize, lda: i32, x: usize, shift: T): void {
+  for (const step = <usize>(lda + 1) * sizeof<T>(); n > 0; n--) { store<T>(a, load<T>(x) + shift); x += sizeof<T>(); a += step; }
+}
+
+/** x_i = a_ii; A n x n, lda in elements, x n elements. */
+export function getDiagonal_f32(n: i32, a: usize, lda: i32, x: usize): void { getDiagonal<f32>(n, a, lda, x); }
+/** As getDiagonal_f32, in f64. */
+export function getDiagonal_f64(n: i32, a: usize, lda: i32, x: usize): void { getDiagonal<f64>(n, a, lda, x); }
+/** a_ii = x_i + shift. */
+export function setDiagonal_f32(n: i32, a: usize, lda: i32, x: usize, shift: f32): void { setDiagonal<f32>(n, a, lda, x, shift); }
+/** As setDiagonal_f32, in f64. */
+export function setDiagonal_f64(n: i32, a: usize, lda: i32, x: usize, shift: f64): void { setDiagonal<f64>(n, a, lda, x, shift); }

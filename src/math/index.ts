@@ -1,5 +1,6 @@
 export { tensor, type NestedArray, type Tensor, type TensorLike } from './tensor.js';
 export { matmul } from './matmul.js';
+export { eigh, eigenvalues, type Eigenpairs } from './eigh.js';
 export {
   foldIn,
   normal,

@@ -1,4 +1,5 @@
 import type { AnyJob } from '../wasm/engine.js';
+import { eighJob } from './eigh.js';
 import { gemmJob } from './matmul.js';
 
-export const mathJobs: readonly AnyJob[] = [gemmJob];
+export const mathJobs: readonly AnyJob[] = [gemmJob, eighJob];

@@ -4,7 +4,17 @@ import { defineJob, type Core, type Engine, type FloatType, type Job, type Ticke
 import { asTensor, type Tensor, type TensorLike } from './tensor.js';
 
 type Names =
-  'gemm' | 'gram' | 'gemv' | 'symv' | 'mirror' | 'cholesky' | 'solveLower' | 'solveRight' | 'logDeterminant';
+  | 'gemm'
+  | 'gram'
+  | 'gemv'
+  | 'symv'
+  | 'mirror'
+  | 'cholesky'
+  | 'solveLower'
+  | 'solveRight'
+  | 'logDeterminant'
+  | 'getDiagonal'
+  | 'setDiagonal';
 
 /** @internal The kernel `name` for `dtype`: the one place where a dtype known only at run time picks an export. */
 export function floatKernel(core: Core, name: Names, dtype: FloatType): (...args: number[]) => number {
@@ -98,7 +108,7 @@ export function gram<D extends FloatType>(
 /** Copies the lower triangle of the n x n matrix C over the upper one. */
 export function mirror<D extends FloatType>(core: Core, c: Ticket<D>, n: number, ldc: number = n): void {
   fits('mirror: C', c, n, n, ldc);
-  floatKernel(core, 'mirror', c.dtype)(n, c.ptr, ldc);
+  floatKernel(core, 'mirror', c.dtype)(n, c.ptr, ldc, 0);
 }
 
 /** y = alpha A x + beta y, or with `trans` A^T x; A m x n. */

@@ -12,7 +12,9 @@ type Gemv<D extends FloatType> = (
   y: Ptr<D>,
 ) => void;
 type Symv<D extends FloatType> = (n: number, a: Ptr<D>, lda: number, x: Ptr<D>, y: Ptr<D>) => void;
-type Mirror<D extends FloatType> = (n: number, c: Ptr<D>, ldc: number) => void;
+type Mirror<D extends FloatType> = (n: number, c: Ptr<D>, ldc: number, down: number) => void;
+type GetDiagonal<D extends FloatType> = (n: number, a: Ptr<D>, lda: number, x: Ptr<D>) => void;
+type SetDiagonal<D extends FloatType> = (n: number, a: Ptr<D>, lda: number, x: Ptr<D>, shift: number) => void;
 
 /** Contracts: assembly/linalg.ts. */
 export interface LinalgKernels {
@@ -22,4 +24,8 @@ export interface LinalgKernels {
   symv_f64: Symv<'f64'>;
   mirror_f32: Mirror<'f32'>;
   mirror_f64: Mirror<'f64'>;
+  getDiagonal_f32: GetDiagonal<'f32'>;
+  getDiagonal_f64: GetDiagonal<'f64'>;
+  setDiagonal_f32: SetDiagonal<'f32'>;
+  setDiagonal_f64: SetDiagonal<'f64'>;
 }
