@@ -1,5 +1,6 @@
 // What every verb shares: common options, the engine, progress, Ctrl-C, output and errors.
 import { InvalidArgumentError, type Command } from 'commander';
+import { jsonText } from '../report/result.js';
 import { createEngine, type Engine, type Variant } from '../wasm/engine.js';
 import { createProgress, silent, type Progress } from './progress.js';
 
@@ -92,18 +93,8 @@ export function perform<O extends object>(
 }
 
 function print(outcome: Outcome, json: boolean): void {
-  const text = json ? JSON.stringify(outcome.json, plain, 2) : (outcome.text ?? '');
+  const text = json ? jsonText(outcome.json, 2).trimEnd() : (outcome.text ?? '');
   if (text) process.stdout.write(`${text}\n`);
-}
-
-/** Typed arrays as lists; numbers JSON does not have as text. */
-export function plain(_key: string, value: unknown): unknown {
-  if (ArrayBuffer.isView(value) && !(value instanceof DataView)) {
-    return Array.from(value as unknown as ArrayLike<number>, (item) => plain('', item));
-  }
-  if (typeof value === 'number' && !Number.isFinite(value)) return String(value);
-  if (value instanceof Map) return Object.fromEntries(value);
-  return value;
 }
 
 function workers(text: string): number | 'auto' {
