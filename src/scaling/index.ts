@@ -1,1 +1,32 @@
-export {};
+export type { Exponent } from './rational.js';
+export {
+  golikov2020,
+  scaling,
+  scalings,
+  type InitCorrection,
+  type NamedScalings,
+  type Scaling,
+  type ScalingSpec,
+} from './scalings.js';
+export {
+  cells,
+  classify,
+  type Cell,
+  type CellId,
+  type Classification,
+  type Line,
+  type Term,
+} from './classify.js';
+export { multipliers, type Multipliers, type OptimizerKind } from './multipliers.js';
+export { explain, type Explanation, type ExplainOptions, type WidthRow } from './explain.js';
+export {
+  abcOf,
+  abcProperties,
+  fromAbc,
+  muPMultipliers,
+  toAbc,
+  type AbcParametrization,
+  type AbcProperties,
+  type MuPMultipliers,
+  type MuPParameter,
+} from './abc.js';
