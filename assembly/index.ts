@@ -4,6 +4,9 @@ export * from './random';
 export * from './linalg';
 export * from './cholesky';
 export * from './eigh';
+export * from './conv';
+export * from './pool';
+export * from './rows';
 
 /** First byte after the static data: where the heap may start. */
 export function heapBase(): usize { return __heap_base; }

@@ -1,11 +1,20 @@
 // The exports of the wasm module, one file per kernel file of assembly/. A test compares this list with the binary.
 import type { CholeskyKernels } from './cholesky.js';
+import type { ConvKernels } from './conv.js';
 import type { EighKernels } from './eigh.js';
 import type { GemmKernels } from './gemm.js';
 import type { LinalgKernels } from './linalg.js';
 import type { RandomKernels } from './random.js';
+import type { RowsKernels } from './rows.js';
 
-export interface Kernels extends GemmKernels, LinalgKernels, CholeskyKernels, EighKernels, RandomKernels {
+export interface Kernels
+  extends CholeskyKernels,
+    ConvKernels,
+    EighKernels,
+    GemmKernels,
+    LinalgKernels,
+    RandomKernels,
+    RowsKernels {
   /** First byte after the static data: where the heap may start. */
   heapBase(): number;
 }

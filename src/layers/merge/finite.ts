@@ -1,0 +1,131 @@
+// Branches that meet: sum, product entry by entry, concatenation.
+import type { Builder, Numbers, Pass, ValueRef } from '../finite.js';
+import { sizeOfShape } from '../finite.js';
+import { after, combine, kernelOf } from '../rows.js';
+import { slice } from '../../wasm/engine.js';
+
+/** The first `n` samples of a value's memory. */
+export function used(pass: Pass, numbers: Numbers, size: number): Numbers {
+  return slice(numbers, 0, pass.n * size);
+}
+
+export function pushSum(builder: Builder, path: string, inputs: readonly ValueRef[]): ValueRef {
+  const output = builder.value(inputs[0]!.shape);
+  const size = sizeOfShape(output.shape);
+  builder.push({
+    path,
+    inputs: inputs.map((input) => input.id),
+    output: output.id,
+    parameter: null,
+    forward(pass, order) {
+      const y = used(pass, pass.value(output.id, order), size);
+      let beta = 0;
+      for (const { id } of inputs) {
+        if (pass.isZero(id, order)) continue;
+        combine(pass, 1, pass.value(id, order), beta, y);
+        beta = 1;
+      }
+      if (beta === 0) pass.core.heap.fill(y, 0);
+    },
+    backward(pass, order) {
+      const gy = used(pass, pass.cotangent(output.id, order), size);
+      for (const { id } of inputs) {
+        const target = pass.addTo(id, order);
+        if (target) combine(pass, 1, gy, target.beta, target.to);
+      }
+    },
+  });
+  return output;
+}
+
+/** Products of more than two branches are products of products. */
+export function pushProduct(builder: Builder, path: string, inputs: readonly ValueRef[]): ValueRef {
+  return inputs.slice(1).reduce((left, right) => pushPair(builder, path, left, right), inputs[0]!);
+}
+
+function pushPair(builder: Builder, path: string, a: ValueRef, b: ValueRef): ValueRef {
+  const output = builder.value(a.shape);
+  const size = sizeOfShape(a.shape);
+  const multiply = (pass: Pass, x: Numbers, y: Numbers, beta: number, z: Numbers): void =>
+    void kernelOf(pass.core, 'rows_multiply', pass.dtype)(pass.n * size, x.ptr, y.ptr, beta, z.ptr);
+  builder.push({
+    path,
+    inputs: [a.id, b.id],
+    output: output.id,
+    parameter: null,
+    forward(pass, order) {
+      const z = pass.value(output.id, order);
+      let beta = 0;
+      for (let j = 0; j <= order; j++) {
+        if (pass.isZero(a.id, j) || pass.isZero(b.id, order - j)) continue;
+        multiply(pass, pass.value(a.id, j), pass.value(b.id, order - j), beta, z);
+        beta = 1;
+      }
+      if (beta === 0) pass.core.heap.fill(z, 0);
+    },
+    backward(pass, order) {
+      for (const [mine, other] of [
+        [a.id, b.id],
+        [b.id, a.id],
+      ] as const) {
+        const target = pass.addTo(mine, order);
+        if (!target) continue;
+        multiply(pass, pass.cotangent(output.id, order), pass.value(other, 0), target.beta, target.to);
+        if (order > 0 && !pass.isZero(other, order)) {
+          multiply(pass, pass.cotangent(output.id, 0), pass.value(other, order), 1, target.to);
+        }
+      }
+    },
+  });
+  return output;
+}
+
+/** Concatenation along `axis` of the shape without samples: blocks of every branch side by side. */
+export function pushConcat(
+  builder: Builder,
+  path: string,
+  inputs: readonly ValueRef[],
+  axis: number,
+  shape: readonly number[],
+): ValueRef {
+  const output = builder.value(shape);
+  const outer = sizeOfShape(shape.slice(0, axis));
+  const widths = inputs.map((input) => sizeOfShape(input.shape.slice(axis)));
+  const total = widths.reduce((sum, width) => sum + width, 0);
+  const starts = widths.map((_, i) => widths.slice(0, i).reduce((sum, width) => sum + width, 0));
+  const copy = (
+    pass: Pass,
+    from: { readonly ptr: number },
+    fromStep: number,
+    beta: number,
+    to: { readonly ptr: number },
+    toStep: number,
+    width: number,
+  ): void =>
+    void kernelOf(pass.core, 'rows_combine', pass.dtype)(
+      ...[pass.n * outer, width, 1, from.ptr, fromStep, beta, to.ptr, toStep],
+    );
+  builder.push({
+    path,
+    inputs: inputs.map((input) => input.id),
+    output: output.id,
+    parameter: null,
+    forward(pass, order) {
+      const y = pass.value(output.id, order);
+      if (inputs.some(({ id }) => pass.isZero(id, order))) pass.core.heap.fill(y, 0);
+      inputs.forEach(({ id }, i) => {
+        if (pass.isZero(id, order)) return;
+        copy(pass, pass.value(id, order), widths[i]!, 0, after(pass, y, starts[i]!), total, widths[i]!);
+      });
+    },
+    backward(pass, order) {
+      const gy = pass.cotangent(output.id, order);
+      inputs.forEach(({ id }, i) => {
+        const target = pass.addTo(id, order);
+        if (!target) return;
+        copy(pass, after(pass, gy, starts[i]!), total, target.beta, target.to, widths[i]!, widths[i]!);
+      });
+    },
+  });
+  return output;
+}

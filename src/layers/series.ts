@@ -1,0 +1,84 @@
+// Truncated power series c[0] + c[1] eps + ... as arrays, for Taylor models of any order. Plain TypeScript: they serve
+// small nets and high orders; values, tangents and gradients run in kernels.
+import type { Pass } from './finite.js';
+
+export type Series = Float64Array;
+
+export function multiplySeries(a: Series, b: Series): Series {
+  const c = new Float64Array(a.length);
+  for (let m = 0; m < c.length; m++) for (let j = 0; j <= m; j++) c[m]! += a[j]! * b[m - j]!;
+  return c;
+}
+
+/** The series of 1/a, a[0] != 0. */
+export function invertSeries(a: Series): Series {
+  const c = new Float64Array(a.length);
+  c[0] = 1 / a[0]!;
+  for (let m = 1; m < c.length; m++) {
+    let sum = 0;
+    for (let j = 1; j <= m; j++) sum += a[j]! * c[m - j]!;
+    c[m] = -sum * c[0];
+  }
+  return c;
+}
+
+/** The series of sqrt(a), a[0] > 0. */
+export function sqrtSeries(a: Series): Series {
+  const c = new Float64Array(a.length);
+  c[0] = Math.sqrt(a[0]!);
+  for (let m = 1; m < c.length; m++) {
+    let sum = a[m]!;
+    for (let j = 1; j < m; j++) sum -= c[j]! * c[m - j]!;
+    c[m] = sum / (2 * c[0]);
+  }
+  return c;
+}
+
+/** The series of exp(a) given exp(a[0]): m e_m = sum_j j a_j e_{m-j}. */
+export function expSeries(a: Series, exp0: number): Series {
+  const e = new Float64Array(a.length);
+  e[0] = exp0;
+  for (let m = 1; m < e.length; m++) {
+    let sum = 0;
+    for (let j = 1; j <= m; j++) sum += j * a[j]! * e[m - j]!;
+    e[m] = sum / m;
+  }
+  return e;
+}
+
+/** The series of F(a) given F(a[0]) and the series d of F'(a): m F_m = sum_j j a_j d_{m-j}. */
+export function integrateSeries(a: Series, value0: number, d: Series): Series {
+  const c = new Float64Array(a.length);
+  c[0] = value0;
+  for (let m = 1; m < c.length; m++) {
+    let sum = 0;
+    for (let j = 1; j <= m; j++) sum += j * a[j]! * d[m - j]!;
+    c[m] = sum / m;
+  }
+  return c;
+}
+
+/** Writes coefficient `order` of value `y` from the series of every row of `width` entries of value `x`. */
+export function seriesThrough(
+  pass: Pass,
+  x: number,
+  y: number,
+  order: number,
+  rows: number,
+  width: number,
+  rule: (row: readonly Series[]) => readonly Series[],
+): void {
+  const { heap } = pass.core;
+  const length = rows * width;
+  const inputs = Array.from({ length: order + 1 }, (_, j) =>
+    pass.isZero(x, j) ? new Float64Array(length) : heap.read(pass.value(x, j), 0, length),
+  );
+  const out = new Float64Array(length);
+  for (let r = 0; r < rows; r++) {
+    const row = Array.from({ length: width }, (_, i) =>
+      Float64Array.from(inputs, (coefficient) => coefficient[r * width + i]!),
+    );
+    rule(row).forEach((series, i) => (out[r * width + i] = series[order]!));
+  }
+  heap.write(pass.value(y, order), out);
+}

@@ -1,0 +1,48 @@
+import type { Ptr } from '../heap.js';
+
+type Float = 'f32' | 'f64';
+type Combine<D extends Float> = (
+  rows: number,
+  c: number,
+  a: number,
+  x: Ptr<D>,
+  xStep: number,
+  b: number,
+  y: Ptr<D>,
+  yStep: number,
+) => void;
+type Sum<D extends Float> = (rows: number, c: number, a: number, x: Ptr<D>, b: number, y: Ptr<D>) => void;
+type Multiply<D extends Float> = (n: number, x: Ptr<D>, y: Ptr<D>, beta: number, z: Ptr<D>) => void;
+type Normalise<D extends Float> = (
+  rows: number,
+  c: number,
+  eps: number,
+  x: Ptr<D>,
+  y: Ptr<D>,
+  inverse: Ptr<D>,
+) => void;
+type Project<D extends Float> = (
+  rows: number,
+  c: number,
+  y: Ptr<D>,
+  inverse: Ptr<D>,
+  v: Ptr<D>,
+  beta: number,
+  out: Ptr<D>,
+) => void;
+
+/** Contracts: assembly/rows.ts. */
+export interface RowsKernels {
+  rows_combine_f32: Combine<'f32'>;
+  rows_combine_f64: Combine<'f64'>;
+  rows_sum_f32: Sum<'f32'>;
+  rows_sum_f64: Sum<'f64'>;
+  rows_multiply_f32: Multiply<'f32'>;
+  rows_multiply_f64: Multiply<'f64'>;
+  rows_dot_f32(n: number, x: Ptr<'f32'>, y: Ptr<'f32'>): number;
+  rows_dot_f64(n: number, x: Ptr<'f64'>, y: Ptr<'f64'>): number;
+  rows_normalise_f32: Normalise<'f32'>;
+  rows_normalise_f64: Normalise<'f64'>;
+  rows_project_f32: Project<'f32'>;
+  rows_project_f64: Project<'f64'>;
+}
