@@ -7,6 +7,7 @@ export * from './eigh';
 export * from './conv';
 export * from './pool';
 export * from './rows';
+export * from './optimize';
 
 /** First byte after the static data: where the heap may start. */
 export function heapBase(): usize { return __heap_base; }

@@ -42,7 +42,22 @@ export function gemmCall(pass: Pass, call: GemmCall): void {
   const { m, n, k, transA = false, transB = false, a, lda, b, ldb, c, ldc, alpha = 1, beta = 0 } = call;
   const bytes = core.kernels.gemmWorkBytes();
   const work = pass.scratch('gemm', Math.ceil(bytes / (dtype === 'f32' ? 4 : 8))).ptr as number as Ptr<'u8'>;
-  kernelOf(core, 'gemm', dtype)(+transA, +transB, m, n, k, alpha, a.ptr, lda, b.ptr, ldb, beta, c.ptr, ldc, work);
+  kernelOf(core, 'gemm', dtype)(
+    +transA,
+    +transB,
+    m,
+    n,
+    k,
+    alpha,
+    a.ptr,
+    lda,
+    b.ptr,
+    ldb,
+    beta,
+    c.ptr,
+    ldc,
+    work,
+  );
 }
 
 /** The bytes of `elements` numbers of the pass. */
@@ -51,6 +66,10 @@ export function bytesOf(pass: Pick<Pass, 'dtype'>, elements: number): number {
 }
 
 /** The memory `elements` after the start of `numbers`. */
-export function after(pass: Pick<Pass, 'dtype'>, numbers: Numbers, elements: number): { readonly ptr: number } {
+export function after(
+  pass: Pick<Pass, 'dtype'>,
+  numbers: Numbers,
+  elements: number,
+): { readonly ptr: number } {
   return { ptr: numbers.ptr + bytesOf(pass, elements) };
 }

@@ -21,7 +21,12 @@ export function convTable(layer: ConvLayer, spatial: readonly number[]): Int32Ar
     }
     for (let p = 0; p < positions[axis]!; p++) {
       for (const { input: i, tap: r } of axes[axis]![p]!) {
-        walk(axis + 1, position * positions[axis]! + p, tap * layer.filter[axis]! + r, input * spatial[axis]! + i);
+        walk(
+          axis + 1,
+          position * positions[axis]! + p,
+          tap * layer.filter[axis]! + r,
+          input * spatial[axis]! + i,
+        );
       }
     }
   };
@@ -76,10 +81,28 @@ export function convMap(
         const rows = pass.scratch('windows', count * positions * fanIn);
         const sizes = { m: count * positions, n: fanIn, k: channels };
         const a = after(pass, gy, first * yStep);
-        gemmCall(pass, { ...sizes, a, lda: channels, b: w, ldb: channels, transB: true, c: rows, ldc: fanIn, alpha });
+        gemmCall(pass, {
+          ...sizes,
+          a,
+          lda: channels,
+          b: w,
+          ldb: channels,
+          transB: true,
+          c: rows,
+          ldc: fanIn,
+          alpha,
+        });
         const to = after(pass, gx, first * xStep).ptr;
         const table = pass.table(key, make).ptr;
-        kernelOf(pass.core, 'conv_scatter', pass.dtype)(count, positions * taps, c, rows.ptr, table, to, xStep);
+        kernelOf(pass.core, 'conv_scatter', pass.dtype)(
+          count,
+          positions * taps,
+          c,
+          rows.ptr,
+          table,
+          to,
+          xStep,
+        );
       });
     },
     gradient(pass, x, gy, gw, alpha, beta) {

@@ -11,15 +11,49 @@ export function denseMap(positions: number, fanIn: number, channels: number): We
     fanIn,
     apply(pass, w, x, y, alpha, beta) {
       const m = pass.n * positions;
-      gemmCall(pass, { m, n: channels, k: fanIn, a: x, lda: fanIn, b: w, ldb: channels, c: y, ldc: channels, alpha, beta });
+      gemmCall(pass, {
+        m,
+        n: channels,
+        k: fanIn,
+        a: x,
+        lda: fanIn,
+        b: w,
+        ldb: channels,
+        c: y,
+        ldc: channels,
+        alpha,
+        beta,
+      });
     },
     transpose(pass, w, gy, gx, alpha, beta) {
       const sizes = { m: pass.n * positions, n: fanIn, k: channels };
-      gemmCall(pass, { ...sizes, a: gy, lda: channels, b: w, ldb: channels, transB: true, c: gx, ldc: fanIn, alpha, beta });
+      gemmCall(pass, {
+        ...sizes,
+        a: gy,
+        lda: channels,
+        b: w,
+        ldb: channels,
+        transB: true,
+        c: gx,
+        ldc: fanIn,
+        alpha,
+        beta,
+      });
     },
     gradient(pass, x, gy, gw, alpha, beta) {
       const sizes = { m: fanIn, n: channels, k: pass.n * positions };
-      gemmCall(pass, { ...sizes, a: x, lda: fanIn, transA: true, b: gy, ldb: channels, c: gw, ldc: channels, alpha, beta });
+      gemmCall(pass, {
+        ...sizes,
+        a: x,
+        lda: fanIn,
+        transA: true,
+        b: gy,
+        ldb: channels,
+        c: gw,
+        ldc: channels,
+        alpha,
+        beta,
+      });
     },
     patches: (_, x, first, count) => slice(x, first * positions * fanIn, count * positions * fanIn),
   };

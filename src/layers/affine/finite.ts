@@ -104,7 +104,11 @@ interface Parts {
   readonly biasLength: number;
 }
 
-function forward(pass: Pass, order: number, { x, y, parameter, map, scale, biasScale, biasLength }: Parts): void {
+function forward(
+  pass: Pass,
+  order: number,
+  { x, y, parameter, map, scale, biasScale, biasLength }: Parts,
+): void {
   const out = pass.value(y, order);
   const w0 = pass.weights(parameter);
   const w1 = order > 0 ? pass.displacement(parameter) : null;

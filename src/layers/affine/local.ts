@@ -24,7 +24,15 @@ export function localMap(
   /** The windows (samples, fanIn) of one position. */
   const windows = (pass: Pass, x: Numbers, p: number): Numbers => {
     const rows = pass.scratch('windows', pass.n * fanIn);
-    kernelOf(pass.core, 'conv_gather', pass.dtype)(pass.n, taps, c, x.ptr, xStep, table(pass) + 4 * p * taps, rows.ptr);
+    kernelOf(pass.core, 'conv_gather', pass.dtype)(
+      pass.n,
+      taps,
+      c,
+      x.ptr,
+      xStep,
+      table(pass) + 4 * p * taps,
+      rows.ptr,
+    );
     return rows;
   };
   const each = (run: (p: number) => void): void => {
@@ -38,7 +46,15 @@ export function localMap(
     patches(pass, x, first, count) {
       const rows = pass.scratch('windows', count * positions * fanIn);
       const from = after(pass, x, first * xStep).ptr;
-      kernelOf(pass.core, 'conv_gather', pass.dtype)(count, positions * taps, c, from, xStep, table(pass), rows.ptr);
+      kernelOf(pass.core, 'conv_gather', pass.dtype)(
+        count,
+        positions * taps,
+        c,
+        from,
+        xStep,
+        table(pass),
+        rows.ptr,
+      );
       return rows;
     },
     apply(pass, w, x, y, alpha, beta) {
@@ -59,9 +75,11 @@ export function localMap(
           ...{ b: after(pass, w, p * fanIn * channels), ldb: channels, transB: true },
           ...{ c: rows, ldc: fanIn, alpha },
         });
-        kernelOf(pass.core, 'conv_scatter', pass.dtype)(
-          ...[pass.n, taps, c, rows.ptr, table(pass) + 4 * p * taps, gx.ptr, xStep],
-        );
+        kernelOf(
+          pass.core,
+          'conv_scatter',
+          pass.dtype,
+        )(...[pass.n, taps, c, rows.ptr, table(pass) + 4 * p * taps, gx.ptr, xStep]);
       });
     },
     gradient(pass, x, gy, gw, alpha, beta) {

@@ -102,9 +102,11 @@ export function pushConcat(
     toStep: number,
     width: number,
   ): void =>
-    void kernelOf(pass.core, 'rows_combine', pass.dtype)(
-      ...[pass.n * outer, width, 1, from.ptr, fromStep, beta, to.ptr, toStep],
-    );
+    void kernelOf(
+      pass.core,
+      'rows_combine',
+      pass.dtype,
+    )(...[pass.n * outer, width, 1, from.ptr, fromStep, beta, to.ptr, toStep]);
   builder.push({
     path,
     inputs: inputs.map((input) => input.id),

@@ -62,9 +62,11 @@ function pushRows(builder: Builder, path: string, input: ValueRef, width: number
       const target = pass.addTo(input.id, 0);
       if (!target) return;
       const [y, v] = [pass.value(output.id, 0).ptr, pass.cotangent(output.id, 0).ptr];
-      kernelOf(pass.core, 'rows_project', pass.dtype)(
-        ...[(pass.n * size) / width, width, y, inverse(pass).ptr, v, target.beta, target.to.ptr],
-      );
+      kernelOf(
+        pass.core,
+        'rows_project',
+        pass.dtype,
+      )(...[(pass.n * size) / width, width, y, inverse(pass).ptr, v, target.beta, target.to.ptr]);
     },
   });
   return output;

@@ -98,7 +98,11 @@ export function applyMap(
   const starts = pass.table(map.starts, () => map.starts).ptr;
   const columns = pass.table(map.columns, () => map.columns).ptr;
   const weights = pass.constants(map.weights, () => map.weights).ptr;
-  kernelOf(pass.core, 'pool_map', pass.dtype)(
+  kernelOf(
+    pass.core,
+    'pool_map',
+    pass.dtype,
+  )(
     ...[pass.n, map.out, channels, x.ptr, map.in * channels, starts, columns, weights],
     ...[beta, y.ptr, map.out * channels],
   );

@@ -4,15 +4,18 @@ import type { ConvKernels } from './conv.js';
 import type { EighKernels } from './eigh.js';
 import type { GemmKernels } from './gemm.js';
 import type { LinalgKernels } from './linalg.js';
+import type { OptimizeKernels } from './optimize.js';
 import type { RandomKernels } from './random.js';
 import type { RowsKernels } from './rows.js';
 
 export interface Kernels
-  extends CholeskyKernels,
+  extends
+    CholeskyKernels,
     ConvKernels,
     EighKernels,
     GemmKernels,
     LinalgKernels,
+    OptimizeKernels,
     RandomKernels,
     RowsKernels {
   /** First byte after the static data: where the heap may start. */

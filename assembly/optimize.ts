@@ -1,0 +1,50 @@
+// Parameter updates of optimisers that divide by a running root mean square. Others are linear: rows.ts.
+import { lanes, madd } from './simd';
+
+function rmsprop<T>(n: i32, rate: T, decay: T, eps: T, g: usize, s: usize, p: usize): void {
+  const keep = v128.splat<T>(decay), add = v128.splat<T>(<T>1 - decay), e = v128.splat<T>(eps), r = v128.splat<T>(rate);
+  let i = 0;
+  for (; i <= n - lanes<T>(); i += lanes<T>()) {
+    const x = v128.load(g), m = v128.add<T>(v128.mul<T>(keep, v128.load(s)), v128.mul<T>(add, v128.mul<T>(x, x)));
+    v128.store(s, m);
+    v128.store(p, v128.sub<T>(v128.load(p), v128.div<T>(v128.mul<T>(r, x), v128.add<T>(v128.sqrt<T>(m), e))));
+    g += 16; s += 16; p += 16;
+  }
+  for (; i < n; i++) {
+    const x = load<T>(g), m = decay * load<T>(s) + (<T>1 - decay) * (x * x);
+    store<T>(s, m); store<T>(p, load<T>(p) - rate * x / (sqrt<T>(m) + eps));
+    g += sizeof<T>(); s += sizeof<T>(); p += sizeof<T>();
+  }
+}
+
+function adam<T>(n: i32, rate: T, b1: T, b2: T, c1: T, c2: T, eps: T, g: usize, m: usize, v: usize, p: usize): void {
+  const k1 = v128.splat<T>(b1), k2 = v128.splat<T>(b2), a1 = v128.splat<T>(<T>1 - b1), a2 = v128.splat<T>(<T>1 - b2);
+  const s1 = v128.splat<T>(rate * c1), s2 = v128.splat<T>(c2), e = v128.splat<T>(eps);
+  let i = 0;
+  for (; i <= n - lanes<T>(); i += lanes<T>()) {
+    const x = v128.load(g);
+    const mean = madd<T>(k1, v128.load(m), v128.mul<T>(a1, x)), square = madd<T>(k2, v128.load(v), v128.mul<T>(a2, v128.mul<T>(x, x)));
+    v128.store(m, mean); v128.store(v, square);
+    const root = v128.add<T>(v128.sqrt<T>(v128.mul<T>(s2, square)), e);
+    v128.store(p, v128.sub<T>(v128.load(p), v128.div<T>(v128.mul<T>(s1, mean), root)));
+    g += 16; m += 16; v += 16; p += 16;
+  }
+  for (; i < n; i++) {
+    const x = load<T>(g), mean = b1 * load<T>(m) + (<T>1 - b1) * x, square = b2 * load<T>(v) + (<T>1 - b2) * (x * x);
+    store<T>(m, mean); store<T>(v, square);
+    store<T>(p, load<T>(p) - rate * c1 * mean / (sqrt<T>(c2 * square) + eps));
+    g += sizeof<T>(); m += sizeof<T>(); v += sizeof<T>(); p += sizeof<T>();
+  }
+}
+
+/** s = decay s + (1 - decay) g^2; p -= rate g/(sqrt(s) + eps). g, s, p f32[n]. */
+export function rmsprop_f32(n: i32, rate: f32, decay: f32, eps: f32, g: usize, s: usize, p: usize): void { rmsprop<f32>(n, rate, decay, eps, g, s, p); }
+/** As rmsprop_f32, in f64. */
+export function rmsprop_f64(n: i32, rate: f64, decay: f64, eps: f64, g: usize, s: usize, p: usize): void { rmsprop<f64>(n, rate, decay, eps, g, s, p); }
+/**
+ * Adam (Kingma & Ba 2015): m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2; p -= rate c1 m/(sqrt(c2 v) + eps) with the
+ * bias corrections c1 = 1/(1 - b1^t), c2 = 1/(1 - b2^t). g, m, v, p f32[n].
+ */
+export function adam_f32(n: i32, rate: f32, b1: f32, b2: f32, c1: f32, c2: f32, eps: f32, g: usize, m: usize, v: usize, p: usize): void { adam<f32>(n, rate, b1, b2, c1, c2, eps, g, m, v, p); }
+/** As adam_f32, in f64. */
+export function adam_f64(n: i32, rate: f64, b1: f64, b2: f64, c1: f64, c2: f64, eps: f64, g: usize, m: usize, v: usize, p: usize): void { adam<f64>(n, rate, b1, b2, c1, c2, eps, g, m, v, p); }

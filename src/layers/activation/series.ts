@@ -1,0 +1,159 @@
+// Every activation as a rule on truncated power series: any derivative at a point is a coefficient of phi(x + eps).
+// Kinks use the left side: relu'(0) = 0, leakyRelu'(0) = alpha, abs'(0) = -1, and higher derivatives are 0 there.
+import { expSeries, integrateSeries, invertSeries, multiplySeries, type Series } from '../series.js';
+import type { ActivationLayer } from '../vocabulary.js';
+import { cos, erf, exp, expm1, log1p, sin, tanh } from './functions.js';
+
+export type SeriesRule = (x: Series) => Series;
+
+const scale = (x: Series, a: number): Series => x.map((value) => a * value);
+const add = (x: Series, y: Series): Series => x.map((value, m) => value + y[m]!);
+const shift = (x: Series, c: number): Series => x.map((value, m) => (m === 0 ? value + c : value));
+const constant = (value: number, like: Series): Series => new Float64Array(like.length).fill(value, 0, 1);
+
+const expOf: SeriesRule = (x) => expSeries(x, exp(x[0]!));
+function sinCos(x: Series): { s: Series; c: Series } {
+  const s = new Float64Array(x.length);
+  const c = new Float64Array(x.length);
+  s[0] = sin(x[0]!);
+  c[0] = cos(x[0]!);
+  for (let m = 1; m < x.length; m++) {
+    for (let j = 1; j <= m; j++) {
+      s[m]! += (j * x[j]! * c[m - j]!) / m;
+      c[m]! -= (j * x[j]! * s[m - j]!) / m;
+    }
+  }
+  return { s, c };
+}
+/** tanh: m t_m = sum_j j x_j (1 - t^2)_{m-j}, coefficient by coefficient. */
+const tanhOf: SeriesRule = (x) => {
+  const t = new Float64Array(x.length);
+  t[0] = tanh(x[0]!);
+  for (let m = 1; m < x.length; m++) {
+    const d = shift(scale(multiplySeries(t, t), -1), 1);
+    for (let j = 1; j <= m; j++) t[m]! += (j * x[j]! * d[m - j]!) / m;
+  }
+  return t;
+};
+const sigmoidOf: SeriesRule = (x) => scale(shift(tanhOf(scale(x, 0.5)), 1), 0.5);
+const softplusOf: SeriesRule = (x) => {
+  const x0 = x[0]!;
+  return integrateSeries(x, Math.max(x0, 0) + log1p(exp(-Math.abs(x0))), sigmoidOf(x));
+};
+/** erf' = 2/sqrt(pi) exp(-x^2). */
+const erfOf: SeriesRule = (x) =>
+  integrateSeries(x, erf(x[0]!), scale(expOf(scale(multiplySeries(x, x), -1)), 2 / Math.sqrt(Math.PI)));
+const polynomialOf =
+  (coefficients: readonly number[]): SeriesRule =>
+  (x) =>
+    coefficients.reduceRight<Series>(
+      (sum, c) => shift(multiplySeries(sum, x), c),
+      new Float64Array(x.length),
+    );
+const powerOf =
+  (degree: number): SeriesRule =>
+  (x) => {
+    let power = constant(1, x);
+    for (let i = 0; i < degree; i++) power = multiplySeries(power, x);
+    return power;
+  };
+const bent =
+  (a: number, b: number): SeriesRule =>
+  (x) =>
+    scale(x, x[0]! > 0 ? b : a);
+const waveOf =
+  (a: number, b: number, c: number): SeriesRule =>
+  (x) =>
+    scale(sinCos(shift(scale(x, b), c)).s, a);
+const eluOf =
+  (alpha: number, gain: number): SeriesRule =>
+  (x) => {
+    if (x[0]! > 0) return scale(x, gain);
+    const e = scale(expSeries(x, exp(x[0]!)), alpha * gain);
+    e[0] = alpha * gain * expm1(x[0]!);
+    return e;
+  };
+/** Constants of Klambauer et al. (2017). */
+const SELU_ALPHA = 1.6732632423543772;
+const SELU_SCALE = 1.0507009873554805;
+const SIGMOID_LIKE = 1 / 2.4020563531719796;
+
+/** He_n/sqrt(n!) as ascending coefficients. */
+function hermiteCoefficients(degree: number): number[] {
+  let before = [0];
+  let now = [1];
+  for (let n = 0; n < degree; n++) {
+    const next = [0, ...now].map((value, i) => (value - Math.sqrt(n) * (before[i] ?? 0)) / Math.sqrt(n + 1));
+    before = now;
+    now = next;
+  }
+  return now;
+}
+
+/** The rule of an activation of the format; its parameters are those of net-format. */
+export function seriesRule(layer: ActivationLayer): SeriesRule {
+  switch (layer.layer) {
+    case 'relu':
+      return bent(0, 1);
+    case 'leakyRelu':
+      return bent(layer.alpha, 1);
+    case 'abs':
+      return bent(-1, 1);
+    case 'abRelu':
+      return bent(layer.a, layer.b);
+    case 'sign':
+      return (x) => constant(Math.sign(x[0]!), x);
+    case 'erf':
+      return (x) => shift(scale(erfOf(scale(x, layer.b)), layer.a), layer.c);
+    case 'sigmoidLike':
+      return (x) => shift(scale(erfOf(scale(x, SIGMOID_LIKE)), 0.5), 0.5);
+    case 'gelu':
+      return layer.approximate ? approximateGelu : gelu;
+    case 'sin':
+      return waveOf(layer.a, layer.b, layer.c);
+    case 'cos':
+      return (x) => scale(sinCos(shift(scale(x, layer.b), layer.c)).c, layer.a);
+    case 'rbf':
+      return waveOf(Math.SQRT2, Math.sqrt(2 * layer.gamma), Math.PI / 4);
+    case 'exp':
+      return (x) => scale(expOf(scale(x, layer.b)), layer.a);
+    case 'gaussian':
+      return (x) => scale(expOf(scale(multiplySeries(x, x), layer.b)), layer.a);
+    case 'gabor':
+      return (x) => multiplySeries(expOf(scale(multiplySeries(x, x), -1)), sinCos(x).s);
+    case 'hermite':
+      return polynomialOf(hermiteCoefficients(layer.degree));
+    case 'monomial':
+      return powerOf(layer.degree);
+    case 'rectifiedMonomial': {
+      const power = powerOf(layer.degree);
+      return (x) => (x[0]! >= 0 ? power(x) : new Float64Array(x.length));
+    }
+    case 'polynomial':
+      return polynomialOf(layer.coefficients);
+    case 'tanh':
+      return tanhOf;
+    case 'sigmoid':
+      return sigmoidOf;
+    case 'softplus':
+      return softplusOf;
+    case 'swish':
+      return (x) => multiplySeries(x, sigmoidOf(x));
+    case 'elu':
+      return eluOf(layer.alpha, 1);
+    case 'selu':
+      return eluOf(SELU_ALPHA, SELU_SCALE);
+    case 'mish':
+      return (x) => multiplySeries(x, tanhOf(softplusOf(x)));
+    case 'softsign':
+      return (x) => multiplySeries(x, invertSeries(shift(scale(x, x[0]! < 0 ? -1 : 1), 1)));
+    case 'expNormalized':
+      throw new RangeError('expNormalized: it is defined by its kernel alone; no finite net has it.');
+  }
+}
+
+const gelu: SeriesRule = (x) => multiplySeries(x, scale(shift(erfOf(scale(x, Math.SQRT1_2)), 1), 0.5));
+const approximateGelu: SeriesRule = (x) => {
+  const inner = add(x, scale(powerOf(3)(x), 0.044715));
+  return multiplySeries(scale(x, 0.5), shift(tanhOf(scale(inner, Math.sqrt(2 / Math.PI))), 1));
+};

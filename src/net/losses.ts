@@ -1,0 +1,186 @@
+// Losses of outputs (n, o): value, cotangent, and the curvature with respect to the outputs.
+import { exp, log1p, log } from '../layers/activation/functions.js';
+
+/**
+ * mse: half the mean over all entries of (f - y)^2; logistic: mean over entries of log(1 + e^f) - y f, y in {0, 1} or
+ * {-1, 1}; crossEntropy: minus the mean over samples of sum_k y_k log softmax(f)_k.
+ */
+export type LossName = 'mse' | 'logistic' | 'crossEntropy';
+/** `sum` drops the division by the number of entries (mse, logistic) or samples (crossEntropy). */
+export type Reduction = 'mean' | 'sum';
+
+export interface LossResult {
+  readonly loss: number;
+  /** d loss / d f, (n, o). */
+  readonly cotangent: Float64Array<ArrayBuffer>;
+}
+
+const NAMES: readonly LossName[] = ['mse', 'logistic', 'crossEntropy'];
+
+export function checkLoss(where: string, loss: string): LossName {
+  if (!NAMES.includes(loss as LossName)) {
+    throw new RangeError(
+      `${where}: loss must be one of ${NAMES.map((n) => `'${n}'`).join(', ')}, got '${loss}'.`,
+    );
+  }
+  return loss as LossName;
+}
+
+/** Targets as the loss wants them: {-1, 1} labels become {0, 1} for logistic. */
+export function prepareTargets(
+  where: string,
+  loss: LossName,
+  y: { readonly data: ArrayLike<number>; readonly shape: readonly number[] },
+  n: number,
+  outputs: number,
+): Float64Array<ArrayBuffer> {
+  const labels = loss === 'crossEntropy' && outputs > 1 && y.data.length === n;
+  if (y.shape[0] !== n || (y.data.length !== n * outputs && !labels)) {
+    throw new RangeError(
+      `${where}: y must have shape [${n}, ${outputs}]${loss === 'crossEntropy' ? ` or [${n}] with class numbers` : ''}, got [${y.shape.join(', ')}].`,
+    );
+  }
+  const bad = Array.prototype.findIndex.call(y.data, (value: number) => !Number.isFinite(value));
+  if (bad >= 0)
+    throw new RangeError(`${where}: y has ${y.data[bad]} at entry ${bad}; targets must be finite.`);
+  if (labels) return oneHot(where, y.data, n, outputs);
+  if (loss !== 'logistic') return Float64Array.from(y.data);
+  return Float64Array.from(y.data, (value) => {
+    if (value !== 0 && value !== 1 && value !== -1) {
+      throw new RangeError(`${where}: logistic targets must be 0 and 1 (or -1 and 1), got ${value}.`);
+    }
+    return value > 0 ? 1 : 0;
+  });
+}
+
+function oneHot(
+  where: string,
+  labels: ArrayLike<number>,
+  n: number,
+  classes: number,
+): Float64Array<ArrayBuffer> {
+  const y = new Float64Array(n * classes);
+  for (let i = 0; i < n; i++) {
+    const label = labels[i]!;
+    if (!Number.isInteger(label) || label < 0 || label >= classes) {
+      throw new RangeError(
+        `${where}: class numbers must be whole numbers from 0 to ${classes - 1}, got ${label}.`,
+      );
+    }
+    y[i * classes + label] = 1;
+  }
+  return y;
+}
+
+export function evaluateLoss(
+  loss: LossName,
+  f: ArrayLike<number>,
+  y: ArrayLike<number>,
+  outputs: number,
+  reduction: Reduction = 'mean',
+): LossResult {
+  const cotangent = new Float64Array(f.length);
+  const count = loss === 'crossEntropy' ? f.length / outputs : f.length;
+  const scale = reduction === 'mean' ? 1 / count : 1;
+  let total = 0;
+  if (loss === 'mse') {
+    for (let i = 0; i < f.length; i++) {
+      const d = f[i]! - y[i]!;
+      total += 0.5 * d * d;
+      cotangent[i] = d * scale;
+    }
+  } else if (loss === 'logistic') {
+    for (let i = 0; i < f.length; i++) {
+      const e = exp(-Math.abs(f[i]!));
+      total += Math.max(f[i]!, 0) + log1p(e) - y[i]! * f[i]!;
+      cotangent[i] = ((f[i]! >= 0 ? 1 / (1 + e) : e / (1 + e)) - y[i]!) * scale;
+    }
+  } else {
+    for (let at = 0; at < f.length; at += outputs) total += softmaxRow(f, y, at, outputs, scale, cotangent);
+  }
+  return { loss: total * scale, cotangent };
+}
+
+function softmaxRow(
+  f: ArrayLike<number>,
+  y: ArrayLike<number>,
+  at: number,
+  outputs: number,
+  scale: number,
+  cotangent: Float64Array,
+): number {
+  let max = -Infinity;
+  for (let k = 0; k < outputs; k++) max = Math.max(max, f[at + k]!);
+  let sum = 0;
+  let weight = 0;
+  for (let k = 0; k < outputs; k++) {
+    sum += cotangent[at + k] = exp(f[at + k]! - max);
+    weight += y[at + k]!;
+  }
+  let total = 0;
+  const logSum = log(sum);
+  for (let k = 0; k < outputs; k++) {
+    total -= y[at + k]! * (f[at + k]! - max - logSum);
+    cotangent[at + k] = ((weight * cotangent[at + k]!) / sum - y[at + k]!) * scale;
+  }
+  return total;
+}
+
+/** The Hessian of the loss in the outputs, times v. */
+export function lossCurvature(
+  loss: LossName,
+  f: ArrayLike<number>,
+  v: ArrayLike<number>,
+  outputs: number,
+  reduction: Reduction = 'mean',
+): Float64Array<ArrayBuffer> {
+  const result = new Float64Array(f.length);
+  const count = loss === 'crossEntropy' ? f.length / outputs : f.length;
+  const scale = reduction === 'mean' ? 1 / count : 1;
+  if (loss === 'mse') return Float64Array.from(v, (value) => value * scale);
+  if (loss === 'logistic') {
+    for (let i = 0; i < f.length; i++) {
+      const e = exp(-Math.abs(f[i]!));
+      result[i] = (v[i]! * scale * e) / ((1 + e) * (1 + e));
+    }
+    return result;
+  }
+  const zero = new Float64Array(f.length);
+  const p = new Float64Array(f.length);
+  for (let at = 0; at < f.length; at += outputs) {
+    zero[at] = 1;
+    softmaxRow(f, zero, at, outputs, 1, p);
+    p[at]! += 1;
+    let mean = 0;
+    for (let k = 0; k < outputs; k++) mean += p[at + k]! * v[at + k]!;
+    for (let k = 0; k < outputs; k++) result[at + k] = scale * p[at + k]! * (v[at + k]! - mean);
+  }
+  return result;
+}
+
+/** The share of samples whose largest output (one output: its side of the threshold) is that of the targets. */
+export function accuracyOf(
+  loss: LossName,
+  f: ArrayLike<number>,
+  y: ArrayLike<number>,
+  outputs: number,
+): number {
+  const n = f.length / outputs;
+  let right = 0;
+  let least = Infinity;
+  for (let i = 0; i < y.length; i++) least = Math.min(least, y[i]!);
+  const cut = loss === 'mse' && least >= 0 ? 0.5 : 0;
+  for (let i = 0; i < n; i++) {
+    if (outputs === 1) {
+      right += +(f[i]! > cut === y[i]! > (least < 0 ? 0 : 0.5));
+      continue;
+    }
+    let [bestF, bestY] = [0, 0];
+    for (let k = 1; k < outputs; k++) {
+      if (f[i * outputs + k]! > f[i * outputs + bestF]!) bestF = k;
+      if (y[i * outputs + k]! > y[i * outputs + bestY]!) bestY = k;
+    }
+    right += +(bestF === bestY);
+  }
+  return right / n;
+}

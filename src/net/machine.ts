@@ -1,0 +1,143 @@
+// The memory in which a program runs on a batch: values, cotangents and their higher orders, allocated when first used.
+import type { Numbers, Operation, Pass, Target, Tensors } from '../layers/finite.js';
+import { slice, type Core, type FloatType, type Region, type Ticket } from '../wasm/engine.js';
+import { foldIn, uniform, type RandomKey } from '../math/random.js';
+import type { Program } from './program.js';
+
+/** What one call adds to the parameters and the input. */
+export interface CallOptions {
+  /** Draws the masks of dropout layers in mode 'train'; without it they are the identity. */
+  readonly dropoutKey?: RandomKey | null;
+  /** Edge weights (n, v, v) of aggregate layers. */
+  readonly pattern?: Float64Array | null;
+}
+
+export class Machine implements Pass {
+  readonly core: Core;
+  readonly dtype: FloatType;
+  readonly program: Program;
+  readonly capacity: number;
+  n = 0;
+  /** theta0, and theta1 when the parameters move. */
+  theta: readonly Tensors[] = [];
+  direction: readonly Tensors[] | null = null;
+  gradients: readonly Tensors[] | null = null;
+  gradientBeta = 0;
+  wantsInputCotangent = false;
+  #region: Region;
+  #buffers = new Map<string, Numbers>();
+  #tables = new Map<object, Ticket>();
+  #written = new Set<string>();
+  #call: CallOptions = {};
+  #uniforms = new Map<Operation, Numbers>();
+
+  constructor(core: Core, program: Program, dtype: FloatType, capacity: number) {
+    this.core = core;
+    this.program = program;
+    this.dtype = dtype;
+    this.capacity = capacity;
+    this.#region = core.heap.region();
+  }
+
+  /** Starts work on `n` samples. */
+  begin(n: number, call: CallOptions = {}): void {
+    this.n = n;
+    this.#call = call;
+    this.#uniforms.clear();
+  }
+
+  setInput(x: ArrayLike<number>): void {
+    this.core.heap.write(this.value(0, 0), x);
+  }
+
+  /** Runs the operations forward for one order; `order` 0 first. */
+  forward(order = 0): void {
+    for (const operation of this.program.operations) operation.forward(this, order);
+  }
+
+  /** Runs them backward; the output's cotangent of that order must have been written. */
+  backward(order = 0, observe?: (operation: Operation) => void): void {
+    this.#written.clear();
+    this.#written.add(`g${this.program.output}`);
+    const { operations } = this.program;
+    for (let i = operations.length - 1; i >= 0; i--) {
+      const operation = operations[i]!;
+      observe?.(operation);
+      operation.backward(this, order);
+    }
+  }
+
+  isZero(value: number, order: number): boolean {
+    return value === 0 && order > 0;
+  }
+  value(value: number, order: number): Numbers {
+    return this.#buffer(`x${value}.${order}`, this.capacity * this.program.sizes[value]!);
+  }
+  cotangent(value: number, order: number): Numbers {
+    return this.#buffer(`g${value}.${order}`, this.capacity * this.program.sizes[value]!);
+  }
+  addTo(value: number, order: number): Target<Numbers> | null {
+    if (value === 0 && !this.wantsInputCotangent) return null;
+    const key = `g${value}`;
+    const beta = this.#written.has(key) ? 1 : 0;
+    this.#written.add(key);
+    return { to: slice(this.cotangent(value, order), 0, this.n * this.program.sizes[value]!), beta };
+  }
+  weights(parameter: number): Tensors {
+    return this.theta[parameter]!;
+  }
+  displacement(parameter: number): Tensors | null {
+    return this.direction ? this.direction[parameter]! : null;
+  }
+  gradient(parameter: number): Target<Tensors> | null {
+    return this.gradients ? { to: this.gradients[parameter]!, beta: this.gradientBeta } : null;
+  }
+  scratch(key: string, length: number): Numbers {
+    const have = this.#buffers.get(`s${key}`);
+    if (have && have.length >= length) return slice(have, 0, length);
+    const made = this.#region.alloc(this.dtype, length);
+    this.#buffers.set(`s${key}`, made);
+    return made;
+  }
+  table(key: object, make: () => Int32Array<ArrayBuffer>): Ticket<'i32'> {
+    let ticket = this.#tables.get(key);
+    if (!ticket) this.#tables.set(key, (ticket = this.#region.put(make())));
+    return ticket as Ticket<'i32'>;
+  }
+  constants(key: object, make: () => Float64Array<ArrayBuffer>): Numbers {
+    let ticket = this.#tables.get(key);
+    if (!ticket) {
+      const values = make();
+      ticket = this.dtype === 'f32' ? this.#region.put(Float32Array.from(values)) : this.#region.put(values);
+      this.#tables.set(key, ticket);
+    }
+    return ticket as Numbers;
+  }
+  uniforms(operation: Operation, length: number): Numbers | null {
+    const key = this.#call.dropoutKey;
+    if (!key) return null;
+    let drawn = this.#uniforms.get(operation);
+    if (!drawn) {
+      drawn = this.scratch(`uniform ${operation.output}`, length);
+      const stream = foldIn(key, 'dropout', operation.output);
+      this.core.heap.write(drawn, uniform(this.core, stream, length, this.dtype));
+      this.#uniforms.set(operation, drawn);
+    }
+    return drawn;
+  }
+  pattern(): Float64Array | null {
+    return this.#call.pattern ?? null;
+  }
+
+  #buffer(key: string, length: number): Numbers {
+    let ticket = this.#buffers.get(key);
+    if (!ticket) this.#buffers.set(key, (ticket = this.#region.alloc(this.dtype, length)));
+    return ticket;
+  }
+
+  dispose(): void {
+    this.#region.dispose();
+    this.#buffers.clear();
+    this.#tables.clear();
+  }
+}
