@@ -1,5 +1,6 @@
 // Matrix-vector products and the mirror of a triangle: the ABI of linalg-core.ts.
 import { gemvN, gemvT, scal, symvLower } from './linalg-core';
+import { lanes, madd } from './simd';
 
 // @ts-ignore: decorator
 @inline function gemv<T>(trans: i32, m: i32, n: i32, alpha: T, a: usize, lda: i32, x: usize, beta: T, y: usize): void {
@@ -61,3 +62,28 @@ export function getDiagonal_f64(n: i32, a: usize, lda: i32, x: usize): void { ge
 export function setDiagonal_f32(n: i32, a: usize, lda: i32, x: usize, shift: f32): void { setDiagonal<f32>(n, a, lda, x, shift); }
 /** As setDiagonal_f32, in f64. */
 export function setDiagonal_f64(n: i32, a: usize, lda: i32, x: usize, shift: f64): void { setDiagonal<f64>(n, a, lda, x, shift); }
+
+/** C += A o (alpha B + shift), element by element. */
+function hadamard<T>(m: i32, n: i32, a: usize, lda: i32, alpha: T, b: usize, ldb: i32, shift: T, c: usize, ldc: i32): void {
+  const z: usize = sizeof<T>(), f = v128.splat<T>(alpha), g = v128.splat<T>(shift), step = lanes<T>();
+  for (let i = 0; i < m; i++) {
+    let p = a + <usize>i * <usize>lda * z, q = b + <usize>i * <usize>ldb * z, r = c + <usize>i * <usize>ldc * z, k = n;
+    for (; k >= step; k -= step) {
+      v128.store(r, madd<T>(v128.load(p), madd<T>(f, v128.load(q), g), v128.load(r)));
+      p += 16; q += 16; r += 16;
+    }
+    for (; k > 0; k--) { store<T>(r, load<T>(r) + load<T>(p) * (alpha * load<T>(q) + shift)); p += z; q += z; r += z; }
+  }
+}
+
+/**
+ * C += A o (alpha B + shift), o the element-wise product; all m x n row-major f32, leading dimensions in elements. A and
+ * B may be the same; C overlaps neither. Layer by layer this sums an empirical NTK: (delta delta^T) o (w^2 x x^T + b^2).
+ */
+export function hadamard_f32(m: i32, n: i32, a: usize, lda: i32, alpha: f32, b: usize, ldb: i32, shift: f32, c: usize, ldc: i32): void {
+  hadamard<f32>(m, n, a, lda, alpha, b, ldb, shift, c, ldc);
+}
+/** As hadamard_f32, in f64. */
+export function hadamard_f64(m: i32, n: i32, a: usize, lda: i32, alpha: f64, b: usize, ldb: i32, shift: f64, c: usize, ldc: i32): void {
+  hadamard<f64>(m, n, a, lda, alpha, b, ldb, shift, c, ldc);
+}

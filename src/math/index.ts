@@ -1,6 +1,8 @@
 export { tensor, type NestedArray, type Tensor, type TensorLike } from './tensor.js';
 export { matmul } from './matmul.js';
 export { eigh, eigenvalues, type Eigenpairs } from './eigh.js';
+export { cholesky, solve, type CholeskyResult, type JitterOptions, type SolveResult } from './positive.js';
+export { extremeEigenvalues, type LanczosOptions } from './lanczos.js';
 export {
   foldIn,
   normal,

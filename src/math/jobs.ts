@@ -1,5 +1,6 @@
 import type { AnyJob } from '../wasm/engine.js';
 import { eighJob } from './eigh.js';
 import { gemmJob } from './matmul.js';
+import { choleskyJob, solveJob } from './positive.js';
 
-export const mathJobs: readonly AnyJob[] = [gemmJob, eighJob];
+export const mathJobs: readonly AnyJob[] = [gemmJob, eighJob, choleskyJob, solveJob];

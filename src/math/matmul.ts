@@ -14,7 +14,8 @@ type Names =
   | 'solveRight'
   | 'logDeterminant'
   | 'getDiagonal'
-  | 'setDiagonal';
+  | 'setDiagonal'
+  | 'hadamard';
 
 /** @internal The kernel `name` for `dtype`: the one place where a dtype known only at run time picks an export. */
 export function floatKernel(core: Core, name: Names, dtype: FloatType): (...args: number[]) => number {
@@ -105,10 +106,57 @@ export function gram<D extends FloatType>(
   withWork(core, (work) => kernel(+trans, begin, end, k, alpha, x.ptr, ldx, beta, c.ptr, ldc, work));
 }
 
-/** Copies the lower triangle of the n x n matrix C over the upper one. */
-export function mirror<D extends FloatType>(core: Core, c: Ticket<D>, n: number, ldc: number = n): void {
+/** Copies the lower triangle of the n x n matrix C over the upper one, or with `from: 'upper'` the other way. */
+export function mirror<D extends FloatType>(
+  core: Core,
+  c: Ticket<D>,
+  n: number,
+  { ldc = n, from = 'lower' }: { ldc?: number; from?: 'lower' | 'upper' } = {},
+): void {
   fits('mirror: C', c, n, n, ldc);
-  floatKernel(core, 'mirror', c.dtype)(n, c.ptr, ldc, 0);
+  floatKernel(core, 'mirror', c.dtype)(n, c.ptr, ldc, +(from === 'upper'));
+}
+
+/** C += A o (alpha B + shift), element by element; all m x n. With alpha 1, shift 0: the Hadamard product. */
+export function hadamard<D extends FloatType>(
+  core: Core,
+  a: Ticket<D>,
+  b: Ticket<D>,
+  c: Ticket<D>,
+  [m, n]: readonly [number, number],
+  options: { alpha?: number; shift?: number; lda?: number; ldb?: number; ldc?: number } = {},
+): void {
+  const { alpha = 1, shift = 0, lda = n, ldb = n, ldc = n } = options;
+  fits('hadamard: A', a, m, n, lda);
+  fits('hadamard: B', b, m, n, ldb);
+  fits('hadamard: C', c, m, n, ldc);
+  floatKernel(core, 'hadamard', a.dtype)(m, n, a.ptr, lda, alpha, b.ptr, ldb, shift, c.ptr, ldc);
+}
+
+/** x = the diagonal of the n x n matrix A. */
+export function getDiagonal<D extends FloatType>(
+  core: Core,
+  a: Ticket<D>,
+  x: Ticket<D>,
+  n: number,
+  lda: number = n,
+): void {
+  fits('getDiagonal: A', a, n, n, lda);
+  fits('getDiagonal: x', x, 1, n, n);
+  floatKernel(core, 'getDiagonal', a.dtype)(n, a.ptr, lda, x.ptr);
+}
+
+/** The diagonal of A becomes x + shift: with `getDiagonal` before it, a ridge. */
+export function setDiagonal<D extends FloatType>(
+  core: Core,
+  a: Ticket<D>,
+  x: Ticket<D>,
+  n: number,
+  { shift = 0, lda = n }: { shift?: number; lda?: number } = {},
+): void {
+  fits('setDiagonal: A', a, n, n, lda);
+  fits('setDiagonal: x', x, 1, n, n);
+  floatKernel(core, 'setDiagonal', a.dtype)(n, a.ptr, lda, x.ptr, shift);
 }
 
 /** y = alpha A x + beta y, or with `trans` A^T x; A m x n. */

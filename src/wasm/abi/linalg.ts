@@ -15,6 +15,18 @@ type Symv<D extends FloatType> = (n: number, a: Ptr<D>, lda: number, x: Ptr<D>, 
 type Mirror<D extends FloatType> = (n: number, c: Ptr<D>, ldc: number, down: number) => void;
 type GetDiagonal<D extends FloatType> = (n: number, a: Ptr<D>, lda: number, x: Ptr<D>) => void;
 type SetDiagonal<D extends FloatType> = (n: number, a: Ptr<D>, lda: number, x: Ptr<D>, shift: number) => void;
+type Hadamard<D extends FloatType> = (
+  m: number,
+  n: number,
+  a: Ptr<D>,
+  lda: number,
+  alpha: number,
+  b: Ptr<D>,
+  ldb: number,
+  shift: number,
+  c: Ptr<D>,
+  ldc: number,
+) => void;
 
 /** Contracts: assembly/linalg.ts. */
 export interface LinalgKernels {
@@ -28,4 +40,6 @@ export interface LinalgKernels {
   getDiagonal_f64: GetDiagonal<'f64'>;
   setDiagonal_f32: SetDiagonal<'f32'>;
   setDiagonal_f64: SetDiagonal<'f64'>;
+  hadamard_f32: Hadamard<'f32'>;
+  hadamard_f64: Hadamard<'f64'>;
 }
