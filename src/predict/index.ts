@@ -1,1 +1,29 @@
-export {};
+export type { Times } from './layout.js';
+export {
+  gradientDescentMse,
+  type DynamicsOptions,
+  type GradientDescentMseOptions,
+  type MseCall,
+  type MsePredictor,
+  type MseResult,
+} from './mse.js';
+export { gpInference, type GpCall, type GpMethod, type GpOptions, type GpPredictor, type GpResult } from './gp.js';
+export {
+  gradientDescentMseEnsemble,
+  type EnsembleCall,
+  type EnsembleOptions,
+  type EnsemblePredictor,
+  type EnsembleResult,
+} from './ensemble.js';
+export {
+  gradientFlow,
+  type FlowCall,
+  type FlowResult,
+  type FlowState,
+  type GradientFlow,
+  type GradientFlowOptions,
+} from './flow.js';
+export type { CustomLoss, LossName } from './losses.js';
+export type { IntegrateReport } from './integrate.js';
+export { maxLearningRate, type MaxLearningRateOptions } from './stability.js';
+export type { Diagnostics, Regularisation } from './system.js';

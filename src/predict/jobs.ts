@@ -1,3 +1,5 @@
 import type { AnyJob } from '../wasm/engine.js';
+import { flowJob } from './flow.js';
+import { lanczosJob } from './stability.js';
 
-export const predictJobs: readonly AnyJob[] = [];
+export const predictJobs: readonly AnyJob[] = [flowJob, lanczosJob];

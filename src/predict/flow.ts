@@ -1,0 +1,381 @@
+// Function-space training dynamics for any loss: df/dt = -learningRate Theta dL/df, with heavy-ball momentum
+// f'' = -(1 - m) f' - learningRate Theta dL/df (t counts steps). Source: Lee et al. 2019 (1902.06720), Qian 1999.
+import { exp } from './elementary.js';
+import { gemm } from '../math/matmul.js';
+import { asTensor, type Tensor, type TensorLike } from '../math/tensor.js';
+import { defineJob, type Core, type Engine, type Job, type RunOptions } from '../wasm/engine.js';
+import { integrate, type IntegrateReport } from './integrate.js';
+import {
+  fromMatrix,
+  kernelMatrix,
+  layoutOf,
+  targetShape,
+  timesOf,
+  toMatrix,
+  type Layout,
+  type Times,
+} from './layout.js';
+import { builtInLoss, type CustomLoss, type LossName } from './losses.js';
+import { gradientDescentMse } from './mse.js';
+import { product, stage } from './linear.js';
+import { relativeDecay } from './spectral.js';
+import { largestEigenvalue } from './stability.js';
+
+export interface GradientFlowOptions {
+  /** Train-train kernel, symmetric; axes as for `gradientDescentMse`. */
+  readonly ntk: TensorLike;
+  readonly y: TensorLike;
+  /** A named loss (a mean over samples or entries; see `LossName`) or your own gradient. */
+  readonly loss: LossName | CustomLoss;
+  readonly learningRate?: number;
+  /** Heavy-ball momentum in [0, 1); null (default): plain gradient flow. */
+  readonly momentum?: number | null;
+  readonly traceAxes?: readonly number[];
+  /** Relative and absolute tolerance of one step; default 1e-9. */
+  readonly rtol?: number;
+  readonly atol?: number;
+  /** Steps, accepted or not, before an error; default 20,000. */
+  readonly maxSteps?: number;
+}
+
+/** Where a flow stands; give it back to continue. Velocities are per step and exist only with momentum. */
+export interface FlowState {
+  readonly train: Tensor;
+  readonly test?: Tensor;
+  readonly trainVelocity?: Tensor;
+  readonly testVelocity?: Tensor;
+}
+
+export interface FlowCall extends RunOptions {
+  /** Initial outputs, default 0; not together with `state`. */
+  readonly f0Train?: TensorLike;
+  readonly f0Test?: TensorLike;
+  readonly ntkTestTrain?: TensorLike;
+  /** Continue from here; times then count from this state. */
+  readonly state?: FlowState;
+  /** Called with the time reached. */
+  readonly onProgress?: (progress: { done: number; total: number }) => void;
+}
+
+export interface FlowResult {
+  /** (...t, n, ...o) */
+  readonly train: Tensor;
+  /** (...t, tests, ...o), when `ntkTestTrain` was given. */
+  readonly test?: Tensor;
+  /** The state at the last time. */
+  readonly state: FlowState;
+  readonly report: IntegrateReport | { readonly method: 'closed form' };
+}
+
+export type GradientFlow = (t: Times, call?: FlowCall) => Promise<FlowResult>;
+
+interface FlowParams {
+  readonly kernel: Float64Array;
+  readonly rows: number;
+  readonly columns: number;
+  readonly samples: number;
+  readonly outputs: number;
+  readonly y: Float64Array;
+  readonly f0: Float64Array;
+  readonly v0: Float64Array | null;
+  readonly loss: LossName | CustomLoss;
+  readonly learningRate: number;
+  readonly damping: number | null;
+  readonly times: Float64Array;
+  readonly rtol: number;
+  readonly atol: number;
+  readonly maxSteps: number;
+  readonly spectralRadius: number | null;
+}
+
+interface FlowOutcome {
+  /** One state per time: f, and dual coefficients u with f_test = f0_test - Theta_td u; with momentum also p. */
+  readonly f: Float64Array[];
+  readonly u: Float64Array[];
+  readonly v: Float64Array[];
+  readonly p: Float64Array[];
+  readonly report: IntegrateReport;
+}
+
+/** @internal The whole integration; the kernel stays in wasm memory. */
+export const flowJob: Job<FlowParams, FlowOutcome> = defineJob('predict/flow', (core, params, { send }) => {
+  const size = params.rows * params.columns;
+  const { damping, learningRate } = params;
+  const parts = damping === null ? 2 : 4;
+  const state = new Float64Array(parts * size); // f, u or f, u, v, p
+  state.set(params.f0);
+  if (params.v0) state.set(params.v0, 2 * size);
+  const loss =
+    typeof params.loss === 'string'
+      ? builtInLoss(params.loss, params.samples, params.outputs, params.y)
+      : params.loss;
+  const region = core.heap.region();
+  try {
+    const kernel = stage(region, core, params.kernel);
+    const slope = region.alloc('f64', size);
+    const pulled = region.alloc('f64', size);
+    const g = new Float64Array(size);
+    const pull = new Float64Array(size);
+    const derivative = (y: Float64Array, out: Float64Array): void => {
+      loss.gradient(y.subarray(0, size), params.y, g);
+      core.heap.write(slope, g);
+      gemm(core, kernel, slope, pulled, [params.rows, params.columns, params.rows]);
+      core.heap.readInto(pulled, pull);
+      for (let i = 0; i < size; i++) {
+        const force = -learningRate * pull[i]!;
+        const dual = learningRate * g[i]!;
+        if (damping === null) {
+          out[i] = force;
+          out[size + i] = dual;
+        } else {
+          out[i] = y[2 * size + i]!;
+          out[size + i] = y[3 * size + i]!;
+          out[2 * size + i] = force - damping * y[2 * size + i]!;
+          out[3 * size + i] = dual - damping * y[3 * size + i]!;
+        }
+      }
+    };
+    const saved: Float64Array[][] = [[], [], [], []];
+    let told = performance.now();
+    const report = integrate(
+      derivative,
+      state,
+      params.times,
+      {
+        rtol: params.rtol,
+        atol: params.atol,
+        maxSteps: params.maxSteps,
+        ...(params.spectralRadius !== null && damping === null
+          ? { spectralRadius: params.spectralRadius }
+          : {}),
+        onStep: (t) => {
+          if (performance.now() - told < 100) return;
+          told = performance.now();
+          send(t);
+        },
+      },
+      (_, y) => {
+        for (let part = 0; part < parts; part++) saved[part]!.push(y.slice(part * size, (part + 1) * size));
+      },
+    );
+    return { f: saved[0]!, u: saved[1]!, v: saved[2]!, p: saved[3]!, report };
+  } finally {
+    region.dispose();
+  }
+});
+
+/**
+ * Training dynamics in function space for any loss, to the tolerances asked for. Returns a function of the times
+ * (increasing, in steps). MSE without momentum has a closed form and uses it. NumericalError with advice when the step count overflows.
+ */
+export function gradientFlow(engine: Engine, options: GradientFlowOptions): GradientFlow {
+  const name = 'gradientFlow';
+  const y = asTensor(options.y, `${name}: y`);
+  const layout = layoutOf(name, y.shape, options.traceAxes);
+  if (layout.tracedAxes.some((axis) => axis < layout.rowAxes.at(-1)!))
+    throw new RangeError(`${name}: traced axes of y must come after all others, got [${layout.tracedAxes}]`);
+  const samples = y.shape[0]!;
+  const kernel = kernelMatrix(layout, options.ntk, `${name}: ntk`, samples).data;
+  const targets = toMatrix(layout, y, samples, `${name}: y`);
+  const learningRate = positive(name, 'learningRate', options.learningRate ?? 1);
+  const momentum = options.momentum ?? null;
+  if (momentum !== null && !(momentum >= 0 && momentum < 1))
+    throw new RangeError(`${name}: momentum must be in [0, 1) or null, got ${momentum}`);
+  if (options.loss === 'mse' && momentum === null) return closedForm(engine, options, layout);
+  const outputs = y.data.length / samples;
+  const curvature =
+    typeof options.loss === 'string'
+      ? builtInLoss(options.loss, samples, outputs, targets).curvature
+      : options.loss.curvature;
+  const fixed = {
+    kernel,
+    rows: layout.rows,
+    columns: layout.columns,
+    samples,
+    outputs,
+    y: targets,
+    loss: options.loss,
+    learningRate,
+    damping: momentum === null ? null : 1 - momentum,
+    rtol: positive(name, 'rtol', options.rtol ?? 1e-9),
+    atol: positive(name, 'atol', options.atol ?? 1e-9),
+    maxSteps: options.maxSteps ?? 20_000,
+  };
+  let radius: Promise<number | null> | null = null;
+  const spectralRadius = (): Promise<number | null> =>
+    (radius ??=
+      curvature === undefined
+        ? Promise.resolve(null)
+        : largestEigenvalue(engine, kernel, layout.rows).then(
+            (lambda) => 1.05 * lambda * curvature * learningRate,
+          ));
+
+  return async (t, call = {}) => {
+    const times = flowTimes(name, t);
+    const from = start(name, layout, samples, call, momentum);
+    const params = {
+      ...fixed,
+      f0: from.f,
+      v0: from.v,
+      times: times.values,
+      spectralRadius: await spectralRadius(),
+    };
+    const total = times.values.at(-1)!;
+    const run: RunOptions = {
+      signal: call.signal,
+      onMessage: (done) => call.onProgress?.({ done: done as number, total }),
+    };
+    const outcome =
+      typeof options.loss === 'string'
+        ? await engine.run(flowJob, params, run)
+        : await flowJob.run(engine as Core, params, { send: (done) => run.onMessage?.(done, 0) });
+    return assemble(engine, layout, samples, call, momentum, times, outcome);
+  };
+}
+
+/** The initial outputs and velocities as matrices. */
+function start(
+  name: string,
+  layout: Layout,
+  samples: number,
+  call: FlowCall,
+  momentum: number | null,
+): { f: Float64Array; v: Float64Array | null } {
+  const { state } = call;
+  if (state && (call.f0Train !== undefined || call.f0Test !== undefined))
+    throw new RangeError(`${name}: give either state or f0Train and f0Test, not both`);
+  if (momentum === null && (state?.trainVelocity || state?.testVelocity))
+    throw new RangeError(`${name}: the state has velocities, but momentum is null`);
+  const f = toMatrix(layout, state?.train ?? call.f0Train ?? 0, samples, `${name}: f0Train`);
+  if (momentum === null) return { f, v: null };
+  return { f, v: toMatrix(layout, state?.trainVelocity ?? 0, samples, `${name}: trainVelocity`) };
+}
+
+function flowTimes(name: string, t: Times): { values: Float64Array; shape: readonly number[] } {
+  const times = timesOf(name, t);
+  if (times.values.length === 0) throw new RangeError(`${name}: no times given`);
+  for (let i = 0; i < times.values.length; i++) {
+    if (times.values[i] === Infinity)
+      throw new RangeError(
+        `${name}: this loss has no limit in closed form (cross-entropy outputs never stop growing). Ask for finite times.`,
+      );
+    if (i > 0 && times.values[i]! <= times.values[i - 1]!)
+      throw new RangeError(
+        `${name}: times must increase, got ${times.values[i - 1]} before ${times.values[i]}`,
+      );
+  }
+  return times;
+}
+
+async function assemble(
+  engine: Engine,
+  layout: Layout,
+  samples: number,
+  call: FlowCall,
+  momentum: number | null,
+  times: { values: Float64Array; shape: readonly number[] },
+  { f, u, v, p, report }: FlowOutcome,
+): Promise<FlowResult> {
+  const train = stack(layout, f, samples, times.shape);
+  const state: { -readonly [K in keyof FlowState]: FlowState[K] } = {
+    train: fromMatrix(layout, f.at(-1)!, samples),
+  };
+  if (momentum !== null) state.trainVelocity = fromMatrix(layout, v.at(-1)!, samples);
+  const test0 = call.state?.test ?? call.f0Test;
+  if (call.ntkTestTrain === undefined) {
+    if (test0 !== undefined) throw new RangeError('gradientFlow: test outputs need ntkTestTrain');
+    return { train, state, report };
+  }
+  const kernel = kernelMatrix(layout, call.ntkTestTrain, 'gradientFlow: ntkTestTrain', null);
+  const f0 = toMatrix(layout, test0 ?? 0, kernel.samples, 'gradientFlow: f0Test');
+  const damping = momentum === null ? null : 1 - momentum;
+  const v0 =
+    damping !== null && call.state?.testVelocity
+      ? toMatrix(layout, call.state.testVelocity, kernel.samples, 'gradientFlow: testVelocity')
+      : null;
+  const pulled = await applyKernel(engine, kernel.data, layout, u);
+  const outputs = pulled.map((pull, i) => {
+    const drift = damping === null ? 0 : coasting(damping, times.values[i]!).distance;
+    return pull.map((value, j) => f0[j]! - value + (v0 ? v0[j]! * drift : 0));
+  });
+  const test = stack(layout, outputs, kernel.samples, times.shape);
+  state.test = fromMatrix(layout, outputs.at(-1)!, kernel.samples);
+  if (damping !== null) {
+    const last = (await applyKernel(engine, kernel.data, layout, [p.at(-1)!]))[0]!;
+    const keep = coasting(damping, times.values.at(-1)!).speed;
+    state.testVelocity = fromMatrix(
+      layout,
+      last.map((value, j) => (v0 ? v0[j]! * keep : 0) - value),
+      kernel.samples,
+    );
+  }
+  return { train, test, state, report };
+}
+
+/** Theta times each of the dual coefficient matrices. */
+async function applyKernel(
+  engine: Engine,
+  kernel: Float64Array,
+  layout: Layout,
+  list: readonly Float64Array[],
+): Promise<Float64Array[]> {
+  const rows = kernel.length / layout.rows;
+  return Promise.all(list.map((u) => product(engine, kernel, u, [rows, layout.columns, layout.rows])));
+}
+
+/** A mode without force after t: the distance it coasts and the speed it keeps, per unit of initial velocity. */
+function coasting(damping: number, t: number): { distance: number; speed: number } {
+  return { distance: t * relativeDecay(damping * t), speed: exp(-Math.min(damping * t, 745)) };
+}
+
+/** Outputs at several times, in the shape of the times. */
+function stack(
+  layout: Layout,
+  list: readonly Float64Array[],
+  samples: number,
+  shape: readonly number[],
+): Tensor {
+  const each = targetShape(layout, samples);
+  const data = new Float64Array(list.length * list[0]!.length);
+  list.forEach((item, i) => data.set(fromMatrix(layout, item, samples).data, i * item.length));
+  return { data, shape: [...shape, ...each] };
+}
+
+function closedForm(engine: Engine, options: GradientFlowOptions, layout: Layout): GradientFlow {
+  const { ntk, y, learningRate = 1, traceAxes } = options;
+  const predictor = gradientDescentMse(engine, {
+    ntk,
+    y,
+    learningRate,
+    ...(traceAxes ? { traceAxes } : {}),
+  });
+  return async (t, call = {}) => {
+    const times = flowTimes('gradientFlow', t);
+    const samples = layout.yShape[0]!;
+    const from = start('gradientFlow', layout, samples, call, null);
+    const f0Test = call.state?.test ?? call.f0Test;
+    if (f0Test !== undefined && call.ntkTestTrain === undefined)
+      throw new RangeError('gradientFlow: test outputs need ntkTestTrain');
+    const result = await predictor(t, {
+      f0Train: fromMatrix(layout, from.f, samples),
+      signal: call.signal,
+      ...(call.ntkTestTrain === undefined ? {} : { ntkTestTrain: call.ntkTestTrain, f0Test: f0Test ?? 0 }),
+    });
+    const last = (value: Tensor): Tensor => {
+      const size = value.data.length / times.values.length;
+      return { data: value.data.slice(-size), shape: value.shape.slice(times.shape.length) };
+    };
+    return {
+      train: result.train!,
+      ...(result.test ? { test: result.test } : {}),
+      state: { train: last(result.train!), ...(result.test ? { test: last(result.test) } : {}) },
+      report: { method: 'closed form' },
+    };
+  };
+}
+
+function positive(name: string, what: string, value: number): number {
+  if (!(value > 0) || value === Infinity)
+    throw new RangeError(`${name}: ${what} must be positive and finite, got ${value}`);
+  return value;
+}

@@ -1,0 +1,184 @@
+// Gaussian-process inference with infinite-width kernels. `nngp`: posterior of the infinite Bayesian net, noise =
+// regularisation. `ntk`: law of infinitely many infinitely wide nets trained to t = infinity. `ntkgp`: posterior of a
+// Gaussian process whose prior covariance is the NTK. Sources: Lee et al. 2018, 2019 (1902.06720 eqs. 13-16),
+// He et al. 2020 (2007.05864).
+import { asTensor, type Tensor, type TensorLike } from '../math/tensor.js';
+import type { Engine, RunOptions } from '../wasm/engine.js';
+import { finishCovariance, finishVariance, priorVariance } from './covariance.js';
+import { fromMatrix, kernelMatrix, layoutOf, testKernelMatrix, toMatrix, zipped, type Layout } from './layout.js';
+import { crossDiagonal, product, solve, triangular } from './linear.js';
+import { TrainSystem, type Diagnostics, type Regularisation } from './system.js';
+
+export type GpMethod = 'nngp' | 'ntk' | 'ntkgp';
+
+export interface GpOptions extends Regularisation {
+  /** Train-train kernels; `ntk` needs both for its covariance. Axes as for `gradientDescentMse`. */
+  readonly nngp?: TensorLike;
+  readonly ntk?: TensorLike;
+  readonly y: TensorLike;
+  /** Default `nngp`. */
+  readonly method?: GpMethod;
+  readonly traceAxes?: readonly number[];
+}
+
+export interface GpCall {
+  readonly nngpTestTrain?: TensorLike;
+  readonly ntkTestTrain?: TensorLike;
+  /** Test-test prior kernel of the method (`ntk` uses the NNGP): full, or only its diagonal `(tests)`. */
+  readonly nngpTestTest?: TensorLike;
+  readonly ntkTestTest?: TensorLike;
+  /** `full`, `diagonal` or `none`; default `full` when a test-test kernel is given, else `none`. */
+  readonly covariance?: 'full' | 'diagonal' | 'none';
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface GpResult {
+  /** (tests, ...o) */
+  readonly mean: Tensor;
+  /** Zipped like the kernels, (tests, tests) when outputs are traced; of the noiseless outputs, one per channel. */
+  readonly covariance?: Tensor;
+  /** The diagonal of the covariance, (tests, ...axes not traced). */
+  readonly variance?: Tensor;
+  readonly diagnostics: Diagnostics;
+}
+
+export type GpPredictor = (call?: GpCall) => Promise<GpResult>;
+
+/**
+ * Inference from kernels. The train-train kernel is factorised once, when first needed. Called without a test-train
+ * kernel it answers for the train set of the limit: mean y and covariance 0.
+ */
+export function gpInference(engine: Engine, options: GpOptions): GpPredictor {
+  const name = 'gpInference';
+  const method = options.method ?? 'nngp';
+  if (method !== 'nngp' && method !== 'ntk' && method !== 'ntkgp')
+    throw new RangeError(`${name}: method must be 'nngp', 'ntk' or 'ntkgp', got ${String(method)}`);
+  const y = asTensor(options.y, `${name}: y`);
+  const layout = layoutOf(name, y.shape, options.traceAxes);
+  const samples = y.shape[0]!;
+  const own = method === 'nngp' ? 'nngp' : 'ntk';
+  const matrix = (which: 'nngp' | 'ntk'): Float64Array => {
+    const kernel = options[which];
+    if (kernel === undefined)
+      throw new RangeError(`${name}: method '${method}' needs the ${which} train-train kernel here`);
+    return kernelMatrix(layout, kernel, `${name}: ${which}`, samples).data;
+  };
+  const system = new TrainSystem(engine, name, matrix(own), layout.rows, options);
+  const targets = toMatrix(layout, y, samples, `${name}: y`);
+  let weights: Promise<Float64Array> | null = null;
+
+  return async (call = {}) => {
+    const run = { signal: call.signal };
+    const testTrain = own === 'nngp' ? call.nngpTestTrain : call.ntkTestTrain;
+    const prior = method === 'ntkgp' ? call.ntkTestTest : call.nngpTestTest;
+    const wants = call.covariance ?? (prior === undefined ? 'none' : 'full');
+    if (testTrain === undefined)
+      return trainLimit(layout, targets, samples, wants, await system.diagnostics('none'));
+    const cross = kernelMatrix(layout, testTrain, `${name}: ${own}TestTrain`, null);
+    const rows = cross.data.length / layout.rows;
+    const scaled = cross.data.map((value) => value / system.scale);
+    const factor = await system.factor(run);
+    weights ??= solve(engine, factor, targets, layout.columns, run);
+    weights.catch(() => (weights = null));
+    const mean = await product(engine, scaled, await weights, [rows, layout.columns, layout.rows], run);
+    const result = {
+      mean: fromMatrix(layout, mean, cross.samples),
+      diagnostics: await system.diagnostics('cholesky'),
+    };
+    if (wants === 'none') return result;
+    if (prior === undefined)
+      throw new RangeError(
+        `${name}: a covariance of method '${method}' needs ${method === 'ntkgp' ? 'ntkTestTest' : 'nngpTestTest'}`,
+      );
+    const task: CovarianceTask = { engine, layout, system, scaled, rows, samples: cross.samples, prior, run };
+    if (method !== 'ntk') return { ...result, ...(await posterior(task, wants)) };
+    const nngp = matrix('nngp');
+    if (call.nngpTestTrain === undefined)
+      throw new RangeError(`${name}: a covariance of method 'ntk' needs nngpTestTrain too`);
+    const nngpCross = kernelMatrix(layout, call.nngpTestTrain, `${name}: nngpTestTrain`, cross.samples).data;
+    return { ...result, ...(await ensembleLaw(task, wants, nngp, nngpCross)) };
+  };
+}
+
+function trainLimit(
+  layout: Layout,
+  targets: Float64Array,
+  samples: number,
+  wants: 'full' | 'diagonal' | 'none',
+  diagnostics: Diagnostics,
+): GpResult {
+  const mean = fromMatrix(layout, targets, samples);
+  const size = layout.rows;
+  if (wants === 'full')
+    return { mean, covariance: zipped(layout, new Float64Array(size * size), samples), diagnostics };
+  if (wants === 'diagonal')
+    return { mean, variance: variances(layout, new Float64Array(size), samples), diagnostics };
+  return { mean, diagnostics };
+}
+
+interface CovarianceTask {
+  readonly engine: Engine;
+  readonly layout: Layout;
+  readonly system: TrainSystem;
+  /** Test-train kernel over the scale. */
+  readonly scaled: Float64Array;
+  readonly rows: number;
+  readonly samples: number;
+  readonly prior: TensorLike;
+  readonly run: RunOptions;
+}
+
+type Spread = Pick<GpResult, 'covariance' | 'variance'>;
+
+/** K_tt - W'W with W = L^-1 K_dt. */
+async function posterior(task: CovarianceTask, wants: 'full' | 'diagonal'): Promise<Spread> {
+  const { engine, layout, system, scaled, rows, samples, prior, run } = task;
+  const n = layout.rows;
+  const factor = await system.factor(run);
+  if (wants === 'diagonal') {
+    const explained = await triangular(engine, factor, scaled, rows, 'squares', run);
+    const before = priorVariance(layout, prior, samples);
+    return { variance: variances(layout, finishVariance(before, explained, system.scale), samples) };
+  }
+  const whitened = await triangular(engine, factor, scaled, rows, 'whole', run);
+  const explained = await product(engine, whitened, whitened, [rows, rows, n], { transA: true, ...run });
+  const before = testKernelMatrix(layout, prior, 'gpInference: test-test kernel', samples);
+  const data = before.map((value, i) => value - system.scale * explained[i]!);
+  return { covariance: zipped(layout, finishCovariance('gpInference', data, before, rows), samples) };
+}
+
+/** K_tt + A K_dd A' - (A K_dt + K_td A') with A = Theta_td M^-1. */
+async function ensembleLaw(
+  task: CovarianceTask,
+  wants: 'full' | 'diagonal',
+  nngp: Float64Array,
+  nngpCross: Float64Array,
+): Promise<Spread> {
+  const { engine, layout, system, scaled, rows, samples, prior, run } = task;
+  const n = layout.rows;
+  const factor = await system.factor(run);
+  const crossT = new Float64Array(scaled.length);
+  for (let i = 0; i < rows; i++) for (let j = 0; j < n; j++) crossT[j * rows + i] = scaled[i * n + j]!;
+  const at = await solve(engine, factor, crossT, rows, run); // A' (n x tests)
+  // H = A K_dd / 2 - K_td, so that the change is A H' + H A'
+  const half = await product(engine, at, nngp, [rows, n, n], { transA: true, ...run });
+  for (let i = 0; i < half.length; i++) half[i] = half[i]! / 2 - nngpCross[i]!;
+  if (wants === 'diagonal') {
+    const before = priorVariance(layout, prior, samples);
+    const change = crossDiagonal(half, at, rows, n);
+    const data = before.map((value, i) => value + 2 * change[i]!);
+    return { variance: variances(layout, finishVariance(data, null, 1, before), samples) };
+  }
+  const change = await product(engine, half, at, [rows, rows, n], run);
+  const before = testKernelMatrix(layout, prior, 'gpInference: nngpTestTest', samples);
+  const data = before.slice();
+  for (let i = 0; i < rows; i++)
+    for (let j = 0; j < rows; j++) data[i * rows + j]! += change[i * rows + j]! + change[j * rows + i]!;
+  return { covariance: zipped(layout, finishCovariance('gpInference', data, before, rows), samples) };
+}
+
+/** Variances with the axes of y that are not traced. */
+export function variances(layout: Layout, data: Float64Array, samples: number): Tensor {
+  const shape = layout.rowAxes.map((axis, i) => (i === 0 ? samples : layout.yShape[axis]!));
+  return { data, shape };
+}

@@ -1,0 +1,143 @@
+// The train-train system M = sym(K) + rho I, scaled by a power of two so that its diagonal is near 1: any scale of
+// kernels from 1e-300 to 1e300 gives the same digits. Factor and spectrum are computed once, when first needed.
+import { NumericalError, type Engine, type RunOptions } from '../wasm/engine.js';
+import { eigen, factorise, type Eigen, type Factor } from './linear.js';
+
+export interface Regularisation {
+  /** Added to the diagonal of the train-train kernel; see `diagRegScale`. Default 0. */
+  readonly diagReg?: number;
+  /** `relative` (default): diagReg times the mean of the diagonal is added; `absolute`: diagReg itself. */
+  readonly diagRegScale?: 'relative' | 'absolute';
+}
+
+/** What was done to the train-train kernel, and what was found. Part of every result. */
+export interface Diagnostics {
+  readonly diagReg: number;
+  readonly diagRegScale: 'relative' | 'absolute';
+  /** The number that diagReg added to every diagonal entry. */
+  readonly added: number;
+  /** What had to be added beyond it so that Cholesky succeeded; 0 in most cases. */
+  readonly jitter: number;
+  readonly method: 'cholesky' | 'eigen' | 'none';
+  /** Eigen path: extreme eigenvalues of the regularised kernel (raw, before clamping at 0). */
+  readonly minEigenvalue?: number;
+  readonly maxEigenvalue?: number;
+  /** Eigen path at t = infinity: modes at or below the cut-off, which were left out (pseudo-inverse). */
+  readonly droppedModes?: number;
+}
+
+export class TrainSystem {
+  readonly size: number;
+  /** True kernel = scale * stored kernel. */
+  readonly scale: number;
+  /** Regularised and scaled. */
+  readonly matrix: Float64Array;
+  readonly base: Diagnostics;
+  readonly #engine: Engine;
+  #factor: Promise<Factor> | null = null;
+  #eigen: Promise<Eigen> | null = null;
+
+  constructor(engine: Engine, name: string, kernel: Float64Array, size: number, options: Regularisation) {
+    const { diagReg = 0, diagRegScale = 'relative' } = options;
+    if (!(diagReg >= 0) || diagReg === Infinity)
+      throw new RangeError(`${name}: diagReg must be >= 0 and finite, got ${diagReg}`);
+    if (diagRegScale !== 'relative' && diagRegScale !== 'absolute')
+      throw new RangeError(`${name}: diagRegScale must be 'relative' or 'absolute', got ${String(diagRegScale)}`);
+    this.#engine = engine;
+    this.size = size;
+    const { scale, meanDiagonal } = measure(name, kernel, size);
+    this.scale = scale;
+    const added = diagRegScale === 'relative' ? diagReg * meanDiagonal : diagReg / scale;
+    this.matrix = symmetric(name, kernel, size, scale);
+    for (let i = 0; i < size; i++) this.matrix[i * size + i]! += added;
+    this.base = { diagReg, diagRegScale, added: added * scale, jitter: 0, method: 'none' };
+  }
+
+  /** diagReg in the units of the stored kernel. */
+  get added(): number {
+    return this.base.added / this.scale;
+  }
+
+  factor(run: RunOptions = {}): Promise<Factor> {
+    this.#factor ??= factorise(this.#engine, this.matrix, this.size, run);
+    this.#factor.catch(() => (this.#factor = null)); // an aborted computation may be asked for again
+    return this.#factor;
+  }
+
+  spectrum(run: RunOptions = {}): Promise<Eigen> {
+    this.#eigen ??= eigen(this.#engine, this.matrix, this.size, run);
+    this.#eigen.catch(() => (this.#eigen = null));
+    return this.#eigen;
+  }
+
+  /** Eigenvalues at or below this are rounding noise: n eps lambda_max. */
+  async cutoff(run: RunOptions = {}): Promise<number> {
+    const { values } = await this.spectrum(run);
+    return Math.max(0, values[values.length - 1]!) * this.size * 2 ** -52;
+  }
+
+  async diagnostics(method: Diagnostics['method'], dropped = 0): Promise<Diagnostics> {
+    if (method === 'cholesky') {
+      const { jitter } = await this.factor();
+      return { ...this.base, method, jitter: jitter * this.scale };
+    }
+    if (method === 'none') return this.base;
+    const { values } = await this.spectrum();
+    return {
+      ...this.base,
+      method,
+      minEigenvalue: values[0]! * this.scale,
+      maxEigenvalue: values[values.length - 1]! * this.scale,
+      droppedModes: dropped,
+    };
+  }
+}
+
+function measure(
+  name: string,
+  kernel: Float64Array,
+  size: number,
+): { scale: number; meanDiagonal: number } {
+  let top = 0;
+  for (let i = 0; i < size; i++) {
+    const value = kernel[i * size + i]!;
+    if (value < 0)
+      throw new NumericalError(`${name}: diagonal entry ${i} of the kernel is ${value}, it must be >= 0`);
+    top = Math.max(top, value);
+  }
+  if (top === 0) return { scale: 1, meanDiagonal: 0 };
+  const scale = powerOfTwo(top);
+  let sum = 0;
+  for (let i = 0; i < size; i++) sum += kernel[i * size + i]! / scale;
+  return { scale, meanDiagonal: sum / size };
+}
+
+/** The power of two just below `value`, kept where its reciprocal is finite. */
+export function powerOfTwo(value: number): number {
+  let scale = 1;
+  while (scale * 2 <= value && scale < 2 ** 1020) scale *= 2;
+  while (scale > value && scale > 2 ** -1020) scale /= 2;
+  return scale;
+}
+
+/** (K + K')/2 / scale; RangeError when the halves differ by more than rounding. */
+function symmetric(name: string, kernel: Float64Array, size: number, scale: number): Float64Array {
+  const out = new Float64Array(kernel.length);
+  let top = 0;
+  let gap = 0;
+  for (let i = 0; i < size; i++) {
+    for (let j = 0; j <= i; j++) {
+      const a = kernel[i * size + j]! / scale;
+      const b = kernel[j * size + i]! / scale;
+      top = Math.max(top, Math.abs(a));
+      gap = Math.max(gap, Math.abs(a - b));
+      out[i * size + j] = out[j * size + i] = (a + b) / 2;
+    }
+  }
+  if (gap > 1e-4 * top) {
+    throw new RangeError(
+      `${name}: the train-train kernel must be symmetric; entries (i, j) and (j, i) differ by up to ${(gap * scale).toPrecision(3)}. Was it computed with x2 = null?`,
+    );
+  }
+  return out;
+}
