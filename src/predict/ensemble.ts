@@ -14,7 +14,7 @@ import {
   type Layout,
   type Times,
 } from './layout.js';
-import { crossDiagonal, product } from './linear.js';
+import { product, rowDots } from './linear.js';
 import { batched, dynamicsOf, stepsOf, type DynamicsOptions } from './mse.js';
 import { spectralFactors, type Dynamics, type SpectralFactors } from './spectral.js';
 import { TrainSystem, type Diagnostics, type Regularisation } from './system.js';
@@ -246,7 +246,7 @@ async function spread(
   }
   const { scale } = system;
   if (wants === 'diagonal') {
-    const change = crossDiagonal(left, right, rows, n, true);
+    const change = rowDots(left, right, rows, n);
     const prior = parts.prior ? priorVariance(layout, parts.prior, samples) : null;
     const data = change.map((value, i) => scale * value + (prior ? prior[i]! : 0));
     const bound = prior ?? data;

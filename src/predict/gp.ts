@@ -6,7 +6,7 @@ import { asTensor, type Tensor, type TensorLike } from '../math/tensor.js';
 import type { Engine, RunOptions } from '../wasm/engine.js';
 import { finishCovariance, finishVariance, priorVariance } from './covariance.js';
 import { fromMatrix, kernelMatrix, layoutOf, testKernelMatrix, toMatrix, zipped, type Layout } from './layout.js';
-import { crossDiagonal, product, solve, triangular } from './linear.js';
+import { outerJob, product, rowDots, solve, transpose, whiten } from './linear.js';
 import { TrainSystem, type Diagnostics, type Regularisation } from './system.js';
 
 export type GpMethod = 'nngp' | 'ntk' | 'ntkgp';
@@ -136,12 +136,12 @@ async function posterior(task: CovarianceTask, wants: 'full' | 'diagonal'): Prom
   const n = layout.rows;
   const factor = await system.factor(run);
   if (wants === 'diagonal') {
-    const explained = await triangular(engine, factor, scaled, rows, 'squares', run);
+    const explained = await whiten(engine, factor, scaled, 'squares', run);
     const before = priorVariance(layout, prior, samples);
     return { variance: variances(layout, finishVariance(before, explained, system.scale), samples) };
   }
-  const whitened = await triangular(engine, factor, scaled, rows, 'whole', run);
-  const explained = await product(engine, whitened, whitened, [rows, rows, n], { transA: true, ...run });
+  const whitened = await whiten(engine, factor, scaled, 'whole', run);
+  const explained = await engine.run(outerJob, { x: whitened, n: rows, k: n }, run);
   const before = testKernelMatrix(layout, prior, 'gpInference: test-test kernel', samples);
   const data = before.map((value, i) => value - system.scale * explained[i]!);
   return { covariance: zipped(layout, finishCovariance('gpInference', data, before, rows), samples) };
@@ -157,19 +157,18 @@ async function ensembleLaw(
   const { engine, layout, system, scaled, rows, samples, prior, run } = task;
   const n = layout.rows;
   const factor = await system.factor(run);
-  const crossT = new Float64Array(scaled.length);
-  for (let i = 0; i < rows; i++) for (let j = 0; j < n; j++) crossT[j * rows + i] = scaled[i * n + j]!;
-  const at = await solve(engine, factor, crossT, rows, run); // A' (n x tests)
+  const solved = await solve(engine, factor, transpose(scaled, rows, n), rows, run);
+  const a = transpose(solved, n, rows);
   // H = A K_dd / 2 - K_td, so that the change is A H' + H A'
-  const half = await product(engine, at, nngp, [rows, n, n], { transA: true, ...run });
+  const half = await product(engine, a, nngp, [rows, n, n], run);
   for (let i = 0; i < half.length; i++) half[i] = half[i]! / 2 - nngpCross[i]!;
   if (wants === 'diagonal') {
     const before = priorVariance(layout, prior, samples);
-    const change = crossDiagonal(half, at, rows, n);
+    const change = rowDots(half, a, rows, n);
     const data = before.map((value, i) => value + 2 * change[i]!);
     return { variance: variances(layout, finishVariance(data, null, 1, before), samples) };
   }
-  const change = await product(engine, half, at, [rows, rows, n], run);
+  const change = await product(engine, half, a, [rows, rows, n], { transB: true, ...run });
   const before = testKernelMatrix(layout, prior, 'gpInference: nngpTestTest', samples);
   const data = before.slice();
   for (let i = 0; i < rows; i++)

@@ -1,5 +1,14 @@
 import type { AnyJob } from '../wasm/engine.js';
 import { flowJob } from './flow.js';
+import { factorJob, outerJob, productJob, solveJob, whitenJob } from './linear.js';
 import { lanczosJob } from './stability.js';
 
-export const predictJobs: readonly AnyJob[] = [flowJob, lanczosJob];
+export const predictJobs: readonly AnyJob[] = [
+  productJob,
+  outerJob,
+  factorJob,
+  solveJob,
+  whitenJob,
+  flowJob,
+  lanczosJob,
+];

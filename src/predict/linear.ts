@@ -1,41 +1,227 @@
-import { type Allocator, type Core, type Ticket, type Engine, type RunOptions, NumericalError } from '../wasm/engine.js';
-import { matmul } from '../math/matmul.js';
-export interface Factor { readonly lower: Float64Array; readonly jitter: number; readonly size: number }
-export interface Eigen { readonly values: Float64Array; readonly vectors: Float64Array }
-export interface ProductOptions extends RunOptions { readonly transA?: boolean; readonly transB?: boolean }
+// The dense linear algebra of predictions as jobs: plain arrays in and out, one core does one matrix.
+import { choleskyFactor, choleskySolve, solveTriangularRight } from '../math/cholesky.js';
+import { gemm, gram, mirror } from '../math/matmul.js';
+import {
+  defineJob,
+  NumericalError,
+  type Allocator,
+  type Core,
+  type Engine,
+  type Job,
+  type RunOptions,
+  type Ticket,
+} from '../wasm/engine.js';
+
+/** A copy in wasm memory, of an array that may sit on any buffer. */
+export function stage(place: Allocator, core: Core, array: Float64Array): Ticket<'f64'> {
+  const ticket = place.alloc('f64', array.length);
+  core.heap.write(ticket, array);
+  return ticket;
+}
+
+interface ProductParams {
+  readonly a: Float64Array;
+  readonly b: Float64Array;
+  readonly sizes: readonly [number, number, number];
+  readonly transA: boolean;
+  readonly transB: boolean;
+}
+
+/** @internal */
+export const productJob: Job<ProductParams, Float64Array> = defineJob(
+  'predict/product',
+  (core, { a, b, sizes, transA, transB }) =>
+    core.heap.scope((scope) => {
+      const c = scope.alloc('f64', sizes[0] * sizes[1]);
+      gemm(core, stage(scope, core, a), stage(scope, core, b), c, sizes, { transA, transB });
+      return core.heap.read(c);
+    }),
+);
+
+export interface ProductOptions extends RunOptions {
+  readonly transA?: boolean;
+  readonly transB?: boolean;
+}
+
 /** op(A) op(B), row-major; `[m, n, k]` are those of the product. */
-export async function product(engine: Engine, a: Float64Array, b: Float64Array, [m, n, k]: readonly [number, number, number], options: ProductOptions = {}): Promise<Float64Array> {
-  const t = (x: Float64Array, r: number, c: number) => { const o = new Float64Array(x.length); for (let i = 0; i < r; i++) for (let j = 0; j < c; j++) o[j * r + i] = x[i * c + j]!; return o; };
-  const A = options.transA ? t(a, k, m) : a; const B = options.transB ? t(b, n, k) : b;
-  return (await matmul(engine, { data: A, shape: [m, k] }, { data: B, shape: [k, n] })).data as Float64Array;
+export function product(
+  engine: Engine,
+  a: Float64Array,
+  b: Float64Array,
+  sizes: readonly [number, number, number],
+  { transA = false, transB = false, ...run }: ProductOptions = {},
+): Promise<Float64Array> {
+  return engine.run(productJob, { a, b, sizes, transA, transB }, run);
 }
-export async function factorise(_e: Engine, a: Float64Array, n: number, _r: RunOptions = {}): Promise<Factor> {
-  let jitter = 0; const mean = a.reduce((s, v, i) => s + (i % (n + 1) === 0 ? v : 0), 0) / n;
-  for (;;) {
-    const L = new Float64Array(n * n); let ok = true;
-    for (let i = 0; i < n && ok; i++) for (let j = 0; j <= i; j++) { let s = a[i * n + j]! + (i === j ? jitter : 0); for (let k = 0; k < j; k++) s -= L[i * n + k]! * L[j * n + k]!; if (i === j) { if (!(s > 0)) { ok = false; break; } L[i * n + i] = Math.sqrt(s); } else L[i * n + j] = s / L[j * n + j]!; }
-    if (ok) return { lower: L, jitter, size: n };
-    jitter = jitter === 0 ? mean * 2 ** -50 : jitter * 2; if (jitter > mean * 1e-4) throw new NumericalError('cholesky failed', { jitter });
+
+/** @internal X X' of a row-major (n, k) matrix, full. */
+export const outerJob: Job<{ x: Float64Array; n: number; k: number }, Float64Array> = defineJob(
+  'predict/outer',
+  (core, { x, n, k }) =>
+    core.heap.scope((scope) => {
+      const c = scope.alloc('f64', n * n);
+      gram(core, stage(scope, core, x), c, [n, k]);
+      mirror(core, c, n);
+      return core.heap.read(c);
+    }),
+);
+
+/** A + jitter I = L L'. */
+export interface Factor {
+  /** Row-major; only the lower triangle means anything. */
+  readonly lower: Float64Array;
+  readonly size: number;
+  readonly jitter: number;
+  /** (max l_ii / min l_ii)^2, a lower bound of the condition number. */
+  readonly condition: number;
+}
+
+interface Attempt {
+  readonly lower: Float64Array;
+  readonly pivots: readonly [smallest: number, largest: number];
+}
+
+const EPSILON = 2 ** -52;
+
+/** @internal Null when a pivot is not positive, or too small to be more than rounding noise. */
+export const factorJob: Job<{ matrix: Float64Array; size: number; jitter: number }, Attempt | null> =
+  defineJob('predict/factor', (core, { matrix, size, jitter }) =>
+    core.heap.scope((scope) => {
+      const work = matrix.slice();
+      if (jitter > 0) for (let i = 0; i < size; i++) work[i * size + i]! += jitter;
+      const a = stage(scope, core, work);
+      if (choleskyFactor(core, a, size) >= 0) return null;
+      const lower = core.heap.read(a);
+      let [smallest, largest] = [Infinity, 0];
+      for (let i = 0; i < size; i++) {
+        const pivot = lower[i * size + i]! ** 2;
+        if (pivot <= 8 * EPSILON * work[i * size + i]!) return null;
+        smallest = Math.min(smallest, pivot);
+        largest = Math.max(largest, pivot);
+      }
+      return { lower, pivots: [smallest, largest] };
+    }),
+  );
+
+/**
+ * The Cholesky factor of a positive semidefinite matrix of scale ~1. When a pivot fails, jitter is added to the
+ * diagonal: 16 eps times its mean, then 8 times as much, up to 1e-7 of it. NumericalError beyond.
+ */
+export async function factorise(
+  engine: Engine,
+  matrix: Float64Array,
+  size: number,
+  run: RunOptions = {},
+): Promise<Factor> {
+  let mean = 0;
+  for (let i = 0; i < size; i++) mean += matrix[i * size + i]! / size;
+  let jitter = 0;
+  while (jitter <= 1e-7 * mean) {
+    const attempt = await engine.run(factorJob, { matrix, size, jitter }, run);
+    if (attempt) {
+      const { lower, pivots } = attempt;
+      return { lower, size, jitter, condition: pivots[1] / pivots[0] };
+    }
+    if (mean === 0) break;
+    jitter = jitter === 0 ? 16 * EPSILON * mean : 8 * jitter;
   }
+  const { values } = await eigen(engine, matrix, size, run);
+  const [low, high] = [values[0]!, values[size - 1]!];
+  throw new NumericalError(
+    `the train kernel is not positive definite: eigenvalues from ${low.toPrecision(3)} to ${high.toPrecision(3)} of its scale, and a jitter of ${jitter.toPrecision(2)} did not help. Raise diagReg above ${Math.max(0, -low / (mean || 1)).toPrecision(2)}, or compute the kernel in f64.`,
+    { minEigenvalue: low, jitter, ...(low > 0 ? { condition: high / low } : {}) },
+  );
 }
-/** L^-1 B (or L^-T B) for B (n, cols). */
-export async function triangular(e: Engine, f: Factor, cross: Float64Array, rows: number, want: 'whole' | 'squares', _r: RunOptions = {}): Promise<Float64Array> {
-  const n = f.size; const b = new Float64Array(cross.length); for (let i = 0; i < rows; i++) for (let j = 0; j < n; j++) b[j * rows + i] = cross[i * n + j]!;
-  const w = await tri(e, f, b, rows); if (want === 'whole') return w;
-  const out = new Float64Array(rows); for (let j = 0; j < n; j++) for (let i = 0; i < rows; i++) out[i]! += w[j * rows + i]! ** 2; return out;
+
+interface SolveParams {
+  readonly lower: Float64Array;
+  readonly size: number;
+  readonly right: Float64Array;
+  readonly columns: number;
 }
-export function crossDiagonal(a: Float64Array, b: Float64Array, rows: number, n: number, transB = false): Float64Array {
+
+/** @internal */
+export const solveJob: Job<SolveParams, Float64Array> = defineJob(
+  'predict/solve',
+  (core, { lower, size, right, columns }) =>
+    core.heap.scope((scope) => {
+      const b = stage(scope, core, right);
+      choleskySolve(core, stage(scope, core, lower), b, [size, columns]);
+      return core.heap.read(b);
+    }),
+);
+
+/** A X = B for B (size, columns). */
+export function solve(
+  engine: Engine,
+  { lower, size }: Factor,
+  right: Float64Array,
+  columns: number,
+  run: RunOptions = {},
+): Promise<Float64Array> {
+  return engine.run(solveJob, { lower, size, right, columns }, run);
+}
+
+interface WhitenParams {
+  readonly lower: Float64Array;
+  readonly size: number;
+  readonly rows: Float64Array;
+  readonly squares: boolean;
+}
+
+/** @internal */
+export const whitenJob: Job<WhitenParams, Float64Array> = defineJob(
+  'predict/whiten',
+  (core, { lower, size, rows, squares }) =>
+    core.heap.scope((scope) => {
+      const count = rows.length / size;
+      const x = stage(scope, core, rows);
+      solveTriangularRight(core, stage(scope, core, lower), x, [count, size]);
+      const whole = core.heap.read(x);
+      return squares ? rowSquares(whole, count, size) : whole;
+    }),
+);
+
+/** W = X L^-T for X (count, size), so that W W' = X A^-1 X'; or only the diagonal of that product. */
+export function whiten(
+  engine: Engine,
+  { lower, size }: Factor,
+  rows: Float64Array,
+  want: 'whole' | 'squares',
+  run: RunOptions = {},
+): Promise<Float64Array> {
+  return engine.run(whitenJob, { lower, size, rows, squares: want === 'squares' }, run);
+}
+
+function rowSquares(x: Float64Array, rows: number, columns: number): Float64Array {
+  return rowDots(x, x, rows, columns);
+}
+
+/** The diagonal of A B' for row-major (rows, columns) matrices. */
+export function rowDots(a: Float64Array, b: Float64Array, rows: number, columns: number): Float64Array {
   const out = new Float64Array(rows);
-  for (let i = 0; i < rows; i++) { let s = 0; for (let k = 0; k < n; k++) s += a[i * n + k]! * (transB ? b[i * n + k]! : b[k * rows + i]!); out[i] = s; }
+  for (let i = 0; i < rows; i++) {
+    let sum = 0;
+    for (let k = i * columns; k < (i + 1) * columns; k++) sum += a[k]! * b[k]!;
+    out[i] = sum;
+  }
   return out;
 }
-async function tri(_e: Engine, f: Factor, b: Float64Array, cols: number, transposed = false): Promise<Float64Array> {
-  const n = f.size; const L = f.lower; const x = b.slice();
-  for (let c = 0; c < cols; c++) if (!transposed) for (let i = 0; i < n; i++) { let s = x[i * cols + c]!; for (let k = 0; k < i; k++) s -= L[i * n + k]! * x[k * cols + c]!; x[i * cols + c] = s / L[i * n + i]!; }
-  else for (let i = n - 1; i >= 0; i--) { let s = x[i * cols + c]!; for (let k = i + 1; k < n; k++) s -= L[k * n + i]! * x[k * cols + c]!; x[i * cols + c] = s / L[i * n + i]!; }
-  return x;
+
+/** The transpose of a row-major (rows, columns) matrix. */
+export function transpose(x: Float64Array, rows: number, columns: number): Float64Array {
+  const out = new Float64Array(x.length);
+  for (let i = 0; i < rows; i++)
+    for (let j = 0; j < columns; j++) out[j * rows + i] = x[i * columns + j]!;
+  return out;
 }
-export async function solve(e: Engine, f: Factor, b: Float64Array, cols: number, _r: RunOptions = {}): Promise<Float64Array> { return tri(e, f, await tri(e, f, b, cols), cols, true); }
+
+/** A = V diag(values) V', ascending. */
+export interface Eigen {
+  readonly values: Float64Array;
+  /** Column j is the eigenvector of value j. */
+  readonly vectors: Float64Array;
+}
 export async function eigen(_e: Engine, a: Float64Array, n: number, _r: RunOptions = {}): Promise<Eigen> {
   const A = a.slice(); const V = new Float64Array(n * n); for (let i = 0; i < n; i++) V[i * n + i] = 1;
   for (let sweep = 0; sweep < 60; sweep++) { let off = 0;
@@ -48,10 +234,4 @@ export async function eigen(_e: Engine, a: Float64Array, n: number, _r: RunOptio
   const values = Float64Array.from(order, (i) => A[i * n + i]!); const vectors = new Float64Array(n * n);
   order.forEach((from, to) => { for (let k = 0; k < n; k++) vectors[k * n + to] = V[k * n + from]!; });
   return { values, vectors };
-}
-/** A copy in wasm memory, of an array that may sit on any buffer. */
-export function stage(place: Allocator, core: Core, array: Float64Array): Ticket<'f64'> {
-  const ticket = place.alloc('f64', array.length);
-  core.heap.write(ticket, array);
-  return ticket;
 }

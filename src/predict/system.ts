@@ -19,6 +19,8 @@ export interface Diagnostics {
   /** What had to be added beyond it so that Cholesky succeeded; 0 in most cases. */
   readonly jitter: number;
   readonly method: 'cholesky' | 'eigen' | 'none';
+  /** Cholesky path: a lower bound of the condition number of the matrix that was factorised. */
+  readonly condition?: number;
   /** Eigen path: extreme eigenvalues of the regularised kernel (raw, before clamping at 0). */
   readonly minEigenvalue?: number;
   readonly maxEigenvalue?: number;
@@ -78,8 +80,8 @@ export class TrainSystem {
 
   async diagnostics(method: Diagnostics['method'], dropped = 0): Promise<Diagnostics> {
     if (method === 'cholesky') {
-      const { jitter } = await this.factor();
-      return { ...this.base, method, jitter: jitter * this.scale };
+      const { jitter, condition } = await this.factor();
+      return { ...this.base, method, jitter: jitter * this.scale, condition };
     }
     if (method === 'none') return this.base;
     const { values } = await this.spectrum();
