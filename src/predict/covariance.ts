@@ -35,7 +35,9 @@ export function finishVariance(
 ): Float64Array {
   let scale = 0;
   for (const value of prior) scale = Math.max(scale, Math.abs(value));
-  return before.map((value, i) => clamp('variance', explained ? value - factor * explained[i]! : value, scale));
+  return before.map((value, i) =>
+    clamp('variance', explained ? value - factor * explained[i]! : value, scale),
+  );
 }
 
 function clamp(name: string, value: number, scale: number): number {

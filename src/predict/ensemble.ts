@@ -80,7 +80,9 @@ export function gradientDescentMseEnsemble(engine: Engine, options: EnsembleOpti
   const nngp =
     options.nngp === undefined
       ? null
-      : kernelMatrix(layout, options.nngp, `${name}: nngp`, samples).data.map((value) => value / system.scale);
+      : kernelMatrix(layout, options.nngp, `${name}: nngp`, samples).data.map(
+          (value) => value / system.scale,
+        );
   const targets = toMatrix(layout, y, samples, `${name}: y`);
   const dynamics = dynamicsOf(name, options);
   const model: Model = { engine, layout, samples, method, system, targets, dynamics, nngp };

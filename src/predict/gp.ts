@@ -5,7 +5,15 @@
 import { asTensor, type Tensor, type TensorLike } from '../math/tensor.js';
 import type { Engine, RunOptions } from '../wasm/engine.js';
 import { finishCovariance, finishVariance, priorVariance } from './covariance.js';
-import { fromMatrix, kernelMatrix, layoutOf, testKernelMatrix, toMatrix, zipped, type Layout } from './layout.js';
+import {
+  fromMatrix,
+  kernelMatrix,
+  layoutOf,
+  testKernelMatrix,
+  toMatrix,
+  zipped,
+  type Layout,
+} from './layout.js';
 import { outerJob, product, rowDots, solve, transpose, whiten } from './linear.js';
 import { TrainSystem, type Diagnostics, type Regularisation } from './system.js';
 

@@ -7,7 +7,14 @@ export {
   type MsePredictor,
   type MseResult,
 } from './mse.js';
-export { gpInference, type GpCall, type GpMethod, type GpOptions, type GpPredictor, type GpResult } from './gp.js';
+export {
+  gpInference,
+  type GpCall,
+  type GpMethod,
+  type GpOptions,
+  type GpPredictor,
+  type GpResult,
+} from './gp.js';
 export {
   gradientDescentMseEnsemble,
   type EnsembleCall,

@@ -1,5 +1,6 @@
 // The dense linear algebra of predictions as jobs: plain arrays in and out, one core does one matrix.
 import { choleskyFactor, choleskySolve, solveTriangularRight } from '../math/cholesky.js';
+import { eighJob } from '../math/eigh.js';
 import { gemm, gram, mirror } from '../math/matmul.js';
 import {
   defineJob,
@@ -211,8 +212,7 @@ export function rowDots(a: Float64Array, b: Float64Array, rows: number, columns:
 /** The transpose of a row-major (rows, columns) matrix. */
 export function transpose(x: Float64Array, rows: number, columns: number): Float64Array {
   const out = new Float64Array(x.length);
-  for (let i = 0; i < rows; i++)
-    for (let j = 0; j < columns; j++) out[j * rows + i] = x[i * columns + j]!;
+  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) out[j * rows + i] = x[i * columns + j]!;
   return out;
 }
 
@@ -222,16 +222,17 @@ export interface Eigen {
   /** Column j is the eigenvector of value j. */
   readonly vectors: Float64Array;
 }
-export async function eigen(_e: Engine, a: Float64Array, n: number, _r: RunOptions = {}): Promise<Eigen> {
-  const A = a.slice(); const V = new Float64Array(n * n); for (let i = 0; i < n; i++) V[i * n + i] = 1;
-  for (let sweep = 0; sweep < 60; sweep++) { let off = 0;
-    for (let p = 0; p < n; p++) for (let q = p + 1; q < n; q++) { const apq = A[p * n + q]!; off += apq * apq; if (Math.abs(apq) < 1e-300) continue; const th = (A[q * n + q]! - A[p * n + p]!) / (2 * apq); const t = (th >= 0 ? 1 : -1) / (Math.abs(th) + Math.sqrt(th * th + 1)); const c = 1 / Math.sqrt(t * t + 1), s = t * c;
-      for (let k = 0; k < n; k++) { const x = A[k * n + p]!, y = A[k * n + q]!; A[k * n + p] = c * x - s * y; A[k * n + q] = s * x + c * y; }
-      for (let k = 0; k < n; k++) { const x = A[p * n + k]!, y = A[q * n + k]!; A[p * n + k] = c * x - s * y; A[q * n + k] = s * x + c * y; }
-      for (let k = 0; k < n; k++) { const x = V[k * n + p]!, y = V[k * n + q]!; V[k * n + p] = c * x - s * y; V[k * n + q] = s * x + c * y; } }
-    if (off < 1e-40) break; }
-  const order = Array.from({ length: n }, (_, i) => i).sort((i, j) => A[i * n + i]! - A[j * n + j]!);
-  const values = Float64Array.from(order, (i) => A[i * n + i]!); const vectors = new Float64Array(n * n);
-  order.forEach((from, to) => { for (let k = 0; k < n; k++) vectors[k * n + to] = V[k * n + from]!; });
-  return { values, vectors };
+/** All eigenpairs of a symmetric matrix. */
+export async function eigen(
+  engine: Engine,
+  matrix: Float64Array,
+  size: number,
+  run: RunOptions = {},
+): Promise<Eigen> {
+  const { values, vectors } = await engine.run(
+    eighJob,
+    { a: { data: matrix, shape: [size, size] }, vectors: true },
+    run,
+  );
+  return { values, vectors: transpose(vectors!, size, size) };
 }

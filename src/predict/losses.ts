@@ -39,7 +39,10 @@ export function builtInLoss(name: LossName, samples: number, outputs: number, y:
       };
     }
     case 'crossEntropy':
-      return { curvature: (0.5 / samples) * largestRowSum(y, outputs), gradient: softmaxGradient(samples, outputs) };
+      return {
+        curvature: (0.5 / samples) * largestRowSum(y, outputs),
+        gradient: softmaxGradient(samples, outputs),
+      };
     default:
       throw new RangeError(
         `gradientFlow: loss must be 'mse', 'crossEntropy', 'logistic', 'huber' or { gradient }, got ${String(name)}`,

@@ -125,7 +125,9 @@ export function stepsOf(
   const times = timesOf(name, t);
   for (const value of times.values)
     if (mode === 'discrete' && value !== Infinity && !Number.isSafeInteger(value))
-      throw new RangeError(`${name}: t must be whole steps in mode 'discrete', got ${value}. Use mode 'flow'.`);
+      throw new RangeError(
+        `${name}: t must be whole steps in mode 'discrete', got ${value}. Use mode 'flow'.`,
+      );
   return times;
 }
 
@@ -143,13 +145,19 @@ async function predictMse(model: MseModel, t: Times, call: MseCall): Promise<Mse
   const testKernel = wantsTest
     ? kernelMatrix(layout, call.ntkTestTrain!, `${name}: ntkTestTrain`, null)
     : null;
-  const f0Test = testKernel ? toMatrix(layout, call.f0Test ?? 0, testKernel.samples, `${name}: f0Test`) : null;
+  const f0Test = testKernel
+    ? toMatrix(layout, call.f0Test ?? 0, testKernel.samples, `${name}: f0Test`)
+    : null;
   const residual = f0.map((value, i) => value - targets[i]!);
 
   const run = { signal: call.signal };
   const only = onlyInfinity(times.values) && dynamics.mode === 'flow';
   const modes = only ? null : await spectralTrajectory(model, residual, times.values, run);
-  const dual = modes ? modes.dual : only && wantsTest ? await limitDual(model, residual, times.values, run) : null;
+  const dual = modes
+    ? modes.dual
+    : only && wantsTest
+      ? await limitDual(model, residual, times.values, run)
+      : null;
   const result: { -readonly [K in keyof MseResult]: MseResult[K] } = {
     diagnostics: await system.diagnostics(modes ? 'eigen' : dual ? 'cholesky' : 'none', modes?.dropped),
   };
@@ -162,7 +170,16 @@ async function predictMse(model: MseModel, t: Times, call: MseCall): Promise<Mse
   }
   if (testKernel) {
     const rows = testKernel.data.length / layout.rows;
-    const data = await applyDual(engine, testKernel.data, dual!, rows, layout, times.values.length, system.scale, run);
+    const data = await applyDual(
+      engine,
+      testKernel.data,
+      dual!,
+      rows,
+      layout,
+      times.values.length,
+      system.scale,
+      run,
+    );
     for (let i = 0; i < data.length; i++) data[i]! += f0Test![i % f0Test!.length]!;
     result.test = batched(layout, data, testKernel.samples, times.shape);
   }
@@ -217,7 +234,11 @@ async function spectralTrajectory(
       for (let part = 0; part < 2; part++)
         for (let c = 0; c < columns; c++)
           out[part]![k * size + i * columns + c] = back[i * width + (2 * k + part) * columns + c]!;
-  return { residual: out[0]!, dual: out[1]!, dropped: factors.dropped && values.length ? factors.dropped : 0 };
+  return {
+    residual: out[0]!,
+    dual: out[1]!,
+    dropped: factors.dropped && values.length ? factors.dropped : 0,
+  };
 }
 
 async function factorsAt(
@@ -282,7 +303,12 @@ function repeat(data: Float64Array, times: number): Float64Array {
 }
 
 /** Matrices of several times, stacked, as a tensor (...t, samples, ...o). */
-export function batched(layout: Layout, data: Float64Array, samples: number, times: readonly number[]): Tensor {
+export function batched(
+  layout: Layout,
+  data: Float64Array,
+  samples: number,
+  times: readonly number[],
+): Tensor {
   const count = sizeOf(times);
   const size = data.length / Math.max(count, 1);
   const out = new Float64Array(data.length);

@@ -73,14 +73,7 @@ function heavyBall(x: number, b: number, t: number): ModeFactors {
 function compose(a: readonly number[], c: readonly number[]): number[] {
   const [p, q, r, s, u, v] = a as [number, number, number, number, number, number];
   const [P, Q, R, S, U, V] = c as [number, number, number, number, number, number];
-  return [
-    p * P + q * R,
-    p * Q + q * S,
-    r * P + s * R,
-    r * Q + s * S,
-    p * U + q * V + u,
-    r * U + s * V + v,
-  ];
+  return [p * P + q * R, p * Q + q * S, r * P + s * R, r * Q + s * S, p * U + q * V + u, r * U + s * V + v];
 }
 
 /** f'' = -c f' - x f from f = 1, f' = 0: the limit of heavy ball for small steps (time in steps, c = 1 - momentum). */

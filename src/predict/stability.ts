@@ -33,11 +33,7 @@ export const lanczosJob: Job<LanczosParams, number> = defineJob(
   },
 );
 
-function topEigenvalue(
-  apply: (v: Float64Array) => Float64Array,
-  size: number,
-  tolerance: number,
-): number {
+function topEigenvalue(apply: (v: Float64Array) => Float64Array, size: number, tolerance: number): number {
   // A start without symmetry: the golden-ratio sequence, away from 0.
   let v: Float64Array = Float64Array.from({ length: size }, (_, i) => 1 + ((i * 0.6180339887498949) % 1));
   scaleBy(v, 1 / norm(v));

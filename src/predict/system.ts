@@ -44,7 +44,9 @@ export class TrainSystem {
     if (!(diagReg >= 0) || diagReg === Infinity)
       throw new RangeError(`${name}: diagReg must be >= 0 and finite, got ${diagReg}`);
     if (diagRegScale !== 'relative' && diagRegScale !== 'absolute')
-      throw new RangeError(`${name}: diagRegScale must be 'relative' or 'absolute', got ${String(diagRegScale)}`);
+      throw new RangeError(
+        `${name}: diagRegScale must be 'relative' or 'absolute', got ${String(diagRegScale)}`,
+      );
     this.#engine = engine;
     this.size = size;
     const { scale, meanDiagonal } = measure(name, kernel, size);
@@ -95,11 +97,7 @@ export class TrainSystem {
   }
 }
 
-function measure(
-  name: string,
-  kernel: Float64Array,
-  size: number,
-): { scale: number; meanDiagonal: number } {
+function measure(name: string, kernel: Float64Array, size: number): { scale: number; meanDiagonal: number } {
   let top = 0;
   for (let i = 0; i < size; i++) {
     const value = kernel[i * size + i]!;
