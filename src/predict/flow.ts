@@ -15,7 +15,7 @@ import {
   type Layout,
   type Times,
 } from './layout.js';
-import { builtInLoss, type CustomLoss, type LossName } from './losses.js';
+import { builtInLoss, type CustomLoss, type FlowLossName } from './losses.js';
 import { gradientDescentMse } from './mse.js';
 import { product, stage } from './linear.js';
 import { relativeDecay } from './spectral.js';
@@ -25,8 +25,8 @@ export interface GradientFlowOptions {
   /** Train-train kernel, symmetric; axes as for `gradientDescentMse`. */
   readonly ntk: TensorLike;
   readonly y: TensorLike;
-  /** A named loss (a mean over samples or entries; see `LossName`) or your own gradient. */
-  readonly loss: LossName | CustomLoss;
+  /** A named loss (a mean over samples or entries; see `FlowLossName`) or your own gradient. */
+  readonly loss: FlowLossName | CustomLoss;
   readonly learningRate?: number;
   /** Heavy-ball momentum in [0, 1); null (default): plain gradient flow. */
   readonly momentum?: number | null;
@@ -78,7 +78,7 @@ interface FlowParams {
   readonly y: Float64Array;
   readonly f0: Float64Array;
   readonly v0: Float64Array | null;
-  readonly loss: LossName | CustomLoss;
+  readonly loss: FlowLossName | CustomLoss;
   readonly learningRate: number;
   readonly damping: number | null;
   readonly times: Float64Array;

@@ -30,7 +30,7 @@ export {
   type GradientFlow,
   type GradientFlowOptions,
 } from './flow.js';
-export type { CustomLoss, LossName } from './losses.js';
+export type { CustomLoss, FlowLossName } from './losses.js';
 export type { IntegrateReport } from './integrate.js';
 export { maxLearningRate, type MaxLearningRateOptions } from './stability.js';
 export type { Diagnostics, Regularisation } from './system.js';

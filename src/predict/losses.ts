@@ -4,7 +4,7 @@ import { exp } from './elementary.js';
 /** `mse`: mean over entries of (f - y)^2 / 2. `crossEntropy`: mean over samples of -sum_k y_k log softmax(f)_k.
  * `logistic`: mean over entries of log(1 + e^(-y f)), y in {-1, 1} (or probabilities in [0, 1]).
  * `huber`: mean over entries of h(f - y), quadratic up to 1. */
-export type LossName = 'mse' | 'crossEntropy' | 'logistic' | 'huber';
+export type FlowLossName = 'mse' | 'crossEntropy' | 'logistic' | 'huber';
 
 /** A loss of your own; it runs on the calling thread. */
 export interface CustomLoss {
@@ -19,7 +19,7 @@ export interface Loss extends CustomLoss {
 }
 
 /** A built-in loss for targets of `samples` rows and `outputs` columns. */
-export function builtInLoss(name: LossName, samples: number, outputs: number, y: Float64Array): Loss {
+export function builtInLoss(name: FlowLossName, samples: number, outputs: number, y: Float64Array): Loss {
   const size = samples * outputs;
   switch (name) {
     case 'mse':
