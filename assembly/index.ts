@@ -8,6 +8,7 @@ export * from './conv';
 export * from './pool';
 export * from './rows';
 export * from './optimize';
+export * from './planes';
 
 /** First byte after the static data: where the heap may start. */
 export function heapBase(): usize { return __heap_base; }

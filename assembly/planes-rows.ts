@@ -1,0 +1,222 @@
+// Rows of offset planes: producers (box sums of a convolution) and finishers (what follows it: an activation, an affine map).
+// A plane element is 32 bytes {K[lanes], M[lanes]}; a lane is one pair (x, x'), M = Theta + gamma K (planes.ts).
+// A finisher takes two passes over the row: square roots first, polynomials second, so that the registers suffice.
+//
+// Constants of an op, 16 bytes each: 0 one, 1 wA, 2 w(A - B pi/2), 3 w B pi/2, 4 the sign bit, 5 b^2/w, 6 bT/w, 7 gamma of the
+// output, 8 gamma missing on the input, 9 w, 10 eps, 11 and 12 of the activation, 16.. the coefficients of acos, scaled.
+// acos(c) = u P(v), u = sqrt(1-c), v = sqrt(1+c): minimax of degree 4 (f32) or 10 (f64); the nearest singularity is v = -sqrt(2).
+import { madd, nmadd } from './simd';
+
+// @ts-ignore: decorator
+@inline function x0<T>(p: usize, V: bool): v128 { return V ? v128.load(p) : v128.load_splat<T>(p); }
+// @ts-ignore: decorator
+@inline function x1<T>(p: usize, V: bool): v128 { return V ? v128.load(p, 16) : v128.load_splat<T>(p, sizeof<T>()); }
+
+// @ts-ignore: decorator
+@inline function horner<T>(cp: usize, v: v128, c0: v128, c1: v128, c2: v128, c3: v128, c4: v128, c5: v128, c6: v128, c7: v128, c8: v128, c9: v128, c10: v128): v128 {
+  let p = c4;
+  if (sizeof<T>() == 8) p = madd<T>(madd<T>(madd<T>(madd<T>(madd<T>(madd<T>(c10, v, c9), v, c8), v, c7), v, c6), v, c5), v, c4);
+  return madd<T>(madd<T>(madd<T>(madd<T>(p, v, c3), v, c2), v, c1), v, c0);
+}
+
+/** Box sums of one row of a 3x3 filter with stride 1. r: element (-1, -1) of the window; b: m elements out. 10 additions per element. */
+export function box33<T>(r: usize, rs: usize, b: usize, m: i32): void {
+  let a0 = r, a1 = r + rs, a2 = a1 + rs;
+  const eb = b + <usize>m * 32;
+  let k0 = v128.add<T>(v128.add<T>(v128.load(a0, 0), v128.load(a1, 0)), v128.load(a2, 0));
+  let t0 = v128.add<T>(v128.add<T>(v128.load(a0, 16), v128.load(a1, 16)), v128.load(a2, 16));
+  let k1 = v128.add<T>(v128.add<T>(v128.load(a0, 32), v128.load(a1, 32)), v128.load(a2, 32));
+  let t1 = v128.add<T>(v128.add<T>(v128.load(a0, 48), v128.load(a1, 48)), v128.load(a2, 48));
+  do {
+    const k2 = v128.add<T>(v128.add<T>(v128.load(a0, 64), v128.load(a1, 64)), v128.load(a2, 64));
+    const t2 = v128.add<T>(v128.add<T>(v128.load(a0, 80), v128.load(a1, 80)), v128.load(a2, 80));
+    v128.store(b, v128.add<T>(v128.add<T>(k0, k1), k2), 0);
+    v128.store(b, v128.add<T>(v128.add<T>(t0, t1), t2), 16);
+    k0 = k1; k1 = k2; t0 = t1; t1 = t2;
+    a0 += 32; a1 += 32; a2 += 32; b += 32;
+  } while (b < eb);
+}
+
+/** Box sums of one row of any filter kh x kw and column stride tw; vb: room for the vertical sums. */
+export function boxAny<T>(r: usize, rs: usize, b: usize, m: i32, kh: i32, kw: i32, tw: i32, vb: usize): void {
+  const step = <usize>tw * 32, end = b + <usize>m * 32;
+  if (kh == 1 && kw == 1) {
+    for (; b < end; b += 32, r += step) { v128.store(b, v128.load(r)); v128.store(b, v128.load(r, 16), 16); }
+    return;
+  }
+  let v = vb;
+  for (let j = (m - 1) * tw + kw; j > 0; j--) {
+    let k = v128.load(r), t = v128.load(r, 16), a = r + rs;
+    for (let i = 1; i < kh; i++) { k = v128.add<T>(k, v128.load(a)); t = v128.add<T>(t, v128.load(a, 16)); a += rs; }
+    v128.store(v, k); v128.store(v, t, 16);
+    v += 32; r += 32;
+  }
+  for (v = vb; b < end; b += 32, v += step) {
+    let k = v128.load(v), t = v128.load(v, 16), a = v + 32;
+    for (let i = 1; i < kw; i++) { k = v128.add<T>(k, v128.load(a)); t = v128.add<T>(t, v128.load(a, 16)); a += 32; }
+    v128.store(b, k); v128.store(b, t, 16);
+  }
+}
+
+// a min(x,0) + b max(x,0) with A = (a^2+b^2)/2, B = (a-b)^2/(2 pi): kappa' = A - B theta, kappa = B sin(theta) sqrt(q q') + kappa' k.
+// Tables {r, s} = {sqrt(w/q), sqrt(B q)}; c = S r r'. SIGNED: S may be negative (theta of -c is pi - theta). GENERAL: biases, gammas.
+// GAIN: a factor g g' (a layerNorm, a mask) before the activation, gx = 0 for none. V: vectors on the X side too (self pairs).
+// @ts-ignore: decorator
+@inline function reluRow<T>(b: usize, d: usize, px: usize, py: usize, gx: usize, gy: usize, m: i32, cp: usize, r0: usize, SIGNED: bool, GENERAL: bool, GAIN: bool, V: bool): void {
+  const ONE = v128.load(cp, 0), SIGN = v128.load(cp, 64);
+  const H = SIGNED ? v128.load(cp, 48) : v128.load(cp, 16), MID = v128.load(cp, 32);
+  const C0 = v128.load(cp, 256), C1 = v128.load(cp, 272), C2 = v128.load(cp, 288), C3 = v128.load(cp, 304), C4 = v128.load(cp, 320);
+  const C5 = sizeof<T>() == 8 ? v128.load(cp, 336) : C0, C6 = sizeof<T>() == 8 ? v128.load(cp, 352) : C0, C7 = sizeof<T>() == 8 ? v128.load(cp, 368) : C0;
+  const C8 = sizeof<T>() == 8 ? v128.load(cp, 384) : C0, C9 = sizeof<T>() == 8 ? v128.load(cp, 400) : C0, C10 = sizeof<T>() == 8 ? v128.load(cp, 416) : C0;
+  const step: usize = V ? 32 : 2 * sizeof<T>(), gstep: usize = V ? 16 : sizeof<T>();
+  const end = r0 + <usize>m * 64;
+  let r = r0, qx = px, qy = py;
+  do {
+    let S = v128.load(b), Q = v128.load(b, 16);
+    if (GENERAL) { Q = v128.add<T>(madd<T>(S, v128.load(cp, 128), Q), v128.load(cp, 96)); S = v128.add<T>(S, v128.load(cp, 80)); }
+    if (GAIN) if (!V || gx != 0) {
+      const g = v128.mul<T>(x0<T>(gx, V), v128.load(gy));
+      S = v128.mul<T>(S, g); Q = v128.mul<T>(Q, g);
+      gx += gstep; gy += 16;
+    }
+    let c = v128.mul<T>(S, v128.mul<T>(x0<T>(qx, V), v128.load(qy)));
+    if (SIGNED) c = v128.andnot(c, SIGN);
+    c = v128.pmin<T>(c, ONE);
+    v128.store(r, S, 0); v128.store(r, Q, 16);
+    v128.store(r, v128.sqrt<T>(v128.sub<T>(ONE, c)), 32); v128.store(r, v128.sqrt<T>(v128.add<T>(ONE, c)), 48);
+    b += 32; r += 64; qx += step; qy += 32;
+  } while (r < end);
+  r = r0;
+  do {
+    const u = v128.load(r, 32), v = v128.load(r, 48), S = v128.load(r, 0);
+    const h = nmadd<T>(u, horner<T>(cp, v, C0, C1, C2, C3, C4, C5, C6, C7, C8, C9, C10), H);
+    const k = SIGNED ? v128.add<T>(MID, v128.xor(v128.and(S, SIGN), h)) : h;
+    const K = madd<T>(k, S, v128.mul<T>(v128.mul<T>(x1<T>(px, V), v128.load(py, 16)), v128.mul<T>(u, v)));
+    v128.store(d, K);
+    v128.store(d, madd<T>(k, v128.load(r, 16), GENERAL ? v128.mul<T>(K, v128.load(cp, 112)) : K), 16);
+    r += 64; d += 32; px += step; py += 32;
+  } while (r < end);
+}
+
+/** K >= 0, no bias, gamma = 1: what follows the first activation of most nets. */
+export function reluPlain<T>(b: usize, d: usize, px: usize, py: usize, m: i32, cp: usize, r: usize): void { reluRow<T>(b, d, px, py, 0, 0, m, cp, r, false, false, false, false); }
+export function reluSigned<T>(b: usize, d: usize, px: usize, py: usize, m: i32, cp: usize, r: usize): void { reluRow<T>(b, d, px, py, 0, 0, m, cp, r, true, false, false, false); }
+export function reluGeneral<T>(b: usize, d: usize, px: usize, py: usize, m: i32, cp: usize, r: usize): void { reluRow<T>(b, d, px, py, 0, 0, m, cp, r, true, true, false, false); }
+export function reluGain<T>(b: usize, d: usize, px: usize, py: usize, gx: usize, gy: usize, m: i32, cp: usize, r: usize): void { reluRow<T>(b, d, px, py, gx, gy, m, cp, r, true, true, true, false); }
+export function reluSelf<T>(b: usize, d: usize, px: usize, py: usize, gx: usize, gy: usize, m: i32, cp: usize, r: usize): void { reluRow<T>(b, d, px, py, gx, gy, m, cp, r, true, true, true, true); }
+
+// a erf(b x) + c: tables {rho} = {sqrt(2w) b / sqrt(1 + 2 b^2 q)}, c = S rho rho', kappa = (2a^2/pi) asin(c) + c^2,
+// kappa' w = (2a^2/pi) rho rho' / sqrt(1-c^2). asin(c) = c P(v)/v with v = sqrt(1 + sqrt(1-c^2)); one division serves both.
+// @ts-ignore: decorator
+@inline function erfRows<T>(b: usize, d: usize, px: usize, py: usize, gx: usize, gy: usize, m: i32, cp: usize, r0: usize, GAIN: bool, V: bool): void {
+  const ONE = v128.load(cp, 0);
+  const C0 = v128.load(cp, 256), C1 = v128.load(cp, 272), C2 = v128.load(cp, 288), C3 = v128.load(cp, 304), C4 = v128.load(cp, 320), C5 = v128.load(cp, 336);
+  const C6 = sizeof<T>() == 8 ? v128.load(cp, 352) : C0, C7 = sizeof<T>() == 8 ? v128.load(cp, 368) : C0;
+  const C8 = sizeof<T>() == 8 ? v128.load(cp, 384) : C0, C9 = sizeof<T>() == 8 ? v128.load(cp, 400) : C0, C10 = sizeof<T>() == 8 ? v128.load(cp, 416) : C0;
+  const step: usize = V ? 16 : sizeof<T>(), gstep: usize = V ? 16 : sizeof<T>();
+  const end = r0 + <usize>m * 64;
+  let r = r0;
+  do {
+    const rr = v128.mul<T>(x0<T>(px, V), v128.load(py));
+    const K = v128.load(b);
+    let S = v128.add<T>(K, v128.load(cp, 80)), Q = v128.add<T>(madd<T>(K, v128.load(cp, 128), v128.load(b, 16)), v128.load(cp, 96));
+    if (GAIN) if (!V || gx != 0) {
+      const g = v128.mul<T>(x0<T>(gx, V), v128.load(gy));
+      S = v128.mul<T>(S, g); Q = v128.mul<T>(Q, g);
+      gx += gstep; gy += 16;
+    }
+    const c = v128.mul<T>(S, rr), w = v128.sqrt<T>(nmadd<T>(c, c, ONE));
+    v128.store(r, c, 0); v128.store(r, v128.mul<T>(Q, v128.mul<T>(rr, v128.load(cp, 176))), 16);
+    v128.store(r, w, 32); v128.store(r, v128.sqrt<T>(v128.add<T>(ONE, w)), 48);
+    b += 32; r += 64; px += step; py += 16;
+  } while (r < end);
+  r = r0;
+  do {
+    const w = v128.load(r, 32), v = v128.load(r, 48), inverse = v128.div<T>(ONE, v128.mul<T>(w, v));
+    const P = sizeof<T>() == 4 ? madd<T>(madd<T>(madd<T>(madd<T>(madd<T>(C5, v, C4), v, C3), v, C2), v, C1), v, C0) : horner<T>(cp, v, C0, C1, C2, C3, C4, C5, C6, C7, C8, C9, C10);
+    const K = madd<T>(v128.mul<T>(v128.load(r, 0), P), v128.mul<T>(w, inverse), v128.load(cp, 192));
+    v128.store(d, K);
+    v128.store(d, madd<T>(v128.load(r, 16), v128.mul<T>(v, inverse), v128.mul<T>(K, v128.load(cp, 112))), 16);
+    r += 64; d += 32;
+  } while (r < end);
+}
+export function erfPlain<T>(b: usize, d: usize, px: usize, py: usize, m: i32, cp: usize, r: usize): void { erfRows<T>(b, d, px, py, 0, 0, m, cp, r, false, false); }
+export function erfGain<T>(b: usize, d: usize, px: usize, py: usize, gx: usize, gy: usize, m: i32, cp: usize, r: usize): void { erfRows<T>(b, d, px, py, gx, gy, m, cp, r, true, false); }
+export function erfSelf<T>(b: usize, d: usize, px: usize, py: usize, gx: usize, gy: usize, m: i32, cp: usize, r: usize): void { erfRows<T>(b, d, px, py, gx, gy, m, cp, r, true, true); }
+
+// d (+)= (w K + b^2, w (M + delta K) + bT), times g g'. xs: bytes from one X value to the next (a vector on self pairs).
+// @ts-ignore: decorator
+@inline function affine<T>(b: usize, d: usize, gx: usize, gy: usize, xs: usize, m: i32, cp: usize, ADD: bool, V: bool): void {
+  const w = v128.load(cp, 144), bk = v128.load(cp, 80), bt = v128.load(cp, 96), delta = v128.load(cp, 128);
+  for (const end = b + <usize>m * 32; b < end; b += 32, d += 32) {
+    const s = v128.load(b);
+    let k = madd<T>(s, w, bk), t = madd<T>(madd<T>(s, delta, v128.load(b, 16)), w, bt);
+    if (gx) {
+      const g = v128.mul<T>(x0<T>(gx, V), v128.load(gy));
+      k = v128.mul<T>(k, g); t = v128.mul<T>(t, g);
+      gx += xs; gy += 16;
+    }
+    if (ADD) { k = v128.add<T>(k, v128.load(d)); t = v128.add<T>(t, v128.load(d, 16)); }
+    v128.store(d, k); v128.store(d, t, 16);
+  }
+}
+export function affineSet<T>(b: usize, d: usize, gx: usize, gy: usize, m: i32, cp: usize, self: bool): void {
+  if (self) affine<T>(b, d, gx, gy, 16, m, cp, false, true); else affine<T>(b, d, gx, gy, sizeof<T>(), m, cp, false, false);
+}
+export function affineAdd<T>(b: usize, d: usize, gx: usize, gy: usize, m: i32, cp: usize, self: bool): void {
+  if (self) affine<T>(b, d, gx, gy, 16, m, cp, true, true); else affine<T>(b, d, gx, gy, sizeof<T>(), m, cp, true, false);
+}
+
+// @ts-ignore: decorator
+@inline function positive<T>(q: v128, x: v128): v128 {  // x where q > 0, else 0
+  const zero = v128.splat<T>(<T>0);
+  return v128.and(x, v128.gt<T>(q, zero));
+}
+
+/**
+ * Self pairs at offset 0, where K is the variance q: writes the tables {r, s} and (gain: gy != 0, compute) the gains 1/sqrt(q + eps),
+ * then the exact diagonal kappa = A q, kappa' = A, or (a+b)^2/4 (constant 11) where q = 0. All pointers hold vectors.
+ */
+export function reluDiagonal<T>(b: usize, d: usize, py: usize, gy: usize, compute: bool, m: i32, cp: usize): void {
+  const ONE = v128.load(cp, 0), w = v128.load(cp, 144), rootB = v128.load(cp, 192), rootW = v128.load(cp, 208), A = v128.load(cp, 224), A0 = v128.load(cp, 176);
+  for (const end = b + <usize>m * 32; b < end; b += 32, d += 32, py += 32) {
+    const S = v128.load(b);
+    let q = v128.mul<T>(v128.add<T>(S, v128.load(cp, 80)), w);
+    let Q = v128.mul<T>(v128.add<T>(madd<T>(S, v128.load(cp, 128), v128.load(b, 16)), v128.load(cp, 96)), w);
+    if (gy) {
+      if (compute) v128.store(gy, v128.div<T>(ONE, v128.sqrt<T>(v128.add<T>(q, v128.load(cp, 160)))));
+      const g = v128.load(gy), gg = v128.mul<T>(g, g);
+      q = v128.mul<T>(q, gg); Q = v128.mul<T>(Q, gg);
+      gy += 16;
+    }
+    const root = v128.sqrt<T>(q);
+    v128.store(py, positive<T>(q, v128.div<T>(rootW, root)));
+    v128.store(py, v128.mul<T>(root, rootB), 16);
+    const K = v128.mul<T>(q, A), dot = v128.bitselect(A, A0, v128.gt<T>(q, v128.splat<T>(<T>0)));
+    v128.store(d, K);
+    v128.store(d, madd<T>(K, v128.load(cp, 112), v128.mul<T>(dot, Q)), 16);
+  }
+}
+
+/** Self pairs at offset 0: the table {rho} of an erf and the gains; erfSelf follows. Constants 13: sqrt(2w) b, 14: 2 b^2. */
+export function erfTables<T>(b: usize, py: usize, gy: usize, compute: bool, m: i32, cp: usize): void {
+  const ONE = v128.load(cp, 0), w = v128.load(cp, 144);
+  for (const end = b + <usize>m * 32; b < end; b += 32, py += 16) {
+    let q = v128.mul<T>(v128.add<T>(v128.load(b), v128.load(cp, 80)), w);
+    if (gy) {
+      if (compute) v128.store(gy, v128.div<T>(ONE, v128.sqrt<T>(v128.add<T>(q, v128.load(cp, 160)))));
+      const g = v128.load(gy);
+      q = v128.mul<T>(q, v128.mul<T>(g, g));
+      gy += 16;
+    }
+    v128.store(py, v128.div<T>(v128.load(cp, 208), v128.sqrt<T>(madd<T>(q, v128.load(cp, 224), ONE))));
+  }
+}
+
+/** Self pairs at offset 0: the gains of an affine row with a channel layerNorm. */
+export function affineGains<T>(b: usize, gy: usize, m: i32, cp: usize): void {
+  for (const end = b + <usize>m * 32; b < end; b += 32, gy += 16) {
+    const q = madd<T>(v128.load(b), v128.load(cp, 144), v128.load(cp, 80));
+    v128.store(gy, v128.div<T>(v128.load(cp, 0), v128.sqrt<T>(v128.add<T>(q, v128.load(cp, 160)))));
+  }
+}

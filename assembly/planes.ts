@@ -1,0 +1,291 @@
+// Infinite-width kernels of convolutional nets by planes of constant offset: the executor of the op lists that src/kernel/planes plans.
+// The plane of offset d holds K[p, p+d] and M[p, p+d] = Theta + gamma K of one pair of images per lane: element = 32 bytes
+// {K[lanes], M[lanes]}, stored by p - max(0, -d). A convolution maps plane t d to plane d by a zero-padded box filter, so a chain of
+// layers runs on one plane in cache and nothing of size (positions)^2 exists; pools add each plane to those of the next stage.
+// Everything that depends on the net is data: the context, the schedule and the blob below (all i32), constants, tables.
+//
+// context: 0 arena, 1 constants, 2 X record, 3 Y records, 4 output, 5 self pairs (X = Y), 6 scratch, 7 its columns, 8 blob,
+//   9 stored planes are those of the self demand
+// schedule, 4 words a step: 0 run a program [blob index, offsets (blob index), count]; 1 clear [arena offset, bytes, -]
+// program, 4 words: ops (blob index), number of ops, classes (blob index), modular. offset, 3 words: dh, dw, weight
+// class, 8 words: H, W, factors of the offset fh, fw, bytes per row, border rows, border columns, -
+// op, 20 words: 0 code, 1 src, 2 class of src, 3 dst, 4 class of dst, 5 table (record index), 6 constants (index), 7-12 kh kw th tw lh lw,
+//   13 finisher, 14 gains (record index, -1 none), 15 gains are computed here, 16.. as the op says. Slots are arena offsets of element (0,0).
+// record (one image): T values; Y interleaves the records of one image per lane.
+import {
+  affineAdd, affineGains, affineSet, box33, boxAny, erfGain, erfPlain, erfSelf, erfTables,
+  reluDiagonal, reluGain, reluGeneral, reluPlain, reluSelf, reluSigned,
+} from './planes-rows';
+import { mixPlane } from './planes-mix';
+
+// @ts-ignore: decorator
+@inline function word(p: usize, i: i32): i32 { return load<i32>(p + (<usize>i << 2)); }
+// @ts-ignore: decorator
+@inline function x0<T>(p: usize, self: bool): v128 { return self ? v128.load(p) : v128.load_splat<T>(p); }
+
+/** The offset of a node whose class is `c`, from that of the program's end: a multiple, modulo the size on modular planes. */
+// @ts-ignore: decorator
+@inline function scaled(d: i32, factor: i32, size: i32, modular: bool): i32 { return modular ? (d * factor) % size : d * factor; }
+
+/** What the border of a slot shows at this offset: right columns and bottom rows (top and left stay zero). */
+function zeroBorder<T>(dst: usize, c: usize, n: i32, m: i32): void {
+  const rs = <usize>word(c, 4), bh = word(c, 5), bw = word(c, 6), zero = v128.splat<T>(<T>0);
+  for (let i = 0; i < n; i++) {
+    let d = dst + <usize>i * rs + <usize>m * 32;
+    for (let j = 0; j < bw; j++) { v128.store(d, zero); v128.store(d, zero, 16); d += 32; }
+  }
+  for (let i = n; i < n + bh; i++) {
+    let d = dst + <usize>i * rs;
+    for (let j = 0; j < m + bw; j++) { v128.store(d, zero); v128.store(d, zero, 16); d += 32; }
+  }
+}
+
+/** The border of a modular plane continues it periodically; borders are at most as wide as the plane. */
+function wrapBorder(dst: usize, c: usize): void {
+  const H = word(c, 0), W = word(c, 1), rs = <usize>word(c, 4), bh = word(c, 5), bw = word(c, 6);
+  const line = <usize>W * 32, side = <usize>bw * 32;
+  for (let i = 0; i < H; i++) {
+    const d = dst + <usize>i * rs;
+    memory.copy(d - side, d + line - side, side);
+    memory.copy(d + line, d, side);
+  }
+  const full = line + 2 * side;
+  for (let i = 0; i < bh; i++) {
+    const a = dst - side;
+    memory.copy(a + <usize>(H + i) * rs, a + <usize>i * rs, full);
+    memory.copy(a - <usize>(i + 1) * rs, a + <usize>(H - 1 - i) * rs, full);
+  }
+}
+
+/** K = w sum over channels of x x', M = gamma K. Records hold images as [channel][position]. Op word 16: channels. */
+function inputRow<T>(x: usize, y: usize, d: usize, m: i32, channels: i32, plane: usize, w: v128, gamma: v128, self: bool): void {
+  const xs: usize = self ? 16 : sizeof<T>(), px = plane * xs, py = plane * 16;
+  for (; m > 0; m--) {
+    let s = v128.mul<T>(x0<T>(x, self), v128.load(y)), a = x, b = y;
+    for (let c = 1; c < channels; c++) { a += px; b += py; s = v128.add<T>(s, v128.mul<T>(x0<T>(a, self), v128.load(b))); }
+    s = v128.mul<T>(s, w);
+    v128.store(d, s); v128.store(d, v128.mul<T>(s, gamma), 16);
+    x += xs; y += 16; d += 32;
+  }
+}
+
+/** The index of an offset in a table of planes. */
+// @ts-ignore: decorator
+@inline function planeIndex(eh: i32, ew: i32, H: i32, W: i32, modular: bool): i32 {
+  return modular ? eh * W + ew : (eh + H - 1) * (2 * W - 1) + ew + W - 1;
+}
+
+/** A stored plane times w. */
+function loadPlane<T>(s: usize, dst: usize, rs: usize, n: i32, m: i32, w: v128): void {
+  for (let i = 0; i < n; i++) {
+    let d = dst + <usize>i * rs;
+    for (let j = 0; j < m; j++) {
+      v128.store(d, v128.mul<T>(v128.load(s), w)); v128.store(d, v128.mul<T>(v128.load(s, 16), w), 16);
+      s += 32; d += 32;
+    }
+  }
+}
+
+/** out += weight * sum of the plane: T inside a row, f64 across rows. out: K then M, f64[lanes] each. */
+function accumulate<T>(src: usize, rs: usize, n: i32, m: i32, out: usize, weight: i32): void {
+  const f = f64x2.splat(<f64>weight);
+  for (let i = 0; i < n; i++) {
+    let s = src + <usize>i * rs, k = v128.splat<T>(<T>0), t = k;
+    for (const end = s + <usize>m * 32; s < end; s += 32) { k = v128.add<T>(k, v128.load(s)); t = v128.add<T>(t, v128.load(s, 16)); }
+    if (sizeof<T>() == 8) {
+      v128.store(out, f64x2.add(v128.load(out), f64x2.mul(f, k)));
+      v128.store(out, f64x2.add(v128.load(out, 16), f64x2.mul(f, t)), 16);
+    } else {
+      v128.store(out, f64x2.add(v128.load(out), f64x2.mul(f, f64x2.promote_low_f32x4(k))));
+      v128.store(out, f64x2.add(v128.load(out, 16), f64x2.mul(f, f64x2.promote_low_f32x4(v128.shuffle<i32>(k, k, 2, 3, 2, 3)))), 16);
+      v128.store(out, f64x2.add(v128.load(out, 32), f64x2.mul(f, f64x2.promote_low_f32x4(t))), 32);
+      v128.store(out, f64x2.add(v128.load(out, 48), f64x2.mul(f, f64x2.promote_low_f32x4(v128.shuffle<i32>(t, t, 2, 3, 2, 3)))), 48);
+    }
+  }
+}
+
+/** An accumulated mean as a 1x1 plane: scale * sum (* g g'). */
+function loadMean<T>(acc: usize, d: usize, scale: v128, g: v128): void {
+  let k = v128.load(acc), t = v128.load(acc, 16);
+  if (sizeof<T>() == 4) {
+    k = v128.shuffle<i32>(f32x4.demote_f64x2_zero(k), f32x4.demote_f64x2_zero(t), 0, 1, 4, 5);
+    t = v128.shuffle<i32>(f32x4.demote_f64x2_zero(v128.load(acc, 32)), f32x4.demote_f64x2_zero(v128.load(acc, 48)), 0, 1, 4, 5);
+  }
+  const f = v128.mul<T>(scale, g);
+  v128.store(d, v128.mul<T>(k, f)); v128.store(d, v128.mul<T>(t, f), 16);
+}
+
+/** Gains of a layerNorm that also averages over rows (flag 1) or columns (flag 2): 1/sqrt(mean of q + eps), over unmasked positions. */
+function spatialGains<T>(src: usize, rs: usize, H: i32, W: i32, flags: i32, mask: usize, gains: usize, cp: usize): void {
+  const one = v128.load(cp, 0), zero = v128.splat<T>(<T>0);
+  const rows = flags & 1 ? H : 1, cols = flags & 2 ? W : 1;
+  for (let i = 0; i < H; i += rows) for (let j = 0; j < W; j += cols) {
+    let sum = zero, count = zero;
+    for (let a = i; a < i + rows; a++) for (let b = j; b < j + cols; b++) {
+      sum = v128.add<T>(sum, v128.load(src + <usize>a * rs + <usize>b * 32));
+      count = v128.add<T>(count, mask ? v128.load(mask + <usize>(a * W + b) * 16) : one);
+    }
+    const g = v128.div<T>(one, v128.sqrt<T>(v128.add<T>(v128.div<T>(sum, v128.max<T>(count, one)), v128.load(cp, 160))));
+    for (let a = i; a < i + rows; a++) for (let b = j; b < j + cols; b++) v128.store(gains + <usize>(a * W + b) * 16, g);
+  }
+}
+
+/** out = {K, Theta = M - gamma K} of every element of the plane, in order. */
+function emit<T>(src: usize, rs: usize, n: i32, m: i32, out: usize, gamma: v128): void {
+  for (let i = 0; i < n; i++) {
+    let s = src + <usize>i * rs;
+    for (let j = 0; j < m; j++) {
+      const k = v128.load(s);
+      v128.store(out, k); v128.store(out, v128.sub<T>(v128.load(s, 16), v128.mul<T>(gamma, k)), 16);
+      s += 32; out += 32;
+    }
+  }
+}
+
+/** d = a * b of independent factors: K = K1 K2, T = T1 K2 + K1 T2; constant 8 turns M of the factors into M of the product. */
+function multiply<T>(src: usize, dst: usize, srs: usize, drs: usize, n: i32, m: i32, extra: v128): void {
+  for (let i = 0; i < n; i++) {
+    let s = src + <usize>i * srs, d = dst + <usize>i * drs;
+    for (let j = 0; j < m; j++) {
+      const k1 = v128.load(d), k2 = v128.load(s), k = v128.mul<T>(k1, k2);
+      const t = v128.add<T>(v128.mul<T>(v128.load(d, 16), k2), v128.mul<T>(k1, v128.load(s, 16)));
+      v128.store(d, k); v128.store(d, v128.add<T>(t, v128.mul<T>(k, extra)), 16);
+      s += 32; d += 32;
+    }
+  }
+}
+
+/** One row: `count` elements of the producer's row b, finished into d. Table and gain pointers are at the first element. */
+// @ts-ignore: decorator
+@inline function finish<T>(fin: i32, b: usize, d: usize, px: usize, py: usize, gx: usize, gy: usize, compute: bool, self: bool, diagonal: bool, count: i32, cp: usize, r: usize): void {
+  if (self) {
+    if (fin <= 3) { if (diagonal) reluDiagonal<T>(b, d, py, gy, compute, count, cp); else reluSelf<T>(b, d, px, py, gx, gy, count, cp, r); return; }
+    if (fin == 4) { if (diagonal) erfTables<T>(b, py, gy, compute, count, cp); erfSelf<T>(b, d, px, py, gx, gy, count, cp, r); return; }
+    if (diagonal && compute && gy != 0) affineGains<T>(b, gy, count, cp);
+  } else {
+    if (fin == 0) { reluPlain<T>(b, d, px, py, count, cp, r); return; }
+    if (fin == 1) { reluSigned<T>(b, d, px, py, count, cp, r); return; }
+    if (fin == 2) { reluGeneral<T>(b, d, px, py, count, cp, r); return; }
+    if (fin == 3) { reluGain<T>(b, d, px, py, gx, gy, count, cp, r); return; }
+    if (fin == 4) { if (gx) erfGain<T>(b, d, px, py, gx, gy, count, cp, r); else erfPlain<T>(b, d, px, py, count, cp, r); return; }
+  }
+  if (fin == 6) affineAdd<T>(b, d, gx, gy, count, cp, self); else affineSet<T>(b, d, gx, gy, count, cp, self);
+}
+
+/** A box row producer and a row finisher, for all rows of a plane. On modular planes the X' side of a row wraps: two segments. */
+function rows<T>(ctx: usize, op: usize, src: usize, rs: usize, dst: usize, dc: usize, eh: i32, ew: i32, modular: bool): void {
+  const H = word(dc, 0), W = word(dc, 1), drs = <usize>word(dc, 4), self = word(ctx, 5) != 0;
+  const n = modular ? H : H - abs(eh), m = modular ? W : W - abs(ew), h0 = modular ? 0 : max(0, -eh), w0 = modular ? 0 : max(0, -ew);
+  const kh = word(op, 7), kw = word(op, 8), th = word(op, 9), tw = word(op, 10), fin = word(op, 13), compute = word(op, 15) != 0;
+  const cols = <usize>word(ctx, 7), rb = <usize>word(ctx, 6), vb = rb + cols * 32, r2 = vb + cols * 32;
+  const cp = <usize>word(ctx, 1) + <usize>word(op, 6) * 16, xs: usize = self ? 16 : sizeof<T>();
+  const width = <usize>(fin <= 3 ? 2 : 1), direct = kh == 1 && kw == 1 && tw == 1, diagonal = self && eh == 0 && ew == 0;
+  const table = <usize>word(op, 5), gain = word(op, 14), X = <usize>word(ctx, 2), Y = <usize>word(ctx, 3);
+  const tx = X + table * xs, ty = Y + table * 16, gx0 = X + <usize>gain * xs, gy0 = Y + <usize>gain * 16;
+  const split = modular ? W - ew : m;
+  let r = src - <usize>word(op, 11) * rs - <usize>word(op, 12) * 32, d = dst;
+  for (let i = 0; i < n; i++) {
+    let b = rb;
+    if (direct) b = r;
+    else if (kh == 3 && kw == 3 && tw == 1) box33<T>(r, rs, rb, m);
+    else boxAny<T>(r, rs, rb, m, kh, kw, tw, vb);
+    const p = <usize>((i + h0) * W + w0);
+    let row = i + h0 + eh;
+    if (row >= H) row -= H;
+    const q = <usize>(row * W + w0 + ew);
+    finish<T>(fin, b, d, tx + p * width * xs, ty + q * width * 16, gain < 0 ? 0 : gx0 + p * xs, gain < 0 ? 0 : gy0 + q * 16, compute, self, diagonal, split, cp, r2);
+    if (split < m) {
+      const p2 = p + split, q2 = <usize>(row * W), shift = <usize>split * 32;
+      finish<T>(fin, b + shift, d + shift, tx + p2 * width * xs, ty + q2 * width * 16, gain < 0 ? 0 : gx0 + p2 * xs, gain < 0 ? 0 : gy0 + q2 * 16, compute, self, diagonal, m - split, cp, r2);
+    }
+    r += rs * <usize>th; d += drs;
+  }
+}
+
+function plane<T>(ctx: usize, program: usize, dh: i32, dw: i32, weight: i32): void {
+  const blob = <usize>word(ctx, 8), arena = <usize>word(ctx, 0), self = word(ctx, 5) != 0, modular = word(program, 3) != 0;
+  const classes = blob + (<usize>word(program, 2) << 2), end = blob + (<usize>word(program, 0) << 2) + <usize>word(program, 1) * 80;
+  for (let op = blob + (<usize>word(program, 0) << 2); op < end; op += 80) {
+    const code = word(op, 0), src = arena + <usize>word(op, 1), dst = arena + <usize>word(op, 3);
+    const sc = classes + (<usize>word(op, 2) << 5), dc = classes + (<usize>word(op, 4) << 5);
+    const H = word(dc, 0), W = word(dc, 1), rs = <usize>word(sc, 4), drs = <usize>word(dc, 4);
+    const eh = scaled(dh, word(dc, 2), H, modular), ew = scaled(dw, word(dc, 3), W, modular);
+    const n = modular ? H : H - abs(eh), m = modular ? W : W - abs(ew);
+    const cp = <usize>word(ctx, 1) + <usize>word(op, 6) * 16, X = <usize>word(ctx, 2), Y = <usize>word(ctx, 3);
+    if (code == 0) rows<T>(ctx, op, src, rs, dst, dc, eh, ew, modular);
+    else if (code == 1) zeroBorder<T>(dst, dc, n, m);
+    else if (code == 2) wrapBorder(dst, dc);
+    else if (code == 3) {
+      const xs: usize = self ? 16 : sizeof<T>(), h0 = modular ? 0 : max(0, -eh), w0 = modular ? 0 : max(0, -ew), split = modular ? W - ew : m;
+      const w = v128.load(cp, 144), gamma = v128.load(cp, 112), size = <usize>(H * W), channels = word(op, 16), at = <usize>word(op, 5);
+      for (let i = 0; i < n; i++) {
+        let row = i + h0 + eh;
+        if (row >= H) row -= H;
+        const x = X + (at + <usize>((i + h0) * W + w0)) * xs, y = Y + (at + <usize>(row * W)) * 16, d = dst + <usize>i * drs;
+        inputRow<T>(x, y + <usize>(w0 + ew) * 16, d, split, channels, size, w, gamma, self);
+        if (split < m) inputRow<T>(x + <usize>split * xs, y, d + <usize>split * 32, m - split, channels, size, w, gamma, self);
+      }
+    } else if (code == 4) {
+      const tables = blob + (<usize>word(op, self && word(ctx, 9) != 0 ? 17 : 16) << 2);
+      loadPlane<T>(arena + <usize>word(tables, planeIndex(eh, ew, H, W, modular)), dst, drs, n, m, v128.load(cp, 144));
+    } else if (code == 5) mixPlane<T>(ctx, op, blob, arena, src, rs, eh, ew, H, W, modular);
+    else if (code == 6) accumulate<T>(src, rs, n, m, dst, weight);
+    else if (code == 7) {
+      const gain = word(op, 14), g = gain < 0 ? v128.load(cp, 0) : v128.mul<T>(x0<T>(X + <usize>gain * (self ? 16 : sizeof<T>()), self), v128.load(Y + <usize>gain * 16));
+      loadMean<T>(src, dst, v128.load(cp, 144), g);
+    } else if (code == 8) multiply<T>(src, dst, rs, drs, n, m, v128.load(cp, 128));
+    else if (code == 9) { if (self && eh == 0 && ew == 0) scalePlane<T>(dst, drs, n, m, v128.load(cp, 144)); }
+    else if (code == 10) { if (self && eh == 0 && ew == 0) spatialGains<T>(src, rs, H, W, word(op, 16), word(op, 17) < 0 ? 0 : Y + <usize>word(op, 17) * 16, Y + <usize>word(op, 14) * 16, cp); }
+    else if (code == 11) {
+      const tables = blob + (<usize>word(op, 16) << 2);
+      emit<T>(src, rs, n, m, <usize>word(ctx, 4) + <usize>word(tables, planeIndex(eh, ew, H, W, modular)) * 32, v128.load(cp, 112));
+    }
+  }
+}
+
+/** Dropout keeps or drops the same entries on both sides of an identical pair: the plane times w in place. */
+function scalePlane<T>(dst: usize, rs: usize, n: i32, m: i32, w: v128): void {
+  for (let i = 0; i < n; i++) {
+    let d = dst + <usize>i * rs;
+    for (let j = 0; j < m; j++) {
+      v128.store(d, v128.mul<T>(v128.load(d), w)); v128.store(d, v128.mul<T>(v128.load(d, 16), w), 16);
+      d += 32;
+    }
+  }
+}
+
+function run<T>(ctx: usize, schedule: usize, steps: i32, count: i32, xStride: i32, outStride: i32): void {
+  const blob = <usize>word(ctx, 8), arena = <usize>word(ctx, 0);
+  for (; count > 0; count--) {
+    let step = schedule;
+    for (let s = 0; s < steps; s++, step += 16) {
+      if (word(step, 0) == 1) { memory.fill(arena + <usize>word(step, 1), 0, <usize>word(step, 2)); continue; }
+      const program = blob + (<usize>word(step, 1) << 2);
+      let offset = blob + (<usize>word(step, 2) << 2);
+      for (let i = word(step, 3); i > 0; i--, offset += 12) plane<T>(ctx, program, word(offset, 0), word(offset, 1), word(offset, 2));
+    }
+    store<i32>(ctx + 8, word(ctx, 2) + xStride);
+    store<i32>(ctx + 16, word(ctx, 4) + outStride);
+  }
+}
+
+function interleave<T>(src: usize, dst: usize, stride: usize, count: i32, back: bool): void {
+  const lanes = <i32>(16 / sizeof<T>());
+  for (let i = 0; i < count; i++) for (let l = 0; l < lanes; l++) {
+    const a = src + <usize>l * stride + <usize>i * sizeof<T>(), b = dst + <usize>(i * lanes + l) * sizeof<T>();
+    if (back) store<T>(a, load<T>(b)); else store<T>(b, load<T>(a));
+  }
+}
+
+/**
+ * Runs the schedule for `count` images x against the images x' in the lanes: the X record advances by xStride bytes, the output by
+ * outStride bytes from one to the next (both in the context, which is changed). Self pairs: X = Y, both hold vectors; at offset 0 the
+ * variance tables of the lanes' images are written into Y. All pointers 16-byte aligned. f32: 4 pairs at once.
+ */
+export function planes_f32(ctx: usize, schedule: usize, steps: i32, count: i32, xStride: i32, outStride: i32): void { run<f32>(ctx, schedule, steps, count, xStride, outStride); }
+/** As planes_f32, in f64: 2 pairs at once. */
+export function planes_f64(ctx: usize, schedule: usize, steps: i32, count: i32, xStride: i32, outStride: i32): void { run<f64>(ctx, schedule, steps, count, xStride, outStride); }
+
+/** Y[i][lane] = record of that lane [i], for `count` values; records are `stride` bytes apart. back = 1: the other direction. */
+export function planesInterleave_f32(records: usize, y: usize, stride: i32, count: i32, back: i32): void { interleave<f32>(records, y, <usize>stride, count, back != 0); }
+export function planesInterleave_f64(records: usize, y: usize, stride: i32, count: i32, back: i32): void { interleave<f64>(records, y, <usize>stride, count, back != 0); }
