@@ -236,7 +236,7 @@ function plane<T>(ctx: usize, program: usize, dh: i32, dw: i32, weight: i32): vo
     } else if (code == 8) multiply<T>(src, dst, rs, drs, n, m, v128.load(cp, 128));
     else if (code == 9) { if (self && eh == 0 && ew == 0) scalePlane<T>(dst, drs, n, m, v128.load(cp, 144)); }
     else if (code == 10) { if (self && eh == 0 && ew == 0) spatialGains<T>(src, rs, H, W, word(op, 16), word(op, 17) < 0 ? 0 : Y + <usize>word(op, 17) * 16, Y + <usize>word(op, 14) * 16, cp); }
-    else if (code == 11) {
+    else if (code == 11 && word(ctx, 9) == 0) {  // the self pass has no result
       const tables = blob + (<usize>word(op, 16) << 2);
       emit<T>(src, rs, n, m, <usize>word(ctx, 4) + <usize>word(tables, planeIndex(eh, ew, H, W, modular)) * 32, v128.load(cp, 112));
     }

@@ -5,6 +5,7 @@ import type { EighKernels } from './eigh.js';
 import type { GemmKernels } from './gemm.js';
 import type { LinalgKernels } from './linalg.js';
 import type { OptimizeKernels } from './optimize.js';
+import type { PlanesKernels } from './planes.js';
 import type { RandomKernels } from './random.js';
 import type { RowsKernels } from './rows.js';
 
@@ -16,6 +17,7 @@ export interface Kernels
     GemmKernels,
     LinalgKernels,
     OptimizeKernels,
+    PlanesKernels,
     RandomKernels,
     RowsKernels {
   /** First byte after the static data: where the heap may start. */

@@ -1,0 +1,453 @@
+// A Net document as a graph of plane operations on two spatial axes (one axis: a single row; none: a single position).
+import type { Shaped } from '../../layers/shapes.js';
+import { normaliseAxis } from '../../layers/shapes.js';
+import {
+  convAxes,
+  convTaps,
+  poolAxes,
+  resizeMatrix,
+  slicePositions,
+  type WindowAxis,
+} from '../../layers/geometry.js';
+import {
+  isActivation,
+  type ActivationLayer,
+  type ConcatLayer,
+  type ConvLayer,
+  type DenseLayer,
+  type IndexLayer,
+  type MergeLayer,
+} from '../../layers/vocabulary.js';
+import {
+  identityAxis,
+  localAxis,
+  matrixAxis,
+  poolAxis,
+  positionsAxis,
+  sharedAxis,
+  type MixAxis,
+} from './axis.js';
+
+/** Thrown while lowering a net that planes cannot represent; `planPlanes` turns it into a reason. */
+export class NotPlanes extends Error {}
+
+export interface Filter {
+  readonly kh: number;
+  readonly kw: number;
+  readonly th: number;
+  readonly tw: number;
+  readonly lh: number;
+  readonly lw: number;
+}
+export const POINT: Filter = { kh: 1, kw: 1, th: 1, tw: 1, lh: 0, lw: 0 };
+
+interface Base {
+  readonly inputs: readonly number[];
+  readonly H: number;
+  readonly W: number;
+  /** True channel count: units * sOut, times positions after flatten. */
+  readonly C: number;
+  /** Which of the two axes the document knows, in its order: [0, 1], [1], [0] or []. */
+  readonly axes: readonly (0 | 1)[];
+  readonly path: string;
+}
+export interface AffineNode extends Base {
+  readonly op: 'affine';
+  readonly filter: Filter;
+  /** Windows wrap around: only on modular planes. */
+  readonly circular: boolean;
+  /** K' = w box(K) + b2, T' = w box(T + gamma K) + bT. */
+  readonly w: number;
+  readonly b2: number;
+  readonly bT: number;
+  readonly gamma: number;
+}
+export interface ActivationNode extends Base {
+  readonly op: 'activation';
+  readonly activation: Activation;
+}
+/** relu: a min(x,0) + b max(x,0). erf: a erf(b x) + c. */
+export type Activation =
+  | { readonly kind: 'relu'; readonly a: number; readonly b: number }
+  | { readonly kind: 'erf'; readonly a: number; readonly b: number; readonly c: number };
+export interface NormNode extends Base {
+  readonly op: 'norm';
+  readonly rows: boolean;
+  readonly cols: boolean;
+  readonly eps: number;
+}
+/** Mixes offsets; one pair of axes per input. */
+export interface MixNode extends Base {
+  readonly op: 'mix';
+  readonly maps: readonly (readonly [MixAxis, MixAxis])[];
+  /** Masks: the tap ids of the window's centre (pools, convolutions); else the output is masked where all sources are. */
+  readonly centre?: readonly [number, number];
+  /** Masks: masked where any source is (transposed convolutions). */
+  readonly any?: boolean;
+}
+/** The scaled sum over all pairs of positions, or over equal positions only. */
+export interface CollapseNode extends Base {
+  readonly op: 'collapse';
+  readonly pairing: 'all' | 'same';
+  readonly scale: number;
+  /** Masked positions are left out of the mean. */
+  readonly average: boolean;
+}
+export interface MergeNode extends Base {
+  readonly op: 'sum' | 'product';
+  /** Weights of the terms of a sum (a concatenation of channels is a weighted mean). */
+  readonly weights: readonly number[];
+}
+export interface PlainNode extends Base {
+  readonly op: 'input';
+}
+export interface DropoutNode extends Base {
+  readonly op: 'dropout';
+  readonly keep: number;
+}
+export type Node =
+  | PlainNode
+  | AffineNode
+  | ActivationNode
+  | NormNode
+  | MixNode
+  | CollapseNode
+  | MergeNode
+  | DropoutNode;
+
+/** Where a circular convolution cannot run on modular planes, its path is in `unrolled` and it becomes a mixing layer. */
+export function lower(net: Shaped, unrolled: ReadonlySet<string>): Node[] {
+  const spatial = net.input.slice(0, -1);
+  if (spatial.length > 2)
+    throw new NotPlanes(`${spatial.length} spatial axes; planes are made for one or two`);
+  const axes: (0 | 1)[] = spatial.length === 2 ? [0, 1] : spatial.length === 1 ? [1] : [];
+  const nodes: Node[] = [
+    {
+      op: 'input',
+      inputs: [],
+      H: spatial.length === 2 ? spatial[0]! : 1,
+      W: spatial.at(-1) ?? 1,
+      C: net.input.at(-1)!,
+      axes,
+      path: '',
+    },
+  ];
+  const builder = new Builder(nodes, unrolled);
+  builder.add(net, 0);
+  return nodes;
+}
+
+class Builder {
+  readonly nodes: Node[];
+  readonly unrolled: ReadonlySet<string>;
+
+  constructor(nodes: Node[], unrolled: ReadonlySet<string>) {
+    this.nodes = nodes;
+    this.unrolled = unrolled;
+  }
+
+  push(node: Node): number {
+    return this.nodes.push(node) - 1;
+  }
+
+  add(shaped: Shaped, x: number): number {
+    const { layer, path, children } = shaped;
+    switch (layer.layer) {
+      case 'serial':
+      case 'repeat':
+        return children.reduce((at, child) => this.add(child, at), x);
+      case 'identity':
+        return x;
+      case 'sum':
+      case 'product':
+      case 'concat':
+        return this.merge(
+          layer,
+          children.map((child) => this.add(child, x)),
+          path,
+          shaped,
+        );
+      default:
+        return this.leaf(shaped, x);
+    }
+  }
+
+  private leaf({ layer, path, output, input }: Shaped, x: number): number {
+    const from = this.nodes[x]!;
+    const base = { inputs: [x], H: from.H, W: from.W, C: output.at(-1)!, axes: from.axes, path };
+    if (isActivation(layer))
+      return this.push({ ...base, op: 'activation', activation: activationOf(layer, path) });
+    switch (layer.layer) {
+      case 'dense':
+        return this.push({
+          ...base,
+          op: 'affine',
+          filter: POINT,
+          circular: false,
+          ...weights(layer, from.C, 1, path),
+        });
+      case 'conv':
+      case 'convLocal':
+        return this.conv(layer, x, path, output.at(-1)!);
+      case 'convTranspose':
+        return this.shared(layer, x, path, output.at(-1)!);
+      case 'avgPool':
+      case 'sumPool': {
+        const average = layer.layer === 'avgPool';
+        const edges = layer.layer === 'avgPool' && layer.normalizeEdges && layer.padding === 'SAME';
+        return this.mix(
+          x,
+          path,
+          poolAxes(layer, input.slice(0, -1)).map((axis) => poolAxis(axis, average, edges)),
+        );
+      }
+      case 'imageResize':
+        return this.mix(
+          x,
+          path,
+          input.slice(0, -1).map((n, i) => {
+            const out = output[i]!;
+            return out === n
+              ? identityAxis(n)
+              : matrixAxis(resizeMatrix(n, out, layer.method, layer.antialias), n);
+          }),
+        );
+      case 'index':
+        return this.index(layer, x, path, input);
+      case 'globalAvgPool':
+      case 'globalSumPool':
+      case 'flatten':
+        return this.collapse(layer.layer, x, path, output.at(-1)!);
+      case 'layerNorm': {
+        const over = layer.axis.map((axis) => normaliseAxis(axis, input.length + 1));
+        if (over.includes(0)) throw new NotPlanes(`${path} (layerNorm) couples the samples`);
+        const real = over.filter((axis) => axis < input.length).map((axis) => from.axes[axis - 1]);
+        return this.push({
+          ...base,
+          op: 'norm',
+          eps: layer.eps,
+          rows: real.includes(0) && from.H > 1,
+          cols: real.includes(1) && from.W > 1,
+        });
+      }
+      case 'dropout':
+        return layer.mode === 'test' ? x : this.push({ ...base, op: 'dropout', keep: layer.keep });
+      default:
+        throw new NotPlanes(`${path} (${layer.layer}) needs all pairs of positions at once`);
+    }
+  }
+
+  private conv(layer: ConvLayer, x: number, path: string, C: number): number {
+    const from = this.nodes[x]!;
+    const size = [from.H, from.W];
+    const taps = convAxes(
+      layer,
+      from.axes.map((axis) => size[axis]!),
+    );
+    const circular = layer.padding === 'CIRCULAR' && taps.some((axis) => axis.size > 1 || axis.stride > 1);
+    if (circular && (this.unrolled.has(path) || layer.layer === 'convLocal'))
+      return this.local(layer, this.shared(layer, x, path, C), path);
+    const at = (axis: 0 | 1): WindowAxis =>
+      taps[from.axes.indexOf(axis)] ?? {
+        n: size[axis]!,
+        out: size[axis]!,
+        size: 1,
+        stride: 1,
+        lo: 0,
+        circular: false,
+      };
+    const h = at(0);
+    const w = at(1);
+    const filter: Filter = {
+      kh: h.size,
+      kw: w.size,
+      th: h.stride,
+      tw: w.stride,
+      lh: h.lo,
+      lw: w.lo,
+    };
+    const scale = weights(layer, from.C, h.size * w.size, path);
+    const node = this.push({
+      op: 'affine',
+      inputs: [x],
+      H: h.out,
+      W: w.out,
+      C,
+      axes: from.axes,
+      path,
+      filter,
+      circular,
+      ...scale,
+      w: scale.w / (h.size * w.size),
+    });
+    return this.local(layer, node, path);
+  }
+
+  private local(layer: ConvLayer, node: number, path: string): number {
+    if (layer.layer !== 'convLocal') return node;
+    const { H, W } = this.nodes[node]!;
+    return this.mixBoth([node], path, [[localAxis(H), localAxis(W)]]);
+  }
+
+  /** A convolution as a mixing layer (its taps given one by one) and a map of single positions. */
+  private shared(layer: ConvLayer, x: number, path: string, C: number): number {
+    const from = this.nodes[x]!;
+    const size = [from.H, from.W];
+    const spatial = from.axes.map((axis) => size[axis]!);
+    const maps = convTaps(layer, spatial).map((taps, i) => sharedAxis(spatial[i]!, layer.filter[i]!, taps));
+    const mixed = this.mix(x, path, maps);
+    const { H, W, axes } = this.nodes[mixed]!;
+    const count = layer.filter.reduce((product, k) => product * k, 1);
+    return this.push({
+      op: 'affine',
+      inputs: [mixed],
+      H,
+      W,
+      C,
+      axes,
+      path,
+      filter: POINT,
+      circular: false,
+      ...weights(layer, from.C, count, path),
+    });
+  }
+
+  /** A mixing layer given by the axes the document knows. */
+  private mix(x: number, path: string, maps: readonly MixAxis[]): number {
+    const from = this.nodes[x]!;
+    const pick = (axis: 0 | 1): MixAxis =>
+      maps[from.axes.indexOf(axis)] ?? identityAxis(axis === 0 ? from.H : from.W);
+    return this.mixBoth([x], path, [[pick(0), pick(1)]]);
+  }
+
+  private mixBoth(
+    inputs: readonly number[],
+    path: string,
+    maps: readonly (readonly [MixAxis, MixAxis])[],
+  ): number {
+    const { C, axes } = this.nodes[inputs[0]!]!;
+    return this.push({
+      op: 'mix',
+      inputs,
+      H: maps[0]![0].out,
+      W: maps[0]![1].out,
+      C,
+      axes,
+      path,
+      maps,
+    });
+  }
+
+  private index(layer: IndexLayer, x: number, path: string, input: readonly number[]): number {
+    const at = this.mix(
+      x,
+      path,
+      layer.slices.map((slice, i) => positionsAxis(input[i]!, slicePositions(slice, input[i]!))),
+    );
+    const axes = this.nodes[x]!.axes.filter((_, i) => typeof layer.slices[i] !== 'number');
+    this.nodes[at] = { ...(this.nodes[at] as MixNode), axes };
+    return at;
+  }
+
+  private collapse(
+    name: 'globalAvgPool' | 'globalSumPool' | 'flatten',
+    x: number,
+    path: string,
+    C: number,
+  ): number {
+    const from = this.nodes[x]!;
+    if (from.axes.length === 0) return x;
+    const size = from.H * from.W;
+    const pairing = name === 'flatten' && size > 1 ? 'same' : 'all';
+    const scale = name === 'globalSumPool' ? 1 : pairing === 'same' ? 1 / size : 1 / size ** 2;
+    return this.push({
+      op: 'collapse',
+      inputs: [x],
+      H: 1,
+      W: 1,
+      C,
+      axes: [],
+      path,
+      pairing,
+      scale,
+      average: name === 'globalAvgPool',
+    });
+  }
+
+  private merge(
+    layer: MergeLayer | ConcatLayer,
+    inputs: number[],
+    path: string,
+    shaped: Shaped,
+  ): number {
+    const first = this.nodes[inputs[0]!]!;
+    const rank = shaped.output.length;
+    const axis = layer.layer === 'concat' ? normaliseAxis(layer.axis, rank + 1) : rank;
+    if (axis === rank) {
+      const counts = inputs.map((i) => this.nodes[i]!.C);
+      const total = counts.reduce((sum, n) => sum + n, 0);
+      return this.push({
+        op: layer.layer === 'product' ? 'product' : 'sum',
+        inputs,
+        H: first.H,
+        W: first.W,
+        C: layer.layer === 'concat' ? total : first.C,
+        axes: first.axes,
+        path,
+        weights: counts.map((n) => (layer.layer === 'concat' ? n / total : 1)),
+      });
+    }
+    const along = first.axes[axis - 1]!;
+    let start = 0;
+    const sizes = inputs.map((i) => (along === 0 ? this.nodes[i]!.H : this.nodes[i]!.W));
+    const total = sizes.reduce((sum, n) => sum + n, 0);
+    const maps = sizes.map((n): [MixAxis, MixAxis] => {
+      const from = start;
+      start += n;
+      const map = positionsAxis(
+        n,
+        Array.from({ length: total }, (_, p) => (p >= from && p < from + n ? p - from : -1)),
+      );
+      return along === 0 ? [map, identityAxis(first.W)] : [identityAxis(first.H), map];
+    });
+    return this.mixBoth(inputs, path, maps);
+  }
+}
+
+/** w is W^2 here; T' = W^2 A(T + gamma K) + bT in both parametrisations (kernels of Dense and Conv, arXiv 2001.07301). */
+function weights(
+  layer: DenseLayer | ConvLayer,
+  channels: number,
+  filter: number,
+  path: string,
+): { w: number; b2: number; bT: number; gamma: number } {
+  const w = layer.wStd ** 2;
+  const b2 = (layer.bStd ?? 0) ** 2;
+  const standard = layer.parametrization === 'standard';
+  if (standard && w === 0) throw new NotPlanes(`${path} (${layer.layer}) has wStd = 0`);
+  return {
+    w,
+    b2,
+    bT: layer.bStd === null ? 0 : standard ? 1 : b2,
+    gamma: standard ? (channels * filter) / layer.s[0] / w : 1,
+  };
+}
+
+function activationOf(layer: ActivationLayer, path: string): Activation {
+  switch (layer.layer) {
+    case 'relu':
+      return { kind: 'relu', a: 0, b: 1 };
+    case 'abs':
+      return { kind: 'relu', a: -1, b: 1 };
+    case 'leakyRelu':
+      return { kind: 'relu', a: layer.alpha, b: 1 };
+    case 'abRelu':
+      return { kind: 'relu', a: layer.a, b: layer.b };
+    case 'erf':
+      return { kind: 'erf', a: layer.a, b: layer.b, c: layer.c };
+    case 'sigmoidLike':
+      return { kind: 'erf', a: 0.5, b: 1 / 2.4020563531719796, c: 0.5 };
+    default:
+      throw new NotPlanes(`${path} (${layer.layer}) has no row finisher`);
+  }
+}

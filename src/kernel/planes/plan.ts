@@ -1,0 +1,362 @@
+// From a net and an input shape to everything the executor needs: op lists, tables, the order of work, bytes and flops.
+import type { Shaped } from '../../layers/shapes.js';
+import { commonWeight } from './axis.js';
+import { Arena, Blob, Constants } from './blob.js';
+import { compileProgram, type Store } from './compile.js';
+import type { Node } from './graph.js';
+import { NotPlanes, split, type Offset, type Program, type Split } from './programs.js';
+import { Records } from './records.js';
+import {
+  axisTable,
+  chainOf,
+  fullStore,
+  planeIndex,
+  planeSize,
+  planeTable,
+  ringSchedule,
+  type Schedule,
+} from './schedule.js';
+import { statesOf } from './states.js';
+
+export interface PlanesOptions {
+  readonly dtype: 'f32' | 'f64';
+  /** Same-position entries only, where the net ends with space. */
+  readonly diagonalSpatial?: boolean;
+  /** Inputs have masked entries. */
+  readonly masked?: boolean;
+  /** Keep all planes between stages instead of rows of them (for tests and comparisons). */
+  readonly fullStore?: boolean;
+}
+
+/** One schedule of the executor with the layout of stored planes that it belongs to. */
+export interface PlannedRun {
+  readonly steps: Int32Array;
+  /** 1: stored planes lie where the self pass has them. */
+  readonly layout: 0 | 1;
+}
+
+/** A plan is plain data: it is made once and sent to workers. */
+export interface PlanesPlan {
+  readonly dtype: 'f32' | 'f64';
+  readonly lanes: number;
+  readonly blob: Int32Array;
+  readonly constants: Float64Array;
+  readonly arenaBytes: number;
+  /** Row buffers: columns of the widest row. */
+  readonly columns: number;
+  /** Values per image: pixels, masks, tables. */
+  readonly recordLength: number;
+  readonly pixels: { readonly positions: number; readonly channels: number };
+  readonly given: Records['given'];
+  readonly nodes: readonly Node[];
+  /** Pairs of different images; images with themselves (exact diagonal, symmetric offsets once); tables. */
+  readonly pairs: PlannedRun;
+  readonly diagonal: PlannedRun;
+  readonly tables: PlannedRun;
+  /** The planes of the result, in order; a collapsed net has one of a single position. */
+  readonly output: {
+    readonly H: number;
+    readonly W: number;
+    readonly axes: readonly (0 | 1)[];
+    readonly modular: boolean;
+    readonly elements: number;
+    /** Where element i goes in the result of one pair, and in that of the pair the other way round. */
+    readonly place: Int32Array;
+    readonly mirror: Int32Array;
+  };
+  readonly report: PlanesReport;
+}
+
+/** What a plan costs, before anything runs. */
+export interface PlanesReport {
+  readonly programs: readonly {
+    readonly end: string;
+    readonly planes: number;
+    readonly modular: boolean;
+    /** Elements of all planes of all nodes, per pair of images. */
+    readonly elements: number;
+  }[];
+  /** Position pairs of convolutions and dense maps: steps of K and Theta together, per pair of images. */
+  readonly affineSteps: number;
+  /** Estimated floating point operations per pair of images. */
+  readonly flops: number;
+  readonly ring: boolean;
+  readonly bytes: { readonly planes: number; readonly perImage: number; readonly plan: number };
+}
+
+/** The plan, or the reason why the net does not run by planes. */
+export function planPlanes(net: Shaped, options: PlanesOptions): PlanesPlan | { readonly reason: string } {
+  try {
+    return new Planner(net, options).plan();
+  } catch (error) {
+    if (error instanceof NotPlanes) return { reason: error.message };
+    throw error;
+  }
+}
+
+class Planner {
+  readonly split: Split;
+  readonly options: PlanesOptions;
+  readonly blob = new Blob();
+  readonly constants = new Constants();
+  readonly arena = new Arena();
+  readonly stores = new Map<number, Store>();
+
+  constructor(net: Shaped, options: PlanesOptions) {
+    this.options = options;
+    const masked = options.masked ?? false;
+    this.split = split(net, { masked, diagonal: options.diagonalSpatial ?? false });
+  }
+
+  plan(): PlanesPlan {
+    const { nodes, programs, last, stored } = this.split;
+    const masked = this.options.masked ?? false;
+    const masks = new Set(masked ? nodes.keys() : []);
+    const records = new Records(nodes, masks);
+    const states = statesOf(this.split, masked);
+    const end = nodes[last]!;
+    const final = programs.at(-1)!;
+    const output = this.outputTable(end, final);
+
+    // The ring needs the addresses of programs, programs those of stores: tables are filled in afterwards.
+    const links = this.options.fullStore ? null : chainOf(this.split);
+    const full = this.reserveStores();
+    const addresses = new Map<Program, { at: number; offsets: number }>();
+    const context = {
+      split: this.split,
+      states,
+      dtype: this.options.dtype,
+      blob: this.blob,
+      constants: this.constants,
+      arena: this.arena,
+      records,
+      stores: this.stores,
+      masked,
+      output,
+    };
+    for (const program of programs) {
+      addresses.set(program, {
+        at: compileProgram(program, context),
+        offsets: this.offsets(program.offsets, false),
+      });
+    }
+    const pairs = links ? this.ring(links, addresses, full) : this.inOrder(addresses, full, false);
+    const diagonal = this.diagonal(pairs, addresses, links !== null);
+    const tables = this.selfRun(addresses, full);
+    const blob = this.blob.done();
+    for (const { table, words } of this.patches) blob.set(words, table);
+    const columns = Math.max(...nodes.map((n) => n.W + (n.op === 'affine' ? 2 * n.filter.kw : 0))) + 8;
+    return {
+      dtype: this.options.dtype,
+      lanes: this.options.dtype === 'f32' ? 4 : 2,
+      blob,
+      constants: this.constants.done(),
+      arenaBytes: this.arena.bytes,
+      columns,
+      recordLength: records.length,
+      pixels: { positions: nodes[0]!.H * nodes[0]!.W, channels: nodes[0]!.C },
+      given: records.given,
+      nodes,
+      pairs: { steps: Int32Array.from(pairs), layout: 0 },
+      diagonal: { steps: Int32Array.from(diagonal), layout: 0 },
+      tables: { steps: Int32Array.from(tables), layout: 1 },
+      output: {
+        H: end.H,
+        W: end.W,
+        axes: end.axes,
+        modular: final.modular,
+        ...placesOf(end, final, this.options.diagonalSpatial ?? false),
+      },
+      report: this.report(stored.size > 0 && links !== null, records.length, blob.byteLength),
+    };
+  }
+
+  readonly patches: { table: number; words: Int32Array }[] = [];
+
+  private offsets(list: readonly Offset[], halved: boolean): number {
+    const weighted = halved
+      ? list.filter(([h, w]) => h > 0 || (h === 0 && w >= 0)).map(([h, w]) => [h, w, h === 0 && w === 0 ? 1 : 2])
+      : list.map(([h, w]) => [h, w, 1]);
+    return this.blob.put(weighted.flat());
+  }
+
+  private outputTable(end: Node, final: Program): number {
+    const places = new Map<string, number>();
+    let next = 0;
+    for (const offset of final.offsets) {
+      places.set(offset.join(), next);
+      next += planeSize(offset, end, final.modular);
+    }
+    return planeTable(end, final.modular, places, this.blob);
+  }
+
+  /** Tables of every stored node; the places of planes are patched in when the schedule is known. */
+  private reserveStores(): Map<number, { pairs: number; self: number }> {
+    const tables = new Map<number, { pairs: number; self: number }>();
+    const { nodes, stored, programs } = this.split;
+    for (const [index, { modular }] of stored) {
+      const node = nodes[index]!;
+      if (node.op === 'collapse') {
+        const accumulator = this.arena.take(64);
+        this.stores.set(index, { pairs: 0, self: 0, accumulator, scale: node.scale, maps: [] });
+        continue;
+      }
+      if (node.op !== 'mix') continue;
+      const none = new Map<string, number>();
+      const pairs = planeTable(node, modular, none, this.blob);
+      const self = planeTable(node, modular, none, this.blob);
+      const commons = node.maps.map(([h, w]) => [commonWeight(h), commonWeight(w)] as const);
+      const uniform = commons.length === 1 && commons[0]![0] !== null && commons[0]![1] !== null;
+      const [sh, sw] = uniform ? (commons[0] as readonly [number, number]) : [1, 1];
+      const maps = node.maps.map(([h, w], branch): [number, number] => {
+        const program = programs.find((p) => p.sink === index && p.branch === branch)!;
+        return [
+          axisTable(h, program.modular, modular, false, sh, this.blob, this.constants),
+          axisTable(w, program.modular, modular, true, sw, this.blob, this.constants),
+        ];
+      });
+      this.stores.set(index, { pairs, self, accumulator: 0, scale: sh * sw, maps });
+      tables.set(index, { pairs, self });
+    }
+    return tables;
+  }
+
+  private patch(index: number, table: number, places: ReadonlyMap<string, number>): void {
+    const node = this.split.nodes[index]!;
+    const { modular } = this.split.stored.get(index)!;
+    const words = new Int32Array(modular ? node.H * node.W : (2 * node.H - 1) * (2 * node.W - 1)).fill(-1);
+    for (const [key, at] of places)
+      words[planeIndex(key.split(',').map(Number) as unknown as Offset, node, modular)] = at;
+    this.patches.push({ table, words });
+  }
+
+  private clearAccumulators(): Schedule {
+    const steps: Schedule = [];
+    for (const [index, { accumulator }] of this.stores)
+      if (this.split.nodes[index]!.op === 'collapse') steps.push(1, accumulator, 64, 0);
+    return steps;
+  }
+
+  private ring(
+    links: NonNullable<ReturnType<typeof chainOf>>,
+    addresses: ReadonlyMap<Program, { at: number; offsets: number }>,
+    tables: ReadonlyMap<number, { pairs: number }>,
+  ): Schedule {
+    const { schedule, places, cleared } = ringSchedule(links, addresses, this.arena);
+    for (const [index, at] of places) this.patch(index, tables.get(index)!.pairs, at);
+    const rest = this.split.programs.slice(links.length);
+    return [
+      ...this.clearAccumulators(),
+      ...cleared,
+      ...schedule,
+      ...rest.flatMap((p) => this.whole(addresses.get(p)!, p.offsets.length)),
+    ];
+  }
+
+  private whole(address: { at: number; offsets: number }, count: number): Schedule {
+    return count === 0 ? [] : [0, address.at, address.offsets, count];
+  }
+
+  /** All programs one after the other, with all planes between them. */
+  private inOrder(
+    addresses: ReadonlyMap<Program, { at: number; offsets: number }>,
+    tables: ReadonlyMap<number, { pairs: number; self: number }>,
+    self: boolean,
+  ): Schedule {
+    const clear: Schedule = this.clearAccumulators();
+    for (const [index, table] of tables) {
+      const { offsets, self: selfOffsets, modular } = this.split.stored.get(index)!;
+      const list = self ? selfOffsets : offsets;
+      const { places, at, bytes } = fullStore(this.split.nodes[index]!, list, modular, this.arena);
+      this.patch(index, self ? table.self : table.pairs, places);
+      if (bytes > 0) clear.push(1, at, bytes, 0);
+    }
+    const runs = this.split.programs.flatMap((p) => {
+      const address = addresses.get(p)!;
+      return self
+        ? this.whole({ at: address.at, offsets: this.offsets(p.self, false) }, p.self.length)
+        : this.whole(address, p.offsets.length);
+    });
+    return [...clear, ...runs];
+  }
+
+  private selfRun(
+    addresses: ReadonlyMap<Program, { at: number; offsets: number }>,
+    tables: ReadonlyMap<number, { pairs: number; self: number }>,
+  ): Schedule {
+    return this.inOrder(addresses, tables, true);
+  }
+
+  /** Plane -d of an image with itself equals plane d: a global pool right behind the only program takes half of them, twice. */
+  private diagonal(
+    pairs: Schedule,
+    addresses: ReadonlyMap<Program, { at: number; offsets: number }>,
+    ring: boolean,
+  ): Schedule {
+    const { programs, nodes } = this.split;
+    const first = programs[0]!;
+    const node = first.sink < 0 ? null : nodes[first.sink]!;
+    const halves = !ring && node?.op === 'collapse' && node.pairing === 'all' && !first.modular;
+    if (!halves || programs.filter((p) => p.sink === first.sink).length !== 1) return pairs;
+    const { at } = addresses.get(first)!;
+    const count = (first.offsets.length + 1) / 2;
+    const half = [0, at, this.offsets(first.offsets, true), count];
+    const steps: Schedule = [];
+    for (let i = 0; i < pairs.length; i += 4) {
+      const step = pairs.slice(i, i + 4);
+      steps.push(...(step[0] === 0 && step[1] === at ? half : step));
+    }
+    return steps;
+  }
+
+  private report(ring: boolean, record: number, plan: number): PlanesReport {
+    const { nodes, programs } = this.split;
+    const bytesPer = this.options.dtype === 'f32' ? 4 : 8;
+    let affineSteps = 0;
+    let flops = 0;
+    const list = programs.map((p) => {
+      let elements = 0;
+      for (const { node, fh, fw } of p.steps) {
+        const at = nodes[node]!;
+        const pairs = p.offsets.reduce(
+          (sum, [h, w]) => sum + planeSize([h * fh, w * fw], at, p.modular),
+          0,
+        );
+        elements += pairs;
+        if (at.op === 'affine' && at.axes.length > 0) affineSteps += pairs;
+        flops += pairs * (at.op === 'affine' ? 4 + 2 * (at.filter.kh + at.filter.kw - 2) : at.op === 'activation' ? 22 : 4);
+      }
+      return { end: nodes[p.end]!.path || 'input', planes: p.offsets.length, modular: p.modular, elements };
+    });
+    return {
+      programs: list,
+      affineSteps,
+      flops,
+      ring,
+      bytes: { planes: this.arena.bytes, perImage: record * bytesPer, plan },
+    };
+  }
+}
+
+/** Results are zipped: (X, X', Y, Y'), or (X, Y) with same-position entries only. */
+function placesOf(
+  end: Node,
+  final: Program,
+  diagonal: boolean,
+): { elements: number; place: Int32Array; mirror: Int32Array } {
+  const place: number[] = [];
+  const mirror: number[] = [];
+  const { H, W } = end;
+  for (const [dh, dw] of final.offsets) {
+    const [n, m] = final.modular ? [H, W] : [H - Math.abs(dh), W - Math.abs(dw)];
+    const [h0, w0] = final.modular ? [0, 0] : [Math.max(0, -dh), Math.max(0, -dw)];
+    for (let h = h0; h < h0 + n; h++) {
+      for (let w = w0; w < w0 + m; w++) {
+        const [h2, w2] = [(h + dh + H) % H, (w + dw + W) % W];
+        place.push(diagonal ? h * W + w : ((h * H + h2) * W + w) * W + w2);
+        mirror.push(diagonal ? h * W + w : ((h2 * H + h) * W + w2) * W + w);
+      }
+    }
+  }
+  return { elements: place.length, place: Int32Array.from(place), mirror: Int32Array.from(mirror) };
+}
