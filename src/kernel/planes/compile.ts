@@ -1,7 +1,14 @@
 // One program as an op list: which slots hold which planes, what is fused into which row.
 import type { Arena, Blob, Constants } from './blob.js';
 import { activationConstants, affineConstants, UNIT, type RowScales } from './constants.js';
-import { POINT, type ActivationNode, type AffineNode, type Filter, type Node, type NormNode } from './graph.js';
+import {
+  POINT,
+  type ActivationNode,
+  type AffineNode,
+  type Filter,
+  type Node,
+  type NormNode,
+} from './graph.js';
 import type { Evaluation, Program, Split } from './programs.js';
 import { isRowNorm, type States } from './states.js';
 import type { Records } from './records.js';
@@ -357,7 +364,8 @@ class Compiler {
       : this.inherit(step, source.step);
     const plain = s.b2 === 0 && s.bT === 0 && s.gamma === 1 && s.delta === 0;
     const signed = !this.c.states.nonNegative[source.step.node]!;
-    const relu = gain >= 0 ? FINISH.reluGain : !plain ? FINISH.reluGeneral : signed ? FINISH.reluSigned : FINISH.relu;
+    const relu =
+      gain >= 0 ? FINISH.reluGain : !plain ? FINISH.reluGeneral : signed ? FINISH.reluSigned : FINISH.relu;
     this.row({
       src,
       srcClass,
@@ -392,7 +400,16 @@ class Compiler {
     const delta = this.c.states.gamma[step.node]! - this.c.states.gamma[input.node]!;
     const constants = this.c.constants.put(affineConstants({ ...UNIT, eps: node.eps, delta }));
     const at = this.class(step);
-    this.row({ src, srcClass, dst, dstClass: at, constants, finish: FINISH.set, gain, compute: isRowNorm(node) });
+    this.row({
+      src,
+      srcClass,
+      dst,
+      dstClass: at,
+      constants,
+      finish: FINISH.set,
+      gain,
+      compute: isRowNorm(node),
+    });
     if (!moved) this.release(input);
     this.done(step, dst);
   }
@@ -432,7 +449,14 @@ class Compiler {
     if (!moved) {
       const constants = this.c.constants.put(affineConstants(UNIT));
       const srcClass = this.class(inputs[0]!);
-      this.row({ src: this.slot(inputs[0]!), srcClass, dst, dstClass: this.class(step), constants, finish: FINISH.set });
+      this.row({
+        src: this.slot(inputs[0]!),
+        srcClass,
+        dst,
+        dstClass: this.class(step),
+        constants,
+        finish: FINISH.set,
+      });
       this.release(inputs[0]!);
     }
     for (const [i, input] of inputs.entries()) {
@@ -440,7 +464,14 @@ class Compiler {
       const delta = i === inputs.length - 1 ? this.c.states.gamma[step.node]! : 0;
       const constants = this.c.constants.put(affineConstants({ ...UNIT, delta }));
       const srcClass = this.class(input);
-      this.ops.push({ code: OPS.multiply, src: this.slot(input), srcClass, dst, dstClass: this.class(step), constants });
+      this.ops.push({
+        code: OPS.multiply,
+        src: this.slot(input),
+        srcClass,
+        dst,
+        dstClass: this.class(step),
+        constants,
+      });
       this.release(input);
     }
     this.done(step, dst);

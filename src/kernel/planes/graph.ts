@@ -106,14 +106,7 @@ export interface DropoutNode extends Base {
   readonly keep: number;
 }
 export type Node =
-  | PlainNode
-  | AffineNode
-  | ActivationNode
-  | NormNode
-  | MixNode
-  | CollapseNode
-  | MergeNode
-  | DropoutNode;
+  PlainNode | AffineNode | ActivationNode | NormNode | MixNode | CollapseNode | MergeNode | DropoutNode;
 
 /** Where a circular convolution cannot run on modular planes, its path is in `unrolled` and it becomes a mixing layer. */
 export function lower(net: Shaped, unrolled: ReadonlySet<string>): Node[] {
@@ -374,12 +367,7 @@ class Builder {
     });
   }
 
-  private merge(
-    layer: MergeLayer | ConcatLayer,
-    inputs: number[],
-    path: string,
-    shaped: Shaped,
-  ): number {
+  private merge(layer: MergeLayer | ConcatLayer, inputs: number[], path: string, shaped: Shaped): number {
     const first = this.nodes[inputs[0]!]!;
     const rank = shaped.output.length;
     const axis = layer.layer === 'concat' ? normaliseAxis(layer.axis, rank + 1) : rank;

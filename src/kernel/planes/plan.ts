@@ -175,7 +175,9 @@ class Planner {
 
   private offsets(list: readonly Offset[], halved: boolean): number {
     const weighted = halved
-      ? list.filter(([h, w]) => h > 0 || (h === 0 && w >= 0)).map(([h, w]) => [h, w, h === 0 && w === 0 ? 1 : 2])
+      ? list
+          .filter(([h, w]) => h > 0 || (h === 0 && w >= 0))
+          .map(([h, w]) => [h, w, h === 0 && w === 0 ? 1 : 2])
       : list.map(([h, w]) => [h, w, 1]);
     return this.blob.put(weighted.flat());
   }
@@ -318,13 +320,12 @@ class Planner {
       let elements = 0;
       for (const { node, fh, fw } of p.steps) {
         const at = nodes[node]!;
-        const pairs = p.offsets.reduce(
-          (sum, [h, w]) => sum + planeSize([h * fh, w * fw], at, p.modular),
-          0,
-        );
+        const pairs = p.offsets.reduce((sum, [h, w]) => sum + planeSize([h * fh, w * fw], at, p.modular), 0);
         elements += pairs;
         if (at.op === 'affine' && at.axes.length > 0) affineSteps += pairs;
-        flops += pairs * (at.op === 'affine' ? 4 + 2 * (at.filter.kh + at.filter.kw - 2) : at.op === 'activation' ? 22 : 4);
+        flops +=
+          pairs *
+          (at.op === 'affine' ? 4 + 2 * (at.filter.kh + at.filter.kw - 2) : at.op === 'activation' ? 22 : 4);
       }
       return { end: nodes[p.end]!.path || 'input', planes: p.offsets.length, modular: p.modular, elements };
     });

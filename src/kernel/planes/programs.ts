@@ -236,8 +236,7 @@ function needed(
   outModular: boolean,
 ): Offset[] {
   if (offsets.length === 0) return [];
-  if (sink.op === 'collapse')
-    return sink.pairing === 'all' ? allOffsets(end.H, end.W, p.modular) : [[0, 0]];
+  if (sink.op === 'collapse') return sink.pairing === 'all' ? allOffsets(end.H, end.W, p.modular) : [[0, 0]];
   const [rows, cols] = sink.maps[p.branch]!;
   const from = new Offsets();
   const memo = (axis: typeof rows): ((d: number) => number[]) => {
@@ -249,8 +248,7 @@ function needed(
     };
   };
   const [rowsOf, colsOf] = [memo(rows), memo(cols)];
-  for (const [h, w] of offsets)
-    for (const eh of rowsOf(h)) for (const ew of colsOf(w)) from.add([eh, ew]);
+  for (const [h, w] of offsets) for (const eh of rowsOf(h)) for (const ew of colsOf(w)) from.add([eh, ew]);
   return from.list(false);
 }
 

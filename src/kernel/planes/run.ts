@@ -78,7 +78,8 @@ class Runner {
       this.execute('pairs', rows.ptr, out.ptr, height);
       const values = this.core.heap.read(out, 0, height * plan.output.elements * 2 * plan.lanes) as Floats;
       for (let i = 0; i < height; i++)
-        for (let l = 0; l < count; l++) this.place(values, i * plan.output.elements, l, result, i, first + l, n2, !x2);
+        for (let l = 0; l < count; l++)
+          this.place(values, i * plan.output.elements, l, result, i, first + l, n2, !x2);
       if (x2) continue;
       this.execute('diagonal', null, out.ptr, 1);
       const exact = this.core.heap.read(out, 0, plan.output.elements * 2 * plan.lanes) as Floats;
@@ -120,7 +121,13 @@ class Runner {
     const records = this.scope.alloc('u8', groups * lanes * this.stride);
     for (let g = 0; g < groups; g++) {
       this.tables(x, g * lanes);
-      this.interleave(records.ptr + g * lanes * this.stride, this.y.ptr, this.stride, this.plan.recordLength, 1);
+      this.interleave(
+        records.ptr + g * lanes * this.stride,
+        this.y.ptr,
+        this.stride,
+        this.plan.recordLength,
+        1,
+      );
     }
     return records;
   }
@@ -161,7 +168,12 @@ class Runner {
   }
 
   /** `rows` null: the images in the lanes with themselves. */
-  private execute(name: 'pairs' | 'diagonal' | 'tables', rows: number | null, out: number, count: number): void {
+  private execute(
+    name: 'pairs' | 'diagonal' | 'tables',
+    rows: number | null,
+    out: number,
+    count: number,
+  ): void {
     const planned: PlannedRun = this.plan[name];
     this.words[2] = rows ?? this.y.ptr;
     this.words[4] = out;
@@ -170,7 +182,14 @@ class Runner {
     this.core.heap.write(this.context, this.words);
     const outBytes = this.plan.output.elements * 32;
     const steps = planned.steps.length / 4;
-    this.run(this.context.ptr as Ptr<'i32'>, this.steps[name].ptr as Ptr<'i32'>, steps, count, this.stride, outBytes);
+    this.run(
+      this.context.ptr as Ptr<'i32'>,
+      this.steps[name].ptr as Ptr<'i32'>,
+      steps,
+      count,
+      this.stride,
+      outBytes,
+    );
   }
 }
 

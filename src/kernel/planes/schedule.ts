@@ -197,12 +197,19 @@ export function ringSchedule(
     const wanted = rowsOf(store.offsets);
     const from = new Map<number, number[]>();
     for (const { dh } of wanted)
-      from.set(dh, [...flowsInto(store.node.maps[0]![0], dh, false, false).keys()].sort((a, b) => a - b));
+      from.set(
+        dh,
+        [...flowsInto(store.node.maps[0]![0], dh, false, false).keys()].sort((a, b) => a - b),
+      );
     const bytes = Math.max(
       ...wanted.map((row) => rowBytes(store.offsets.slice(row.first, row.first + row.count), store.node)),
     );
     places.set(store.index, new Map());
-    return { program, rows, store: { ...store, wanted, from, bytes, free: [] as number[], at: new Map<number, number>() } };
+    return {
+      program,
+      rows,
+      store: { ...store, wanted, from, bytes, free: [] as number[], at: new Map<number, number>() },
+    };
   });
   const go = (k: number, row: Row): void => {
     const { program, store } = plans[k]!;

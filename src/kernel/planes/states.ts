@@ -19,7 +19,12 @@ export function statesOf({ nodes, users, programs, last }: Split, masked: boolea
     const user = nodes[users[i]![0]!]!;
     if (user.op === 'activation' || user.op === 'sum') deferred.add(i);
     // A norm over channels alone is a factor of the row, if an activation takes it up.
-    if (user.op === 'norm' && !masked && isRowNorm(user) && feedsActivation(nodes, users, ends, users[i]![0]!))
+    if (
+      user.op === 'norm' &&
+      !masked &&
+      isRowNorm(user) &&
+      feedsActivation(nodes, users, ends, users[i]![0]!)
+    )
       deferred.add(i);
   }
   return {
@@ -41,9 +46,7 @@ export function feedsActivation(
   ends: ReadonlySet<number>,
   norm: number,
 ): boolean {
-  return (
-    !ends.has(norm) && users[norm]!.length === 1 && nodes[users[norm]![0]!]!.op === 'activation'
-  );
+  return !ends.has(norm) && users[norm]!.length === 1 && nodes[users[norm]![0]!]!.op === 'activation';
 }
 
 /** The gamma that all consumers want, or 0: then every consumer adds what it misses. */
@@ -75,7 +78,13 @@ function endWants(node: Node): number {
 
 function signs(nodes: readonly Node[]): boolean[] {
   const sign: boolean[] = [];
-  for (const node of nodes) sign.push(signOf(node, node.inputs.map((i) => sign[i]!)));
+  for (const node of nodes)
+    sign.push(
+      signOf(
+        node,
+        node.inputs.map((i) => sign[i]!),
+      ),
+    );
   return sign;
 }
 
