@@ -1,6 +1,7 @@
 // The ABI: only re-exports, the same list for every variant. Typed in src/wasm/abi.
 export * from './gemm';
 export * from './random';
+export * from './map';
 export * from './linalg';
 export * from './cholesky';
 export * from './eigh';

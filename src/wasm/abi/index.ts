@@ -2,6 +2,7 @@
 import type { CholeskyKernels } from './cholesky.js';
 import type { ConvKernels } from './conv.js';
 import type { EighKernels } from './eigh.js';
+import type { ElementaryKernels } from './elementary.js';
 import type { GemmKernels } from './gemm.js';
 import type { LinalgKernels } from './linalg.js';
 import type { OptimizeKernels } from './optimize.js';
@@ -14,6 +15,7 @@ export interface Kernels
     CholeskyKernels,
     ConvKernels,
     EighKernels,
+    ElementaryKernels,
     GemmKernels,
     LinalgKernels,
     OptimizeKernels,

@@ -1,0 +1,81 @@
+// Array forms of elementary.ts: y[i] = f(x[i]) for i < n. x and y: n numbers, any alignment, y may be x. The last, partial
+// vector is padded with zeros, so nothing outside the n numbers is read or written and bits do not depend on position.
+import { loadPart, storePart } from './part';
+import { lanes } from './simd';
+import { acos_v, asin_v, atan2_v, cos_v, cosh_v, erf_v, erfc_v, exp_v, expm1_v, log_v, log1p_v, sigmoid_v, sin_v, sinh_v, tanh_v } from './elementary';
+
+// @ts-ignore: decorator
+@inline function exp_map<T>(n: i32, x: usize, y: usize): void { for (; n > 0; n -= lanes<T>(), x += 16, y += 16) storePart<T>(y, exp_v<T>(loadPart<T>(x, n)), n); }
+export function exp_f32(n: i32, x: usize, y: usize): void { exp_map<f32>(n, x, y); }
+export function exp_f64(n: i32, x: usize, y: usize): void { exp_map<f64>(n, x, y); }
+
+// @ts-ignore: decorator
+@inline function expm1_map<T>(n: i32, x: usize, y: usize): void { for (; n > 0; n -= lanes<T>(), x += 16, y += 16) storePart<T>(y, expm1_v<T>(loadPart<T>(x, n)), n); }
+export function expm1_f32(n: i32, x: usize, y: usize): void { expm1_map<f32>(n, x, y); }
+export function expm1_f64(n: i32, x: usize, y: usize): void { expm1_map<f64>(n, x, y); }
+
+// @ts-ignore: decorator
+@inline function log_map<T>(n: i32, x: usize, y: usize): void { for (; n > 0; n -= lanes<T>(), x += 16, y += 16) storePart<T>(y, log_v<T>(loadPart<T>(x, n)), n); }
+export function log_f32(n: i32, x: usize, y: usize): void { log_map<f32>(n, x, y); }
+export function log_f64(n: i32, x: usize, y: usize): void { log_map<f64>(n, x, y); }
+
+// @ts-ignore: decorator
+@inline function log1p_map<T>(n: i32, x: usize, y: usize): void { for (; n > 0; n -= lanes<T>(), x += 16, y += 16) storePart<T>(y, log1p_v<T>(loadPart<T>(x, n)), n); }
+export function log1p_f32(n: i32, x: usize, y: usize): void { log1p_map<f32>(n, x, y); }
+export function log1p_f64(n: i32, x: usize, y: usize): void { log1p_map<f64>(n, x, y); }
+
+// @ts-ignore: decorator
+@inline function sigmoid_map<T>(n: i32, x: usize, y: usize): void { for (; n > 0; n -= lanes<T>(), x += 16, y += 16) storePart<T>(y, sigmoid_v<T>(loadPart<T>(x, n)), n); }
+export function sigmoid_f32(n: i32, x: usize, y: usize): void { sigmoid_map<f32>(n, x, y); }
+export function sigmoid_f64(n: i32, x: usize, y: usize): void { sigmoid_map<f64>(n, x, y); }
+
+// @ts-ignore: decorator
+@inline function tanh_map<T>(n: i32, x: usize, y: usize): void { for (; n > 0; n -= lanes<T>(), x += 16, y += 16) storePart<T>(y, tanh_v<T>(loadPart<T>(x, n)), n); }
+export function tanh_f32(n: i32, x: usize, y: usize): void { tanh_map<f32>(n, x, y); }
+export function tanh_f64(n: i32, x: usize, y: usize): void { tanh_map<f64>(n, x, y); }
+
+// @ts-ignore: decorator
+@inline function erf_map<T>(n: i32, x: usize, y: usize): void { for (; n > 0; n -= lanes<T>(), x += 16, y += 16) storePart<T>(y, erf_v<T>(loadPart<T>(x, n)), n); }
+export function erf_f32(n: i32, x: usize, y: usize): void { erf_map<f32>(n, x, y); }
+export function erf_f64(n: i32, x: usize, y: usize): void { erf_map<f64>(n, x, y); }
+
+// @ts-ignore: decorator
+@inline function erfc_map<T>(n: i32, x: usize, y: usize): void { for (; n > 0; n -= lanes<T>(), x += 16, y += 16) storePart<T>(y, erfc_v<T>(loadPart<T>(x, n)), n); }
+export function erfc_f32(n: i32, x: usize, y: usize): void { erfc_map<f32>(n, x, y); }
+export function erfc_f64(n: i32, x: usize, y: usize): void { erfc_map<f64>(n, x, y); }
+
+// @ts-ignore: decorator
+@inline function sin_map<T>(n: i32, x: usize, y: usize): void { for (; n > 0; n -= lanes<T>(), x += 16, y += 16) storePart<T>(y, sin_v<T>(loadPart<T>(x, n)), n); }
+export function sin_f32(n: i32, x: usize, y: usize): void { sin_map<f32>(n, x, y); }
+export function sin_f64(n: i32, x: usize, y: usize): void { sin_map<f64>(n, x, y); }
+
+// @ts-ignore: decorator
+@inline function cos_map<T>(n: i32, x: usize, y: usize): void { for (; n > 0; n -= lanes<T>(), x += 16, y += 16) storePart<T>(y, cos_v<T>(loadPart<T>(x, n)), n); }
+export function cos_f32(n: i32, x: usize, y: usize): void { cos_map<f32>(n, x, y); }
+export function cos_f64(n: i32, x: usize, y: usize): void { cos_map<f64>(n, x, y); }
+
+// @ts-ignore: decorator
+@inline function asin_map<T>(n: i32, x: usize, y: usize): void { for (; n > 0; n -= lanes<T>(), x += 16, y += 16) storePart<T>(y, asin_v<T>(loadPart<T>(x, n)), n); }
+export function asin_f32(n: i32, x: usize, y: usize): void { asin_map<f32>(n, x, y); }
+export function asin_f64(n: i32, x: usize, y: usize): void { asin_map<f64>(n, x, y); }
+
+// @ts-ignore: decorator
+@inline function acos_map<T>(n: i32, x: usize, y: usize): void { for (; n > 0; n -= lanes<T>(), x += 16, y += 16) storePart<T>(y, acos_v<T>(loadPart<T>(x, n)), n); }
+export function acos_f32(n: i32, x: usize, y: usize): void { acos_map<f32>(n, x, y); }
+export function acos_f64(n: i32, x: usize, y: usize): void { acos_map<f64>(n, x, y); }
+
+// @ts-ignore: decorator
+@inline function sinh_map<T>(n: i32, x: usize, y: usize): void { for (; n > 0; n -= lanes<T>(), x += 16, y += 16) storePart<T>(y, sinh_v<T>(loadPart<T>(x, n)), n); }
+export function sinh_f32(n: i32, x: usize, y: usize): void { sinh_map<f32>(n, x, y); }
+export function sinh_f64(n: i32, x: usize, y: usize): void { sinh_map<f64>(n, x, y); }
+
+// @ts-ignore: decorator
+@inline function cosh_map<T>(n: i32, x: usize, y: usize): void { for (; n > 0; n -= lanes<T>(), x += 16, y += 16) storePart<T>(y, cosh_v<T>(loadPart<T>(x, n)), n); }
+export function cosh_f32(n: i32, x: usize, y: usize): void { cosh_map<f32>(n, x, y); }
+export function cosh_f64(n: i32, x: usize, y: usize): void { cosh_map<f64>(n, x, y); }
+
+// @ts-ignore: decorator
+@inline function atan2_map<T>(n: i32, y: usize, x: usize, out: usize): void { for (; n > 0; n -= lanes<T>(), x += 16, y += 16, out += 16) storePart<T>(out, atan2_v<T>(loadPart<T>(y, n), loadPart<T>(x, n)), n); }
+/** out[i] = atan2(y[i], x[i]); out may be x or y. */
+export function atan2_f32(n: i32, y: usize, x: usize, out: usize): void { atan2_map<f32>(n, y, x, out); }
+export function atan2_f64(n: i32, y: usize, x: usize, out: usize): void { atan2_map<f64>(n, y, x, out); }
