@@ -4,3 +4,4 @@ export { readCsv, writeCsv, type Csv, type CsvOptions } from './csv.js';
 export { readIdx } from './idx.js';
 export { readCifar, type LabelledImages } from './cifar.js';
 export { loadDigits, type Digits } from './digits.js';
+export { xorMixture, type XorOptions } from './synthetic.js';

@@ -1,0 +1,127 @@
+// Guards that keep the package simple: what is exported, imported, listed, and how large it is.
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import ts from 'typescript';
+import * as library from 'infinite-width';
+import { jobs } from '#build/jobs/table.js';
+import { describe, expect, it } from 'vitest';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const read = (path: string) => readFileSync(join(root, path));
+const json = (path: string) => JSON.parse(read(path).toString());
+
+it('the public API is what api.txt says', async () => {
+  await expect(`${Object.keys(library).sort().join('\n')}\n`).toMatchFileSnapshot('api.txt');
+});
+
+it('the version is that of package.json', () => {
+  expect(library.version).toBe(json('package.json').version);
+});
+
+describe.each(['simd', 'relaxed'])('the kernels (%s)', (variant) => {
+  const bytes = read(`build/kernels/${variant}.wasm`);
+  const { imports, exports } = interfaceOf(bytes);
+
+  it('import the memory and nothing else', () => {
+    expect(imports).toEqual(['env.memory (memory)']);
+  });
+
+  it('export exactly what src/wasm/abi declares', () => {
+    expect(exports.filter((name) => name !== 'memory').sort()).toEqual(declaredKernels());
+  });
+
+  it('take at most 100 KB', () => {
+    expect(bytes.length).toBeLessThanOrEqual(100_000);
+  });
+});
+
+/** Imports and exports of a wasm file, read by hand: Node 20 cannot compile relaxed SIMD. */
+function interfaceOf(bytes: Uint8Array): { imports: string[]; exports: string[] } {
+  let at = 8;
+  const number = (): number => {
+    let value = 0;
+    for (let shift = 0; ; shift += 7) {
+      const byte = bytes[at++]!;
+      value |= (byte & 127) << shift;
+      if (byte < 128) return value >>> 0;
+    }
+  };
+  const name = (): string => {
+    const length = number();
+    return new TextDecoder().decode(bytes.subarray(at, (at += length)));
+  };
+  const limits = (): void => {
+    if (number() & 1) number();
+    number();
+  };
+  const kinds = ['function', 'table', 'memory', 'global'];
+  const imports: string[] = [];
+  const exports: string[] = [];
+  while (at < bytes.length) {
+    const id = bytes[at++]!;
+    const length = number();
+    const end = at + length;
+    if (id === 2) {
+      for (let left = number(); left > 0; left--) {
+        const path = `${name()}.${name()}`;
+        const kind = kinds[bytes[at++]!]!;
+        imports.push(`${path} (${kind})`);
+        if (kind !== 'memory') break; // not expected, and reported by now
+        limits();
+      }
+    } else if (id === 7) {
+      for (let left = number(); left > 0; left--) {
+        exports.push(name());
+        at++;
+        number();
+      }
+    }
+    at = end;
+  }
+  return { imports, exports };
+}
+
+/** The members of the interface Kernels, through everything it extends. */
+function declaredKernels(): string[] {
+  const file = join(root, 'src/wasm/abi/index.ts');
+  const program = ts.createProgram([file], { module: ts.ModuleKind.NodeNext, skipLibCheck: true });
+  const checker = program.getTypeChecker();
+  const symbol = checker.getSymbolAtLocation(program.getSourceFile(file)!)!;
+  const kernels = checker.getExportsOfModule(symbol).find(({ name }) => name === 'Kernels')!;
+  return checker
+    .getDeclaredTypeOfSymbol(kernels)
+    .getProperties()
+    .map(({ name }) => name)
+    .sort();
+}
+
+it('every job defined in src is in the job table', () => {
+  const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' });
+  const defined = sources
+    .filter((path) => path.endsWith('.ts') && !path.endsWith(join('wasm', 'job.ts')))
+    .flatMap((path) => {
+      const text = read(join('src', path)).toString();
+      return [...text.matchAll(/\bdefineJob\s*(?:<[^()]*>)?\s*\(\s*'([^']+)'/g)].map((match) => match[1]!);
+    });
+  expect(defined.length).toBeGreaterThan(0);
+  expect(new Set(defined).size).toBe(defined.length);
+  expect([...jobs.keys()].sort()).toEqual(defined.sort());
+});
+
+it('the packed package takes at most 400 KB and holds no sources, tests or machine paths', () => {
+  const { stdout } = spawnSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
+    cwd: root,
+    encoding: 'utf8',
+  });
+  const [{ size, files }] = JSON.parse(stdout) as [{ size: number; files: { path: string }[] }];
+  expect(size).toBeLessThanOrEqual(400_000);
+  const paths = files.map(({ path }) => path);
+  expect(paths).toContain('build/index.js');
+  expect(paths).toContain('build/data/digits.binary.js');
+  expect(
+    paths.filter((path) => !/^(build|docs)\/|^(package\.json|README\.md|LICENSE|CHANGELOG\.md)$/.test(path)),
+  ).toEqual([]);
+  expect(paths.filter((path) => path.endsWith('.tsbuildinfo'))).toEqual([]);
+});

@@ -1,0 +1,157 @@
+// The packed package, installed into a scratch project and used there as people use it.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import { tmpdir } from 'node:os';
+import { extname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build as esbuild } from 'esbuild';
+import { chromium, type Browser } from 'playwright';
+import { build as vite } from 'vite';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { JOURNEY } from './journey.js';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+let scratch: string;
+let expected: string;
+
+function run(command: string, args: readonly string[], cwd = scratch): string {
+  const { status, stdout, stderr } = spawnSync(command, args, { cwd, encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${command} ${args.join(' ')} exited with ${status}: ${stderr}`);
+  return stdout.trim();
+}
+
+beforeAll(() => {
+  scratch = mkdtempSync(join(tmpdir(), 'iw-package-'));
+  run('npm', ['pack', '--silent', '--ignore-scripts', '--pack-destination', scratch], root);
+  const { name, version, dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  // The dependencies come from this checkout: no network, and exactly the pinned versions.
+  const local = (dependency: string) => `file:${join(root, 'node_modules', dependency)}`;
+  writeFileSync(
+    join(scratch, 'package.json'),
+    JSON.stringify({
+      private: true,
+      type: 'module',
+      dependencies: { [name]: `file:${name}-${version}.tgz` },
+      overrides: Object.fromEntries(Object.keys(dependencies).map((item) => [item, local(item)])),
+    }),
+  );
+  run('npm', ['install', '--offline', '--omit=optional', '--no-audit', '--no-fund', '--ignore-scripts']);
+  writeFileSync(join(scratch, 'journey.js'), JOURNEY);
+  writeFileSync(join(scratch, 'node.js'), print('Number(process.argv[2])'));
+  expected = run(process.execPath, ['node.js', '0']);
+}, 120_000);
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+const print = (workers: string): string =>
+  `import { journey } from './journey.js';\nconsole.log(await journey(${workers}));\n`;
+const page = (script: string): string =>
+  `<!doctype html><title>running</title><script type="module" src="${script}"></script>`;
+const browserMain = (workers: number): string =>
+  `import { journey } from './journey.js';
+journey(${workers}).then((text) => (document.title = text), (error) => (document.title = 'failed: ' + error.message));`;
+
+describe('plain Node', () => {
+  it('runs without the optional packages, with and without workers', () => {
+    expect(existsSync(join(scratch, 'node_modules', 'vega'))).toBe(false);
+    expect(Object.keys(JSON.parse(expected)).length).toBeGreaterThan(3);
+    expect(run(process.execPath, ['node.js', '2'])).toBe(expected);
+  });
+
+  it('has a command line', () => {
+    const bin = join('node_modules', '.bin', 'infinite-width');
+    const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+    expect(run(bin, ['--version'])).toBe(version);
+    expect(run(bin, ['--help'])).toContain('Examples:');
+  });
+
+  it('offers the raw kernels on a subpath', () => {
+    const script = `import { readFileSync } from 'node:fs';
+import { createEngine } from 'infinite-width';
+const bytes = readFileSync(new URL(import.meta.resolve('infinite-width/kernels/simd.wasm')));
+const engine = await createEngine({ wasm: new WebAssembly.Module(bytes) });
+console.log(engine.variant);`;
+    writeFileSync(join(scratch, 'raw.js'), script);
+    expect(run(process.execPath, ['raw.js'])).toBe('simd');
+  });
+});
+
+describe('bundles', () => {
+  let browser: Browser;
+  beforeAll(async () => {
+    const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
+    browser = await chromium.launch({
+      ...(existsSync(executablePath) ? { executablePath } : {}),
+      args: ['--no-sandbox'],
+    });
+  });
+  afterAll(() => browser.close());
+
+  /** The title a page ends with, served from `folder`. */
+  async function titleOf(folder: string): Promise<string> {
+    const server = await serve(folder);
+    const tab = await browser.newPage();
+    try {
+      await tab.goto(`http://127.0.0.1:${(server.address() as { port: number }).port}/`);
+      await tab.waitForFunction(() => document.title !== 'running', undefined, { timeout: 60_000 });
+      return await tab.title();
+    } finally {
+      await tab.close();
+      server.close();
+    }
+  }
+
+  it('esbuild for Node: one file', async () => {
+    writeFileSync(join(scratch, 'bundle-main.js'), print('0'));
+    await esbuild({
+      entryPoints: [join(scratch, 'bundle-main.js')],
+      outfile: join(scratch, 'bundled', 'node.mjs'),
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      logLevel: 'error',
+    });
+    expect(run(process.execPath, ['bundled/node.mjs'])).toBe(expected);
+  });
+
+  it('esbuild for browsers: one file, no Node modules in it', async () => {
+    const folder = join(scratch, 'bundled', 'web');
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(scratch, 'web-main.js'), browserMain(0));
+    writeFileSync(join(folder, 'index.html'), page('./main.js'));
+    const result = await esbuild({
+      entryPoints: [join(scratch, 'web-main.js')],
+      outfile: join(folder, 'main.js'),
+      bundle: true,
+      platform: 'browser',
+      format: 'esm',
+      logLevel: 'error',
+    });
+    expect(result.warnings).toEqual([]);
+    expect(readFileSync(join(folder, 'main.js'), 'utf8')).not.toMatch(/from ?"node:/);
+    expect(await titleOf(folder)).toBe(expected);
+  });
+
+  it.each([0, 2])('a Vite build, %i workers', async (workers) => {
+    const folder = join(scratch, `vite-${workers}`);
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, 'journey.js'), JOURNEY);
+    writeFileSync(join(folder, 'main.js'), browserMain(workers));
+    writeFileSync(join(folder, 'index.html'), page('./main.js'));
+    await vite({ root: folder, base: './', logLevel: 'error', configFile: false, worker: { format: 'es' } });
+    expect(await titleOf(join(folder, 'dist'))).toBe(expected);
+  });
+});
+
+const TYPES: Readonly<Record<string, string>> = { '.html': 'text/html', '.js': 'text/javascript' };
+
+function serve(folder: string): Promise<Server> {
+  const server = createServer((request, response) => {
+    const path = new URL(request.url ?? '/', 'http://localhost').pathname;
+    const file = join(folder, path === '/' ? 'index.html' : path);
+    if (!existsSync(file)) return void response.writeHead(404).end();
+    response.writeHead(200, { 'content-type': TYPES[extname(file)] ?? 'application/octet-stream' });
+    response.end(readFileSync(file));
+  });
+  return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server)));
+}
