@@ -10,6 +10,7 @@ export * from './pool';
 export * from './rows';
 export * from './optimize';
 export * from './planes';
+export * from './onehidden';
 
 /** First byte after the static data: where the heap may start. */
 export function heapBase(): usize { return __heap_base; }

@@ -30,3 +30,12 @@ export {
   type MuPMultipliers,
   type MuPParameter,
 } from './abc.js';
+export {
+  trainOneHidden,
+  type BinaryProblem,
+  type LongCall,
+  type TrainingOptions,
+  type TrainOneHiddenOptions,
+} from './onehidden.js';
+export type { RunTrace } from './train.js';
+export type { HiddenActivation } from './activation.js';

@@ -33,7 +33,8 @@ export const realPower = (base: number, x: number): number => exp(x * log(base))
 const LN2_HIGH = 6.9314718036912381649e-1;
 const LN2_LOW = 1.90821492927058770002e-10;
 
-function exp(x: number): number {
+/** e^x. */
+export function exp(x: number): number {
   if (x > 710) return Infinity;
   if (x < -745) return 0;
   const k = Math.round(x / (LN2_HIGH + LN2_LOW));
@@ -57,12 +58,17 @@ function log(x: number): number {
   let k = 0;
   for (; x > Math.SQRT2; x /= 2) k++;
   for (; x < Math.SQRT1_2; x *= 2) k--;
-  const s = (x - 1) / (x + 1);
+  return k * LN2_HIGH + (k * LN2_LOW + log1p(x - 1));
+}
+
+/** log(1 + t) for t from -0.3 to 1, accurate for small t. */
+export function log1p(t: number): number {
+  const s = t / (2 + t);
   let term = s;
   let total = s;
-  for (let i = 3; i < 50; i += 2) {
+  for (let i = 3; i < 40; i += 2) {
     term *= s * s;
     total += term / i;
   }
-  return k * LN2_HIGH + (k * LN2_LOW + 2 * total);
+  return 2 * total;
 }

@@ -5,6 +5,7 @@ import type { EighKernels } from './eigh.js';
 import type { ElementaryKernels } from './elementary.js';
 import type { GemmKernels } from './gemm.js';
 import type { LinalgKernels } from './linalg.js';
+import type { OneHiddenKernels } from './onehidden.js';
 import type { OptimizeKernels } from './optimize.js';
 import type { PlanesKernels } from './planes.js';
 import type { RandomKernels } from './random.js';
@@ -18,6 +19,7 @@ export interface Kernels
     ElementaryKernels,
     GemmKernels,
     LinalgKernels,
+    OneHiddenKernels,
     OptimizeKernels,
     PlanesKernels,
     RandomKernels,
