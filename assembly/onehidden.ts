@@ -123,22 +123,3 @@ export function hiddenKernels_f64(rows: i32, cols: i32, z: usize, d: usize, a: u
 export function hiddenUpdate_f32(rows: i32, cols: i32, beta: f32, w: usize, alpha: f32, a: usize, t: usize): void { update<f32>(rows, cols, beta, w, alpha, a, t); }
 /** As hiddenUpdate_f32, in f64. */
 export function hiddenUpdate_f64(rows: i32, cols: i32, beta: f64, w: usize, alpha: f64, a: usize, t: usize): void { update<f64>(rows, cols, beta, w, alpha, a, t); }
-
-// @ts-ignore: decorator
-@inline function normalised<T>(n: i32, w: usize, g: usize, m: usize, v: usize, rate: T, beta1: T, beta2: T, c1: T, c2: T, eps: T): void {
-  for (let i = 0; i < n; i++) {
-    const at = ix<T>(i), gi = load<T>(g + at);
-    const mi = beta1 * load<T>(m + at) + (<T>1 - beta1) * gi, vi = beta2 * load<T>(v + at) + (<T>1 - beta2) * gi * gi;
-    store<T>(m + at, mi);
-    store<T>(v + at, vi);
-    store<T>(w + at, load<T>(w + at) - rate * (mi / c1) / (sqrt<T>(vi / c2) + eps));
-  }
-}
-
-/**
- * One step of Adam: m = beta1 m + (1 - beta1) g, v = beta2 v + (1 - beta2) g^2, w -= rate (m/c1) / (sqrt(v/c2) + eps);
- * c1, c2 are the bias corrections 1 - beta^t. RMSProp is beta1 = 0, c1 = c2 = 1. All arrays n f32.
- */
-export function hiddenAdam_f32(n: i32, w: usize, g: usize, m: usize, v: usize, rate: f32, beta1: f32, beta2: f32, c1: f32, c2: f32, eps: f32): void { normalised<f32>(n, w, g, m, v, rate, beta1, beta2, c1, c2, eps); }
-/** As hiddenAdam_f32, in f64. */
-export function hiddenAdam_f64(n: i32, w: usize, g: usize, m: usize, v: usize, rate: f64, beta1: f64, beta2: f64, c1: f64, c2: f64, eps: f64): void { normalised<f64>(n, w, g, m, v, rate, beta1, beta2, c1, c2, eps); }

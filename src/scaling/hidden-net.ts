@@ -63,7 +63,7 @@ export class HiddenNet {
   readonly #core: Core;
   readonly #memory: Allocator;
   readonly #blocks: Block[] = [];
-  readonly #kernels: Record<'dot' | 'back' | 'diagonal' | 'update' | 'adam', Kernel>;
+  readonly #kernels: Record<'dot' | 'back' | 'diagonal' | 'update' | 'adam' | 'rmsprop', Kernel>;
   readonly #scratch: { t: Ticket<FloatType>; da: Ticket<FloatType>; g: Ticket<'f64'>; f: Ticket<'f64'> };
   #steps = 0;
 
@@ -93,13 +93,14 @@ export class HiddenNet {
       });
     }
     const named = (name: string): Kernel =>
-      core.kernels[`hidden${name}_${dtype}` as 'hiddenDot_f64'] as unknown as Kernel;
+      core.kernels[`${name}_${dtype}` as 'hiddenDot_f64'] as unknown as Kernel;
     this.#kernels = {
-      dot: named('Dot'),
-      back: named('Back'),
-      diagonal: named('Kernels'),
-      update: named('Update'),
-      adam: named('Adam'),
+      dot: named('hiddenDot'),
+      back: named('hiddenBack'),
+      diagonal: named('hiddenKernels'),
+      update: named('hiddenUpdate'),
+      adam: named('adam'),
+      rmsprop: named('rmsprop'),
     };
     this.#scratch = {
       t: memory.alloc(dtype, units * inputs),
@@ -373,7 +374,7 @@ export class HiddenNet {
     const { units, w, a } = block;
     const { t, da } = this.#scratch;
     const factor = this.mode.frozenGradient ? block.a0! : a;
-    const { update, adam } = this.#kernels;
+    const { update, adam, rmsprop } = this.#kernels;
     if (rule.kind === 'sgd') {
       update(units, inputs, 1, w.ptr, -rule.input, factor.ptr, t.ptr);
       update(1, units, 1, a.ptr, -rule.output, this.#one().ptr, da.ptr);
@@ -385,12 +386,17 @@ export class HiddenNet {
       this.#memory.zeros(dtype, n),
     ];
     block.moments ??= { w: pair(units * inputs), a: pair(units) };
-    const adamRule = rule.kind === 'adam';
-    const beta1 = adamRule ? rule.beta1 : 0;
-    const c1 = adamRule ? 1 - power(rule.beta1, this.#steps) : 1;
-    const c2 = adamRule ? 1 - power(rule.beta2, this.#steps) : 1;
-    const go = (n: number, x: Ticket, grad: Ticket, [m, v]: readonly [Ticket, Ticket], rate: number): void =>
-      adam(n, x.ptr, grad.ptr, m.ptr, v.ptr, rate, beta1, rule.beta2, c1, c2, rule.eps);
+    const go = (
+      n: number,
+      x: Ticket,
+      grad: Ticket,
+      [m, v]: readonly [Ticket, Ticket],
+      rate: number,
+    ): void => {
+      if (rule.kind === 'rmsprop') return rmsprop(n, rate, rule.beta2, rule.eps, grad.ptr, v.ptr, x.ptr);
+      const [c1, c2] = [1 / (1 - power(rule.beta1, this.#steps)), 1 / (1 - power(rule.beta2, this.#steps))];
+      adam(n, rate, rule.beta1, rule.beta2, c1, c2, rule.eps, grad.ptr, m.ptr, v.ptr, x.ptr);
+    };
     go(units * inputs, w, t, block.moments.w, rule.input);
     go(units, a, da, block.moments.a, rule.output);
   }

@@ -38,19 +38,6 @@ type Update<D extends 'f32' | 'f64'> = (
   a: Ptr<D>,
   t: Ptr<D>,
 ) => void;
-type Adam<D extends 'f32' | 'f64'> = (
-  n: number,
-  w: Ptr<D>,
-  g: Ptr<D>,
-  m: Ptr<D>,
-  v: Ptr<D>,
-  rate: number,
-  beta1: number,
-  beta2: number,
-  c1: number,
-  c2: number,
-  eps: number,
-) => void;
 
 /** Contracts: assembly/onehidden.ts. */
 export interface OneHiddenKernels {
@@ -62,6 +49,4 @@ export interface OneHiddenKernels {
   hiddenKernels_f64: Diagonal<'f64'>;
   hiddenUpdate_f32: Update<'f32'>;
   hiddenUpdate_f64: Update<'f64'>;
-  hiddenAdam_f32: Adam<'f32'>;
-  hiddenAdam_f64: Adam<'f64'>;
 }
