@@ -1,3 +1,4 @@
 import type { AnyJob } from '../wasm/engine.js';
+import { trainJob } from './job.js';
 
-export const netJobs: readonly AnyJob[] = [];
+export const netJobs: readonly AnyJob[] = [trainJob];

@@ -1,45 +1,8 @@
-import {
-  createEngine,
-  createModel,
-  type LayerParameters,
-  type Model,
-  type NetDocument,
-} from 'infinite-width';
+import { createEngine, createModel, type Model } from 'infinite-width';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Engine } from 'infinite-width';
-import { loadReference, mismatch, toArray, type Tolerance } from '../support/reference.js';
-
-export type Plain = { shape: number[]; data: (number | string)[] };
-export type PlainParameters = { path: string; w: Plain; b?: Plain }[];
-export interface EmpiricalCase {
-  name: string;
-  net: NetDocument;
-  x1: Plain;
-  x2: Plain;
-  params: PlainParameters;
-  displacement: PlainParameters;
-  inputs: Record<string, Plain>;
-  options: { steps: number; learningRate: Record<string, number>; momentum: number };
-  expected: Record<string, Plain>;
-  expectedParams: Record<string, PlainParameters>;
-  tolerance: Tolerance;
-}
-
-const list = (parameters: PlainParameters) =>
-  parameters.map(({ path, w, b }) => ({ path, w: toArray(w), ...(b ? { b: toArray(b) } : {}) }));
-const worst = (
-  got: readonly LayerParameters[],
-  want: PlainParameters,
-  tolerance: Tolerance,
-): string | null => {
-  for (const [i, { path, w, b }] of want.entries()) {
-    const bad =
-      mismatch(got[i]!.w.data, toArray(w), tolerance) ??
-      (b ? mismatch(got[i]!.b!.data, toArray(b), tolerance) : null);
-    if (bad) return `${path}: ${bad}`;
-  }
-  return null;
-};
+import { list, worst, type EmpiricalCase } from '../support/empirical.js';
+import { loadReference, mismatch, toArray } from '../support/reference.js';
 
 describe('finite nets', () => {
   let engine: Engine;

@@ -1,0 +1,59 @@
+// A whole training run as a job: plain data in and out, for worker pools, shards and queues.
+import { defineJob, type Job } from '../wasm/engine.js';
+import type { Tensor } from '../math/tensor.js';
+import type { NetDocument } from './document.js';
+import { createModel, type ModelOptions } from './model.js';
+import type { LayerParameters } from './parameters.js';
+import { train, type TrainOptions, type TrainRecord } from './train.js';
+
+export interface TrainJobParams {
+  readonly net: NetDocument;
+  readonly model: ModelOptions;
+  /** Tensors (not nested arrays) cross to workers without being walked. */
+  readonly train: Omit<TrainOptions, 'signal' | 'onProgress' | 'resume'>;
+  /** Also return the final parameters. */
+  readonly keepParameters?: boolean;
+}
+
+export type TraceEntry = Omit<TrainRecord, 'checkpoint'>;
+
+export interface TrainJobResult {
+  /** One entry per record. */
+  readonly trace: readonly Omit<TraceEntry, 'evaluations'>[];
+  readonly losses: Readonly<Record<string, readonly (number | null)[]>>;
+  readonly accuracies: Readonly<Record<string, readonly (number | null)[]>>;
+  /** Final outputs of every evaluated set. */
+  readonly outputs: Readonly<Record<string, Tensor>>;
+  readonly parameters?: readonly LayerParameters[];
+}
+
+/**
+ * Trains one net from `params` alone: `engine.map(trainJob, list)` runs many in parallel, bit-equal for any number of
+ * workers. Sends `{ step, epoch, loss }` at every record.
+ */
+export const trainJob: Job<TrainJobParams, TrainJobResult> = defineJob(
+  'net/train',
+  async (core, params, { send }) => {
+    const model = createModel(core, params.net, params.model);
+    try {
+      const trace: Omit<TraceEntry, 'evaluations'>[] = [];
+      const losses: Record<string, (number | null)[]> = {};
+      const accuracies: Record<string, (number | null)[]> = {};
+      let outputs: Record<string, Tensor> = {};
+      for await (const { step, epoch, loss, accuracy, movement, evaluations } of train(model, params.train)) {
+        trace.push({ step, epoch, loss, accuracy, movement });
+        send({ step, epoch, loss });
+        outputs = {};
+        for (const [name, evaluation] of Object.entries(evaluations)) {
+          (losses[name] ??= []).push(evaluation.loss);
+          (accuracies[name] ??= []).push(evaluation.accuracy);
+          outputs[name] = evaluation.outputs;
+        }
+      }
+      const parameters = params.keepParameters ? { parameters: model.parameters } : {};
+      return { trace, losses, accuracies, outputs, ...parameters };
+    } finally {
+      model.dispose();
+    }
+  },
+);

@@ -1,0 +1,60 @@
+// The largest eigenvalue of the Gauss-Newton matrix J^T H J of the loss: 2/lambda is the largest stable learning rate.
+import { kernelOf } from '../layers/rows.js';
+import { asTensor, type TensorLike } from '../math/tensor.js';
+import { foldIn, normalInto, randomKey } from '../math/random.js';
+import { lossCurvature, type LossName, type Reduction } from './losses.js';
+import type { Model } from './model.js';
+import { tensorsOf } from './parameters.js';
+
+const ITERATIONS = 40;
+
+/**
+ * lambda_max at the model's parameters by power iteration (relative error about 1 %), on the first `most` samples.
+ * `rates[l]` weigh the layers, as per-layer learning rates do.
+ */
+export function sharpness(
+  model: Model,
+  { x, loss, reduction }: { readonly x: TensorLike; readonly loss: LossName; readonly reduction?: Reduction },
+  rates: readonly number[] = model.slots.map(() => 1),
+  most: number = Infinity,
+): number {
+  const { data, n } = model.input('sharpness', asTensor(x));
+  const count = Math.min(n, most, model.chunkSize);
+  const { core } = model;
+  return core.heap.scope((scope) => {
+    const v = scope.alloc(model.dtype, model.parameterCount);
+    const u = scope.alloc(model.dtype, model.parameterCount);
+    normalInto(core, foldIn(randomKey(0), 'sharpness'), v);
+    const [direction, gradients] = [tensorsOf(model.slots, v), tensorsOf(model.slots, u)];
+    const machine = model.machine(count);
+    machine.begin(count);
+    machine.setInput(data.subarray(0, count * model.program.sizes[0]!));
+    machine.forward(0);
+    const size = count * model.outputSize;
+    const f = core.heap.read(machine.value(model.program.output, 0), 0, size);
+    const combine = kernelOf(core, 'rows_combine', model.dtype);
+    let lambda = 0;
+    for (let i = 0; i < ITERATIONS; i++) {
+      const dot = kernelOf(core, 'rows_dot', model.dtype);
+      const norm = Math.sqrt(dot(v.length, v.ptr, v.ptr));
+      if (norm === 0) return 0;
+      combine(1, v.length, 1 / norm, v.ptr, 0, 0, v.ptr, 0);
+      if (i > 0) lambda = norm;
+      // u = D J^T H J v with D the layers' rates.
+      machine.direction = direction;
+      machine.forward(1);
+      machine.direction = null;
+      const moved = core.heap.read(machine.value(model.program.output, 1), 0, size);
+      const bent = lossCurvature(loss, f, moved, model.outputSize, reduction);
+      core.heap.write(machine.cotangent(model.program.output, 0), bent);
+      machine.gradients = gradients;
+      machine.gradientBeta = 0;
+      machine.backward(0);
+      model.slots.forEach(({ offset, wSize, bSize }, layer) => {
+        const at = offset * (model.dtype === 'f32' ? 4 : 8);
+        combine(1, wSize + bSize, rates[layer]!, u.ptr + at, 0, 0, v.ptr + at, 0);
+      });
+    }
+    return lambda;
+  });
+}

@@ -1,0 +1,242 @@
+// One training run, step by step: the inputs lie in wasm memory, a step copies nothing but outputs and targets.
+import type { Tensors } from '../layers/finite.js';
+import { kernelOf } from '../layers/rows.js';
+import { asTensor, type TensorLike } from '../math/tensor.js';
+import { foldIn, permutation, randomKey, type RandomKey } from '../math/random.js';
+import { NumericalError, type FloatType, type Region, type Ticket } from '../wasm/engine.js';
+import {
+  accuracyOf,
+  checkLoss,
+  evaluateLoss,
+  prepareTargets,
+  type LossName,
+  type Reduction,
+} from './losses.js';
+import { Machine } from './machine.js';
+import type { Model } from './model.js';
+import { checkOptimizer, OptimizerState, sgd, type Optimizer, type Schedule } from './optimizers.js';
+import { tensorsOf } from './parameters.js';
+import { scheduleFactor } from './schedule.js';
+import { sharpness } from './sharpness.js';
+import { perLayer, type PerLayer } from './width.js';
+
+export interface TrainerOptions {
+  /** (n, ...inputShape). */
+  readonly x: TensorLike;
+  /** (n, outputs), or (n) class numbers for crossEntropy. */
+  readonly y: TensorLike;
+  readonly loss: LossName;
+  /** Default `mean`; see Reduction. */
+  readonly reduction?: Reduction;
+  /** Default sgd(0.1). */
+  readonly optimizer?: Optimizer;
+  readonly schedule?: Schedule;
+  /** Factors on the learning rate, one per layer with weights or by role; 0 freezes. */
+  readonly rates?: PerLayer;
+  /** Default: all samples. The last batch of an epoch may be smaller. */
+  readonly batchSize?: number;
+  /** Default: batches are shuffled when there are several. `false` keeps the stored order. */
+  readonly shuffle?: boolean;
+  /** Of the shuffles and dropout masks; default 0. */
+  readonly seed?: number;
+}
+
+/** Everything needed to go on with the same bits. */
+export interface Checkpoint {
+  readonly step: number;
+  readonly parameters: Float64Array | Float32Array;
+  readonly optimizer: readonly (Float64Array | Float32Array)[];
+}
+
+export interface StepResult {
+  /** Of the batch, before the update. */
+  readonly loss: number;
+  readonly accuracy: number;
+  readonly samples: number;
+}
+
+/** Steps between the snapshots from which the state before a failure is replayed. */
+const SNAPSHOT = 16;
+
+export class Trainer {
+  readonly model: Model;
+  readonly samples: number;
+  readonly batchSize: number;
+  readonly stepsPerEpoch: number;
+  readonly optimizer: Optimizer;
+  /** The parameters at the start. */
+  readonly initial: Float64Array | Float32Array;
+  /** Updates made so far. */
+  step = 0;
+  readonly #options: TrainerOptions;
+  readonly #targets: Float64Array;
+  readonly #rates: readonly number[];
+  readonly #shuffle: boolean;
+  readonly #key: RandomKey;
+  readonly #region: Region;
+  readonly #x: Ticket<FloatType>;
+  readonly #order: Ticket<'i32'>;
+  readonly #gradient: Ticket<FloatType>;
+  readonly #tensors: readonly Tensors[];
+  readonly #state: OptimizerState;
+  readonly #machine: Machine;
+  #epoch = -1;
+  #indices: Int32Array = new Int32Array(0);
+  #snapshot: Checkpoint | null = null;
+
+  constructor(model: Model, options: TrainerOptions) {
+    const { data, n } = model.input('train', options.x);
+    checkLoss('train', options.loss);
+    this.model = model;
+    this.samples = n;
+    this.#options = options;
+    this.#targets = prepareTargets(
+      'train',
+      options.loss,
+      asTensor(options.y, 'train: y'),
+      n,
+      model.outputSize,
+    );
+    this.batchSize = batchSizeOf(options.batchSize ?? n, n);
+    this.stepsPerEpoch = Math.ceil(n / this.batchSize);
+    this.optimizer = checkOptimizer('train', options.optimizer ?? sgd(0.1));
+    this.#rates = options.rates
+      ? perLayer('train: rates', options.rates, model.slots.length)
+      : model.slots.map(() => 1);
+    this.#shuffle = (options.shuffle ?? true) && this.stepsPerEpoch > 1;
+    this.#key = foldIn(randomKey(options.seed ?? 0), 'train');
+    const { core, dtype } = model;
+    this.initial = core.heap.read(model.theta);
+    this.#region = core.heap.region();
+    this.#x = this.#region.alloc(dtype, data.length);
+    core.heap.write(this.#x, data);
+    this.#order = this.#region.alloc('i32', this.batchSize);
+    this.#gradient = this.#region.alloc(dtype, model.parameterCount);
+    this.#tensors = tensorsOf(model.slots, this.#gradient);
+    this.#state = new OptimizerState(core, this.optimizer, model.slots, this.#region, model.theta);
+    this.#machine = new Machine(core, model.program, dtype, this.batchSize);
+  }
+
+  /** Epochs finished so far, with the fraction of the one that runs. */
+  get epoch(): number {
+    return this.step / this.stepsPerEpoch;
+  }
+
+  /** One update. NumericalError when the loss is not finite; the model then holds the state before the bad update. */
+  next(): StepResult {
+    if (this.step % SNAPSHOT === 0 || !this.#snapshot) this.#snapshot = this.checkpoint();
+    const result = this.#advance();
+    if (!Number.isFinite(result.loss)) this.#fail();
+    return result;
+  }
+
+  checkpoint(): Checkpoint {
+    const { heap } = this.model.core;
+    return {
+      step: this.step,
+      parameters: heap.read(this.model.theta),
+      optimizer: this.#state.vectors.map((vector) => heap.read(vector)),
+    };
+  }
+
+  restore({ step, parameters, optimizer }: Checkpoint): void {
+    if (parameters.length !== this.model.parameterCount || optimizer.length !== this.#state.vectors.length) {
+      throw new RangeError(
+        `restore: the checkpoint is of another run: ${parameters.length} parameters and ${optimizer.length} optimiser vectors, ` +
+          `expected ${this.model.parameterCount} and ${this.#state.vectors.length}.`,
+      );
+    }
+    const { heap } = this.model.core;
+    heap.write(this.model.theta, parameters);
+    optimizer.forEach((vector, i) => heap.write(this.#state.vectors[i]!, vector));
+    this.step = step;
+    this.#epoch = -1;
+    this.#snapshot = null;
+  }
+
+  dispose(): void {
+    this.#machine.dispose();
+    this.#region.dispose();
+  }
+
+  /** Forward, and unless the loss is not finite, backward and update. */
+  #advance(): StepResult {
+    const { model } = this;
+    const { core } = model;
+    const { loss, reduction } = this.#options;
+    const batch = this.#batch();
+    const count = batch.length;
+    const outputs = model.outputSize;
+    const machine = this.#machine;
+    machine.theta = model.tensors;
+    machine.begin(count, { dropoutKey: foldIn(this.#key, 'step', this.step) });
+    const width = model.program.sizes[0]!;
+    core.heap.write(this.#order, batch);
+    const into = machine.value(0, 0).ptr;
+    kernelOf(core, 'conv_gather', model.dtype)(1, count, width, this.#x.ptr, 0, this.#order.ptr, into);
+    machine.forward(0);
+    const f = core.heap.read(machine.value(model.program.output, 0), 0, count * outputs);
+    const y = new Float64Array(count * outputs);
+    batch.forEach((sample, i) =>
+      y.set(this.#targets.subarray(sample * outputs, (sample + 1) * outputs), i * outputs),
+    );
+    const result = evaluateLoss(loss, f, y, outputs, reduction);
+    const accuracy = accuracyOf(loss, f, y, outputs);
+    if (!Number.isFinite(result.loss)) return { loss: result.loss, accuracy, samples: count };
+    core.heap.write(machine.cotangent(model.program.output, 0), result.cotangent);
+    machine.gradients = this.#tensors;
+    machine.gradientBeta = 0;
+    machine.backward(0);
+    const factor = this.#options.schedule ? scheduleFactor(this.#options.schedule, this.step) : 1;
+    this.#state.update(this.step + 1, factor, this.#rates, this.#gradient, model.theta);
+    this.step++;
+    return { loss: result.loss, accuracy, samples: count };
+  }
+
+  #batch(): Int32Array {
+    const epoch = Math.floor(this.step / this.stepsPerEpoch);
+    if (epoch !== this.#epoch) {
+      this.#epoch = epoch;
+      this.#indices = this.#shuffle
+        ? permutation(this.model.core, foldIn(this.#key, 'epoch', epoch), this.samples)
+        : Int32Array.from({ length: this.samples }, (_, i) => i);
+    }
+    const first = (this.step % this.stepsPerEpoch) * this.batchSize;
+    return this.#indices.subarray(first, Math.min(first + this.batchSize, this.samples));
+  }
+
+  #fail(): never {
+    const failed = this.step;
+    this.restore(this.#snapshot!);
+    while (this.step < failed - 1) this.#advance();
+    throw new NumericalError(
+      `train: the loss is not finite at step ${failed}; the model holds the parameters of step ${this.step}.${this.#advice()}`,
+      { step: failed },
+    );
+  }
+
+  /** The largest stable rate at the start, where it can be said. */
+  #advice(): string {
+    const { kind } = this.optimizer;
+    if (kind === 'rmsprop' || kind === 'adam') return ' Lower the learning rate.';
+    const { heap } = this.model.core;
+    const now = heap.read(this.model.theta);
+    heap.write(this.model.theta, this.initial);
+    try {
+      const most = Math.min(this.samples, this.model.chunkSize);
+      const lambda = sharpness(this.model, this.#options, this.#rates, most);
+      const beta = kind === 'sgd' ? 0 : this.optimizer.momentum;
+      return ` At the start a learning rate up to about ${((2 * (1 + beta)) / lambda).toPrecision(3)} is stable.`;
+    } finally {
+      heap.write(this.model.theta, now);
+    }
+  }
+}
+
+function batchSizeOf(size: number, n: number): number {
+  if (!Number.isInteger(size) || size < 1) {
+    throw new RangeError(`train: batchSize must be a whole number >= 1, got ${size}.`);
+  }
+  if (n < 1) throw new RangeError('train: x has no samples.');
+  return Math.min(size, n);
+}
