@@ -11,6 +11,7 @@ import {
   rmsprop,
   serial,
   sgd,
+  sharpness,
   tensor,
   train,
   Trainer,
@@ -213,10 +214,30 @@ describe('training', () => {
     trainer.dispose();
     const stable = Number(/up to about ([\d.e+-]+) is stable/.exec(message)![1]);
     using calm = createModel(engine, leaky, { inputShape: [3], seed: 1 });
-    const good = new Trainer(calm, { ...data, optimizer: sgd(stable * 0.5) });
-    const losses = Array.from({ length: 50 }, () => good.next().loss);
-    for (let i = 1; i < 50; i++) expect(losses[i]).toBeLessThan(losses[i - 1]!);
+    const good = new Trainer(calm, { ...data, optimizer: sgd(stable * 0.9) });
+    const losses = Array.from({ length: 4 }, () => good.next().loss);
+    for (let i = 1; i < 4; i++) expect(losses[i]).toBeLessThan(losses[i - 1]!);
     good.dispose();
+  });
+
+  it('sharpness is the largest eigenvalue of J H J^T for mean squared error', () => {
+    using model = createModel(engine, small, { inputShape: [3], seed: 1 });
+    const rows = Array.from({ length: 22 }, (_, i) => {
+      const e = tensor(new Float64Array(22).fill(1, i, i + 1), [11, 2]);
+      return model.vectorJacobian(x, e).flatMap(({ w, b }) => [...w.data, ...(b?.data ?? [])]);
+    });
+    let v = rows.map(() => 1);
+    let lambda = 0;
+    for (let i = 0; i < 300; i++) {
+      const u = v.reduce(
+        (sum, value, r) => sum.map((s, j) => s + value * rows[r]![j]!),
+        rows[0]!.map(() => 0),
+      );
+      v = rows.map((row) => row.reduce((s, value, j) => s + value * u[j]!, 0) / 22);
+      lambda = Math.hypot(...v);
+      v = v.map((value) => value / lambda);
+    }
+    expect(Math.abs(sharpness(model, { x, loss: 'mse' }) / lambda - 1)).toBeLessThan(0.01);
   });
 
   it('is cancelled by a signal, and frees its memory', async () => {
