@@ -1,4 +1,5 @@
 // The ABI: only re-exports, the same list for every variant. Typed in src/wasm/abi.
+export * from './dual';
 export * from './gemm';
 export * from './random';
 export * from './map';
@@ -11,6 +12,7 @@ export * from './rows';
 export * from './optimize';
 export * from './planes';
 export * from './onehidden';
+export * from './propagation';
 
 /** First byte after the static data: where the heap may start. */
 export function heapBase(): usize { return __heap_base; }

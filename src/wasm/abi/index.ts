@@ -1,6 +1,7 @@
 // The exports of the wasm module, one file per kernel file of assembly/. A test compares this list with the binary.
 import type { CholeskyKernels } from './cholesky.js';
 import type { ConvKernels } from './conv.js';
+import type { DualKernels } from './dual.js';
 import type { EighKernels } from './eigh.js';
 import type { ElementaryKernels } from './elementary.js';
 import type { GemmKernels } from './gemm.js';
@@ -8,6 +9,7 @@ import type { LinalgKernels } from './linalg.js';
 import type { OneHiddenKernels } from './onehidden.js';
 import type { OptimizeKernels } from './optimize.js';
 import type { PlanesKernels } from './planes.js';
+import type { PropagationKernels } from './propagation.js';
 import type { RandomKernels } from './random.js';
 import type { RowsKernels } from './rows.js';
 
@@ -15,6 +17,7 @@ export interface Kernels
   extends
     CholeskyKernels,
     ConvKernels,
+    DualKernels,
     EighKernels,
     ElementaryKernels,
     GemmKernels,
@@ -22,6 +25,7 @@ export interface Kernels
     OneHiddenKernels,
     OptimizeKernels,
     PlanesKernels,
+    PropagationKernels,
     RandomKernels,
     RowsKernels {
   /** First byte after the static data: where the heap may start. */

@@ -1,0 +1,165 @@
+// Linear steps of kernel propagation. A state is a stack of planes, one per pair of positions, each `rows` x `ld` pairs of
+// samples (ld a multiple of 16 bytes); spatial operators combine whole planes, so one loop serves every geometry.
+import { madd } from './simd';
+
+// @ts-ignore: decorator
+@inline function num<T>(x: f64): v128 { return v128.splat<T>(<T>x); }
+
+function combine<T>(outer: i32, nin: i32, nout: i32, inner: i32, start: usize, col: usize, weight: usize, x: usize, y: usize): void {
+  const bytes = <usize>inner * sizeof<T>();
+  for (let o = 0; o < outer; o++) {
+    for (let b = 0; b < nout; b++) {
+      const first = load<i32>(start + <usize>b * 4), last = load<i32>(start + <usize>b * 4, 4);
+      if (first == last) memory.fill(y, 0, bytes);
+      for (let e = first; e < last; e++) {
+        const w = num<T>(load<f64>(weight + <usize>e * 8)), p = x + <usize>load<i32>(col + <usize>e * 4) * bytes;
+        if (e == first) for (let i: usize = 0; i < bytes; i += 16) v128.store(y + i, v128.mul<T>(w, v128.load(p + i)));
+        else for (let i: usize = 0; i < bytes; i += 16) v128.store(y + i, madd<T>(w, v128.load(p + i), v128.load(y + i)));
+      }
+      y += bytes;
+    }
+    x += <usize>nin * bytes;
+  }
+}
+/**
+ * y[o, b, :] = sum over e in start[b] <= e < start[b+1] of weight[e] x[o, col[e], :]. x is (outer, nin, inner), y is
+ * (outer, nout, inner), not aliased; start i32[nout+1], col i32, weight f64; inner a multiple of 16 bytes.
+ */
+export function planeCombine_f32(outer: i32, nin: i32, nout: i32, inner: i32, start: usize, col: usize, weight: usize, x: usize, y: usize): void {
+  combine<f32>(outer, nin, nout, inner, start, col, weight, x, y);
+}
+export function planeCombine_f64(outer: i32, nin: i32, nout: i32, inner: i32, start: usize, col: usize, weight: usize, x: usize, y: usize): void {
+  combine<f64>(outer, nin, nout, inner, start, col, weight, x, y);
+}
+
+function mix<T>(outer: i32, nin: i32, nout: i32, mid: i32, rows: i32, ld: i32, byRow: i32, g: usize, ldg: i32, x: usize, y: usize): void {
+  const row = <usize>ld * sizeof<T>(), plane = row * <usize>rows, weights = <usize>ldg * sizeof<T>();
+  for (let o = 0; o < outer; o++) {
+    for (let b = 0; b < nout; b++) {
+      for (let m = 0; m < mid; m++) {
+        memory.fill(y, 0, plane);
+        for (let a = 0; a < nin; a++) {
+          const w = g + <usize>(b * nin + a) * weights;
+          let p = x + <usize>(a * mid + m) * plane, q = y;
+          for (let i = 0; i < rows; i++) {
+            const s = byRow ? v128.load_splat<T>(w + <usize>i * sizeof<T>()) : num<T>(0);
+            for (let j: usize = 0; j < row; j += 16) {
+              v128.store(q + j, madd<T>(byRow ? s : v128.load(w + j), v128.load(p + j), v128.load(q + j)));
+            }
+            p += row; q += row;
+          }
+        }
+        y += plane;
+      }
+    }
+    x += <usize>(nin * mid) * plane;
+  }
+}
+/**
+ * y[o, b, m, i, j] = sum over a of g[b, a, i or j] x[o, a, m, i, j]: a mixture of positions with weights of its own for
+ * every sample. x is (outer, nin, mid, rows, ld), y (outer, nout, mid, rows, ld), not aliased; g is (nout, nin, ldg),
+ * indexed by row (byRow = 1) or column. 2 flops per entry and a.
+ */
+export function planeMix_f32(outer: i32, nin: i32, nout: i32, mid: i32, rows: i32, ld: i32, byRow: i32, g: usize, ldg: i32, x: usize, y: usize): void {
+  mix<f32>(outer, nin, nout, mid, rows, ld, byRow, g, ldg, x, y);
+}
+export function planeMix_f64(outer: i32, nin: i32, nout: i32, mid: i32, rows: i32, ld: i32, byRow: i32, g: usize, ldg: i32, x: usize, y: usize): void {
+  mix<f64>(outer, nin, nout, mid, rows, ld, byRow, g, ldg, x, y);
+}
+
+function scale<T>(planes: i32, rows: i32, ld: i32, index: usize, one: usize, ld1: i32, own: i32, two: usize, ld2: i32, x: usize): void {
+  const row = <usize>ld * sizeof<T>();
+  for (let q = 0; q < planes; q++) {
+    const o = one + <usize>load<i32>(index + <usize>q * 8) * <usize>ld1 * sizeof<T>();
+    const w = two + <usize>load<i32>(index + <usize>q * 8, 4) * <usize>ld2 * sizeof<T>();
+    for (let i = 0; i < rows; i++) {
+      const s = v128.load_splat<T>(o + <usize>i * sizeof<T>());
+      for (let j: usize = 0; j < row; j += 16) {
+        const f = own ? v128.load(o + j) : s;
+        v128.store(x + j, v128.mul<T>(v128.load(x + j), v128.mul<T>(f, v128.load(w + j))));
+      }
+      x += row;
+    }
+  }
+}
+/**
+ * x[q, i, j] *= one[p1, i] two[p2, j], (p1, p2) = index[2q], index[2q+1]: normalisations and masks. own = 1: one[p1, j].
+ * one is (positions, ld1), two (positions, ld2).
+ */
+export function planeScale_f32(planes: i32, rows: i32, ld: i32, index: usize, one: usize, ld1: i32, own: i32, two: usize, ld2: i32, x: usize): void {
+  scale<f32>(planes, rows, ld, index, one, ld1, own, two, ld2, x);
+}
+export function planeScale_f64(planes: i32, rows: i32, ld: i32, index: usize, one: usize, ld1: i32, own: i32, two: usize, ld2: i32, x: usize): void {
+  scale<f64>(planes, rows, ld, index, one, ld1, own, two, ld2, x);
+}
+
+function affine<T>(n: i32, k: usize, t: usize, a: f64, b: f64, c: f64, g: f64, d: f64): void {
+  const A = num<T>(a), B = num<T>(b), C = num<T>(c), G = num<T>(g), D = num<T>(d);
+  for (let i: usize = 0, end = <usize>n * sizeof<T>(); i < end; i += 16) {
+    const K = v128.load(k + i);
+    if (t) v128.store(t + i, madd<T>(C, v128.load(t + i), madd<T>(G, K, D)));
+    v128.store(k + i, madd<T>(A, K, B));
+  }
+}
+/** T <- c T + g K + d, then K <- a K + b, over n entries (a multiple of 16 bytes); t = 0: only K. */
+export function planeAffine_f32(n: i32, k: usize, t: usize, a: f64, b: f64, c: f64, g: f64, d: f64): void { affine<f32>(n, k, t, a, b, c, g, d); }
+export function planeAffine_f64(n: i32, k: usize, t: usize, a: f64, b: f64, c: f64, g: f64, d: f64): void { affine<f64>(n, k, t, a, b, c, g, d); }
+
+function addTo<T>(n: i32, s: f64, x: usize, y: usize): void {
+  const S = num<T>(s);
+  for (let i: usize = 0, end = <usize>n * sizeof<T>(); i < end; i += 16) v128.store(y + i, madd<T>(S, v128.load(x + i), v128.load(y + i)));
+}
+/** y += s x. */
+export function planeAdd_f32(n: i32, s: f64, x: usize, y: usize): void { addTo<f32>(n, s, x, y); }
+export function planeAdd_f64(n: i32, s: f64, x: usize, y: usize): void { addTo<f64>(n, s, x, y); }
+
+function product<T>(n: i32, k: usize, t: usize, k2: usize, t2: usize): void {
+  for (let i: usize = 0, end = <usize>n * sizeof<T>(); i < end; i += 16) {
+    const K = v128.load(k + i), L = v128.load(k2 + i);
+    if (t) v128.store(t + i, madd<T>(v128.load(t + i), L, v128.mul<T>(K, v128.load(t2 + i))));
+    v128.store(k + i, v128.mul<T>(K, L));
+  }
+}
+/** T <- T K2 + K T2, then K <- K K2; t = 0: only K. */
+export function planeProduct_f32(n: i32, k: usize, t: usize, k2: usize, t2: usize): void { product<f32>(n, k, t, k2, t2); }
+export function planeProduct_f64(n: i32, k: usize, t: usize, k2: usize, t2: usize): void { product<f64>(n, k, t, k2, t2); }
+
+function same<T>(put: i32, planes: i32, rows: i32, ld: i32, shift: i32, index: usize, x: usize, saved: usize): void {
+  const plane = <usize>(rows * ld) * sizeof<T>();
+  for (let q = 0; q < planes; q++) {
+    if (load<i32>(index + <usize>q * 8) != load<i32>(index + <usize>q * 8, 4)) continue;
+    for (let i = 0; i < rows; i++) {
+      const p = x + <usize>q * plane + <usize>(i * ld + i + shift) * sizeof<T>();
+      if (put) store<T>(p, <T>load<f64>(saved));
+      else store<f64>(saved, <f64>load<T>(p));
+      saved += 8;
+    }
+  }
+}
+/**
+ * Copies the entries of identical variables (same position, row i and column i + shift) out to `saved` (f64, planes of
+ * equal positions in order, rows each), or with put = 1 back in. rows + shift <= ld.
+ */
+export function planeSame_f32(put: i32, planes: i32, rows: i32, ld: i32, shift: i32, index: usize, x: usize, saved: usize): void {
+  same<f32>(put, planes, rows, ld, shift, index, x, saved);
+}
+export function planeSame_f64(put: i32, planes: i32, rows: i32, ld: i32, shift: i32, index: usize, x: usize, saved: usize): void {
+  same<f64>(put, planes, rows, ld, shift, index, x, saved);
+}
+
+function finite<T>(n: i32, x: usize): i32 {
+  let bad = v128.splat<T>(<T>0);
+  for (let i: usize = 0, end = <usize>n * sizeof<T>(); i < end; i += 16) {
+    const v = v128.load(x + i);
+    bad = v128.or(bad, v128.ne<T>(v128.sub<T>(v, v), v128.splat<T>(<T>0)));
+  }
+  return v128.any_true(bad) ? 0 : 1;
+}
+/** 1 when none of n entries (a multiple of 16 bytes) is NaN or infinite. */
+export function planeFinite_f32(n: i32, x: usize): i32 { return finite<f32>(n, x); }
+export function planeFinite_f64(n: i32, x: usize): i32 { return finite<f64>(n, x); }
+
+/** Copies `rows` rows of `bytes` bytes between matrices with row strides in bytes. */
+export function copyRows(rows: i32, bytes: i32, from: usize, fromStride: i32, to: usize, toStride: i32): void {
+  for (let i = 0; i < rows; i++) { memory.copy(to, from, bytes); from += fromStride; to += toStride; }
+}

@@ -1,0 +1,118 @@
+// From input arrays to states: covariances are products over channels divided by their number.
+import type { Core, Ptr, Ticket } from '../wasm/engine.js';
+import type { Tensor } from '../math/tensor.js';
+import { planeCount, Planes, positionPairs, type Demand, type Joint, type Layout, type Side } from '../layers/kernel/state.js';
+import { padded } from '../layers/kernel/state.js';
+
+/** One batch, masked entries zeroed, as (positions, samples, channels). */
+export interface Batch {
+  readonly n: number;
+  readonly spatial: readonly number[];
+  readonly channels: number;
+  readonly positions: number;
+  readonly data: Float64Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
+  /** 1 where any channel of a position is visible, (positions, padded n); null: nothing masked. */
+  readonly keep: Float64Array<ArrayBuffer> | null;
+}
+
+/** Entries equal to `maskConstant` (NaN matches NaN) are masked. */
+export function makeBatch(x: Tensor, maskConstant: number | null): Batch {
+  const [n, ...rest] = x.shape as [number, ...number[]];
+  const channels = rest.at(-1)!;
+  const spatial = rest.slice(0, -1);
+  const positions = spatial.reduce((size, extent) => size * extent, 1);
+  const masked = (value: number): boolean =>
+    maskConstant !== null && (value === maskConstant || (value !== value && maskConstant !== maskConstant));
+  const data = new (x.data.constructor as typeof Float64Array)(x.data.length);
+  const ld = padded(n);
+  const keep = maskConstant === null ? null : new Float64Array(positions * ld);
+  let any = false;
+  for (let i = 0; i < n; i++) {
+    for (let p = 0; p < positions; p++) {
+      const from = (i * positions + p) * channels;
+      const to = (p * n + i) * channels;
+      for (let c = 0; c < channels; c++) {
+        const value = x.data[from + c]!;
+        if (keep && masked(value)) any = true;
+        else {
+          data[to + c] = value;
+          if (keep) keep[p * ld + i] = 1;
+        }
+      }
+    }
+  }
+  return { n, spatial, channels, positions, data, keep: any ? keep : null };
+}
+
+/** Covariances within the samples of a batch, in f64. */
+export function inputSide(core: Core, batch: Batch, wanted: Demand): Side {
+  const { n, spatial, channels, data, keep } = batch;
+  const ld = padded(n);
+  if (wanted.cov === 'none') return { n, ld, spatial, keep, cov: null };
+  const full = wanted.cov === 'full';
+  const pairs = positionPairs({ spatial, full });
+  const values = new Float64Array((pairs.length / 2) * ld);
+  for (let plane = 0; plane < pairs.length / 2; plane++) {
+    const [p, q] = [pairs[2 * plane]!, pairs[2 * plane + 1]!];
+    for (let i = 0; i < n; i++) {
+      const [a, b] = [(p * n + i) * channels, (q * n + i) * channels];
+      let sum = 0;
+      for (let c = 0; c < channels; c++) sum += data[a + c]! * data[b + c]!;
+      values[plane * ld + i] = sum / channels;
+    }
+  }
+  const planes = new Planes(core, 'f64', values.length);
+  core.heap.write(planes.ticket, values);
+  return { n, ld, spatial, keep, cov: { full, data: planes } };
+}
+
+/** The two batches in wasm memory; `two` is `one` for a batch with itself. */
+export interface Operands {
+  readonly one: Ticket;
+  readonly two: Ticket;
+}
+
+/** x1 x2^T / channels for rows [row, row + rows) of batch one, all columns of batch two, on the wanted positions. */
+export function inputJoint(
+  core: Core,
+  [first, second]: readonly [Batch, Batch],
+  { one, two }: Operands,
+  [row, rows]: readonly [number, number],
+  layout: Layout,
+  ntk: boolean,
+): Joint {
+  const { dtype } = one;
+  const bytes = dtype === 'f32' ? 4 : 8;
+  const ld = padded(second.n);
+  const planes = planeCount(layout);
+  const k = new Planes(core, dtype as 'f64', planes * rows * ld, true);
+  const t = ntk ? new Planes(core, dtype as 'f64', planes * rows * ld, true) : null;
+  const pairs = positionPairs(layout);
+  const { channels } = first;
+  const gemm = core.kernels[dtype === 'f32' ? 'gemm_f32' : 'gemm_f64'] as typeof core.kernels.gemm_f64;
+  core.heap.scope((scope) => {
+    const work = scope.alloc('u8', core.kernels.gemmWorkBytes()).ptr;
+    for (let plane = 0; plane < planes; plane++) {
+      const a = one.ptr + (pairs[2 * plane]! * first.n + row) * channels * bytes;
+      const b = two.ptr + pairs[2 * plane + 1]! * second.n * channels * bytes;
+      const c = k.ptr + plane * rows * ld * bytes;
+      gemm(
+        0,
+        1,
+        rows,
+        second.n,
+        channels,
+        1 / channels,
+        a as Ptr<'f64'>,
+        channels,
+        b as Ptr<'f64'>,
+        channels,
+        0,
+        c as Ptr<'f64'>,
+        ld,
+        work,
+      );
+    }
+  });
+  return { rows, ld, layout, k, t };
+}

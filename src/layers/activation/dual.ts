@@ -1,0 +1,68 @@
+// Which dual an activation has: a closed form (kinds of assembly/dual.ts), a polynomial, or a Hermite series.
+import type { ActivationLayer } from '../vocabulary.js';
+import { cos, sin } from './functions.js';
+import { scalarFunction, type ScalarFunction } from './scalar.js';
+
+/** Where the kernels of an activation come from. */
+export type Dual =
+  | {
+      readonly form: 'closed';
+      /** Number of the kind in assembly/dual.ts. */
+      readonly kind: number;
+      readonly params: readonly number[];
+    }
+  | { readonly form: 'polynomial'; readonly coefficients: readonly number[] }
+  | { readonly form: 'hermite'; readonly degree: number }
+  | { readonly form: 'series'; readonly fn: ScalarFunction };
+
+const closed = (kind: number, ...params: number[]): Dual => ({ form: 'closed', kind, params });
+const SIGMOID_LIKE = 2.4020563531719796;
+
+/** The dual of a layer. */
+export function dualOf(layer: ActivationLayer): Dual {
+  switch (layer.layer) {
+    case 'relu':
+      return closed(1, 0, 1);
+    case 'leakyRelu':
+      return closed(1, layer.alpha, 1);
+    case 'abs':
+      return closed(1, -1, 1);
+    case 'abRelu':
+      return closed(1, layer.a, layer.b);
+    case 'sign':
+      return closed(2);
+    case 'erf':
+      return closed(3, layer.a, layer.b, layer.c);
+    case 'sigmoidLike':
+      return closed(3, 0.5, 1 / SIGMOID_LIKE, 0.5);
+    case 'gelu':
+      return closed(4);
+    case 'sin':
+      return closed(5, layer.a, layer.b, cos(2 * layer.c), 2 * sin(layer.c) ** 2);
+    case 'cos':
+      return closed(5, layer.a, layer.b, -cos(2 * layer.c), 2 * cos(layer.c) ** 2);
+    case 'rbf':
+      return closed(5, Math.SQRT2, Math.sqrt(2 * layer.gamma), 0, 1);
+    case 'exp':
+      return closed(6, layer.a, layer.b);
+    case 'gaussian':
+      return closed(7, layer.a, layer.b);
+    case 'gabor':
+      return closed(8);
+    case 'expNormalized':
+      return closed(9, layer.gamma, layer.shift, layer.doClip ? 1 : 0);
+    case 'rectifiedMonomial':
+      return closed(10, layer.degree);
+    case 'hermite':
+      return { form: 'hermite', degree: layer.degree };
+    case 'monomial':
+      return {
+        form: 'polynomial',
+        coefficients: Array.from({ length: layer.degree + 1 }, (_, i) => (i === layer.degree ? 1 : 0)),
+      };
+    case 'polynomial':
+      return { form: 'polynomial', coefficients: layer.coefficients };
+    default:
+      return { form: 'series', fn: scalarFunction(layer) };
+  }
+}

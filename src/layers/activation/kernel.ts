@@ -1,0 +1,186 @@
+// Activations: K <- kappa(K), T <- kappa'(K) T entry by entry; the dense layer that follows is fused in.
+import type { Core, Ptr } from '../../wasm/engine.js';
+import { layerError, type Note, type Rule } from '../kernel/rule.js';
+import { larger, Planes, planeCount, positionPairs, type Block, type Joint, type Side } from '../kernel/state.js';
+import type { ActivationLayer } from '../vocabulary.js';
+import { variances } from '../kernel/operators.js';
+import { dualOf, type Dual } from './dual.js';
+import { dualTables, IDENTITY, parameterBlock, type Affine, type DualTables } from './tables.js';
+
+export interface ActivationNote extends Note, DualTables {
+  readonly ld: number;
+}
+
+export const activationRule: Rule<ActivationLayer, ActivationNote> = {
+  facts(node, input) {
+    if (!input.gaussian) {
+      throw layerError(
+        node,
+        'needs Gaussian inputs: a dense, conv or attention layer must come between it and the layer before it',
+      );
+    }
+    return { ...input, shape: node.output, gaussian: false, offDiagonalZero: false };
+  },
+  demand: (_node, wanted) => ({ cov: larger('diagonal', wanted.cov), joint: wanted.joint }),
+  side(core, node, side, context) {
+    return activateSide(core, dualOf(node.layer), side, context);
+  },
+  joint: (core, _node, joint, one, two, block) => activateJoint(core, joint, one, two, block, IDENTITY),
+};
+
+export function activateSide(
+  core: Core,
+  dual: Dual,
+  side: Side,
+  { dtype, tolerance, wanted }: Parameters<typeof activationRule.side>[3],
+): { side: Side; note: ActivationNote } {
+  const tables = dualTables(core, dual, variances(core, side), dtype, tolerance);
+  const note: ActivationNote = { ...tables, ld: side.ld, release: () => tables.tables.release() };
+  const { cov } = side;
+  if (!cov || wanted.cov === 'none') {
+    cov?.data.release();
+    return { side: { ...side, cov: null }, note };
+  }
+  if (cov.full && wanted.cov === 'full') {
+    return { side: { ...side, cov: { full: true, data: mapCovariance(core, dual, side, tolerance, tables) } }, note };
+  }
+  cov.data.release();
+  const data = new Planes(core, 'f64', tables.kappa.length);
+  core.heap.write(data.ticket, tables.kappa);
+  return { side: { ...side, cov: { full: false, data } }, note };
+}
+
+/** Within one batch: every entry has the variances of its own column on both sides; equal positions are exact. */
+function mapCovariance(
+  core: Core,
+  dual: Dual,
+  side: Side,
+  tolerance: number,
+  exact: DualTables,
+): Planes<'f64'> {
+  const own = dualTables(core, dual, variances(core, side), 'f64', tolerance);
+  const data = side.cov!.data.own(core);
+  const pairs = positionPairs({ spatial: side.spatial, full: true });
+  core.heap.scope((scope) => {
+    const tables = own.tables.ptr as Ptr<'f64'>;
+    core.kernels.dualMap_f64(
+      own.kind,
+      scope.put(parameterBlock(own)).ptr,
+      pairs.length / 2,
+      1,
+      side.ld,
+      scope.put(pairs).ptr,
+      tables,
+      own.stride,
+      side.ld,
+      tables,
+      own.stride,
+      side.ld,
+      own.count,
+      1,
+      data.ptr,
+      scope.zeros('f64', side.ld).ptr,
+      0,
+      scope.alloc('u8', 16 * own.count).ptr,
+    );
+  });
+  for (let plane = 0; plane < pairs.length / 2; plane++) {
+    const p = pairs[2 * plane]!;
+    if (p === pairs[2 * plane + 1]) {
+      core.heap.write(data.ticket, exact.kappa.subarray(p * side.ld, (p + 1) * side.ld), plane * side.ld);
+    }
+  }
+  own.tables.release();
+  return data;
+}
+
+/** The joint rule with the affine layer that follows. */
+export function activateJoint(
+  core: Core,
+  joint: Joint,
+  one: ActivationNote,
+  two: ActivationNote,
+  block: Block,
+  affine: Affine,
+): Joint {
+  const k = joint.k.own(core);
+  const t = joint.t && joint.t.own(core);
+  const { dtype } = k.ticket;
+  const bytes = dtype === 'f32' ? 4 : 8;
+  const pairs = positionPairs(joint.layout);
+  // Series: the shorter of the two, what is left of the longer is multiplied by nothing.
+  const params = one.kind === 11 ? [Math.min(one.params[0]!, two.params[0]!)] : one.params;
+  core.heap.scope((scope) => {
+    const index = scope.put(pairs).ptr;
+    const tangent = t ? t.ptr : scope.zeros(dtype, joint.ld).ptr;
+    const fused = t ? affine : { ...affine, gamma: 0, delta: 0 };
+    const finish = block.same ? keepIdentical(core, joint, k, t, one, block, affine) : null;
+    const map = core.kernels[
+      dtype === 'f32' ? 'dualMap_f32' : 'dualMap_f64'
+    ] as typeof core.kernels.dualMap_f64;
+    map(
+      one.kind,
+      scope.put(parameterBlock({ params }, fused)).ptr,
+      planeCount(joint.layout),
+      joint.rows,
+      joint.ld,
+      index,
+      (one.tables.ptr + block.row * bytes) as Ptr<'f64'>,
+      one.stride,
+      one.ld,
+      (two.tables.ptr + block.column * bytes) as Ptr<'f64'>,
+      two.stride,
+      two.ld,
+      Math.min(one.count, two.count),
+      0,
+      k.ptr as Ptr<'f64'>,
+      tangent as Ptr<'f64'>,
+      t ? joint.ld : 0,
+      scope.alloc('u8', 16 * Math.max(one.count, two.count)).ptr,
+    );
+    finish?.();
+  });
+  return { ...joint, k, t };
+}
+
+/** Computes the entries of identical variables exactly; the returned function puts them in after the map. */
+function keepIdentical(
+  core: Core,
+  joint: Joint,
+  k: Planes,
+  t: Planes | null,
+  note: ActivationNote,
+  block: Block,
+  { alpha, beta, gamma, delta }: Affine,
+): () => void {
+  const pairs = positionPairs(joint.layout);
+  const shift = block.row - block.column;
+  const positions: number[] = [];
+  for (let q = 0; q < pairs.length; q += 2) if (pairs[q] === pairs[q + 1]) positions.push(pairs[q]!);
+  const count = positions.length * joint.rows;
+  const same = core.kernels[
+    k.ticket.dtype === 'f32' ? 'planeSame_f32' : 'planeSame_f64'
+  ] as typeof core.kernels.planeSame_f64;
+  const copy = (put: number, planes: Planes, values: Float64Array<ArrayBuffer>): Float64Array =>
+    core.heap.scope((scope) => {
+      const saved = scope.put(values);
+      const index = scope.put(pairs).ptr;
+      same(put, pairs.length / 2, joint.rows, joint.ld, shift, index, planes.ptr as Ptr<'f64'>, saved.ptr);
+      return core.heap.read(saved);
+    });
+  const before = t && copy(0, t, new Float64Array(count));
+  const values = new Float64Array(count);
+  const slopes = new Float64Array(count);
+  for (const [q, p] of positions.entries()) {
+    for (let i = 0; i < joint.rows; i++) {
+      const [at, from] = [q * joint.rows + i, p * note.ld + block.row + i];
+      const kappa = note.kappa[from]!;
+      values[at] = alpha * kappa + beta;
+      if (before) slopes[at] = alpha * note.slope[from]! * before[at]! + gamma * kappa + delta;
+    }
+  }
+  return () => {
+    copy(1, k, values);
+    if (t) copy(1, t, slopes);
+  };
+}

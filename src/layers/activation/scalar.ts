@@ -1,0 +1,23 @@
+// Activations without a closed dual as functions of one number, with the places where quadrature must not look across.
+import type { ActivationLayer } from '../vocabulary.js';
+import { seriesRule } from './series.js';
+
+/** A function of one variable with its derivative. */
+export interface ScalarFunction {
+  readonly value: (x: number) => number;
+  readonly slope: (x: number) => number;
+  /** Where it or a derivative of it jumps. */
+  readonly kinks: readonly number[];
+}
+
+const KINKS: Readonly<Record<string, readonly number[]>> = { elu: [0], selu: [0], softsign: [0] };
+
+/** The function of a layer of the vocabulary. */
+export function scalarFunction(layer: ActivationLayer): ScalarFunction {
+  const rule = seriesRule(layer);
+  return {
+    value: (x) => rule(Float64Array.of(x))[0]!,
+    slope: (x) => rule(Float64Array.of(x, 1))[1]!,
+    kinks: KINKS[layer.layer] ?? [],
+  };
+}

@@ -1,0 +1,117 @@
+// What the joint rows of an activation read of one side: per-variable tables, and exact values at identical variables.
+import { NumericalError, type Core, type FloatType, type Ptr } from '../../wasm/engine.js';
+import { Planes } from '../kernel/state.js';
+import type { Dual } from './dual.js';
+import { hermiteDual, polynomialDual, type PolynomialDual } from './polynomial.js';
+import { hermiteSeries } from './hermite.js';
+
+export interface DualTables {
+  readonly kind: number;
+  readonly params: readonly number[];
+  /** `count` tables of `stride` entries. */
+  readonly tables: Planes;
+  readonly count: number;
+  readonly stride: number;
+  /** E[phi(u)^2] and E[phi'(u)^2] of every variable. */
+  readonly kappa: Float64Array<ArrayBuffer>;
+  readonly slope: Float64Array<ArrayBuffer>;
+  /** Largest estimated relative error of the joint values; 0 for closed forms. */
+  readonly error: number;
+}
+
+/** The parameter block of a dual followed by K <- alpha K + beta, T <- alpha T + gamma kappa + delta. */
+export function parameterBlock(
+  { params }: Pick<DualTables, 'params'>,
+  { alpha, beta, gamma, delta }: Affine = IDENTITY,
+): Float64Array<ArrayBuffer> {
+  const block = new Float64Array(8);
+  block.set([alpha, beta, gamma === 0 ? 0 : gamma / alpha, delta]);
+  block.set(params, 4);
+  return block;
+}
+
+/** K <- alpha K + beta, T <- alpha T + gamma K + delta: a dense layer. alpha is positive unless gamma is 0. */
+export interface Affine {
+  readonly alpha: number;
+  readonly beta: number;
+  readonly gamma: number;
+  readonly delta: number;
+}
+export const IDENTITY: Affine = { alpha: 1, beta: 0, gamma: 0, delta: 0 };
+
+/** Tables of variables with variances `k`; the length of `k` is a multiple of 4. */
+export function dualTables(
+  core: Core,
+  dual: Dual,
+  k: Float64Array<ArrayBuffer>,
+  dtype: FloatType,
+  tolerance: number,
+): DualTables {
+  if (dual.form === 'closed') return closedTables(core, dual, k, dtype);
+  if (dual.form === 'series') {
+    const { a0, b, terms, kappa, slope, error } = hermiteSeries(dual.fn, k, tolerance);
+    const r = k.map((value) => (value > 0 ? 1 / Math.sqrt(value) : 0));
+    return { ...seriesTables(core, [r, a0, ...b], dtype), params: [terms], kappa, slope, error };
+  }
+  const poly = dual.form === 'hermite' ? hermiteDual(dual.degree) : polynomialDual(dual.coefficients);
+  const rows = Array.from({ length: poly.degree + 1 }, (_, l) => k.map((value) => poly.value(l, value)));
+  const tables = seriesTables(core, [k.map(() => 1), ...rows], dtype);
+  return { ...tables, params: [poly.degree], ...polynomialDiagonal(poly, k), error: 0 };
+}
+
+function closedTables(
+  core: Core,
+  dual: Extract<Dual, { form: 'closed' }>,
+  k: Float64Array<ArrayBuffer>,
+  dtype: FloatType,
+): DualTables {
+  const { kind, params } = dual;
+  if (kind === 7 && params[1]! > 0 && k.some((value) => 1 - 4 * params[1]! * value <= 0)) {
+    throw new NumericalError(
+      `kernel: the second moment of gaussian with b = ${params[1]} diverges at variance ${Math.max(...k)}; 1 - 4 b k must be positive. Use a smaller b or wStd.`,
+    );
+  }
+  const tables = new Planes(core, dtype, 2 * k.length);
+  return core.heap.scope((scope) => {
+    const block = scope.put(parameterBlock({ params })).ptr;
+    const [input, kappa, slope] = [scope.put(k), scope.alloc('f64', k.length), scope.alloc('f64', k.length)];
+    core.kernels.dualDiagonal(kind, k.length, block, input.ptr, kappa.ptr, slope.ptr);
+    const fill = core.kernels[
+      dtype === 'f32' ? 'dualTables_f32' : 'dualTables_f64'
+    ] as typeof core.kernels.dualTables_f64;
+    fill(kind, k.length, block, input.ptr, tables.ptr as Ptr<'f64'>, k.length);
+    const read = { kappa: core.heap.read(kappa), slope: core.heap.read(slope) };
+    return { kind, params, tables, count: 2, stride: k.length, ...read, error: 0 };
+  });
+}
+
+function seriesTables(
+  core: Core,
+  rows: readonly Float64Array[],
+  dtype: FloatType,
+): Pick<DualTables, 'kind' | 'tables' | 'count' | 'stride'> {
+  const stride = rows[0]!.length;
+  const tables = new Planes(core, dtype, rows.length * stride);
+  for (const [j, row] of rows.entries()) core.heap.write(tables.ticket, row, j * stride);
+  return { kind: 11, tables, count: rows.length, stride };
+}
+
+function polynomialDiagonal(
+  poly: PolynomialDual,
+  k: Float64Array,
+): { kappa: Float64Array<ArrayBuffer>; slope: Float64Array<ArrayBuffer> } {
+  const kappa = new Float64Array(k.length);
+  const slope = new Float64Array(k.length);
+  for (let i = 0; i < k.length; i++) {
+    let power = 1;
+    let before = 0;
+    for (let l = 0; l <= poly.degree; l++) {
+      const q = poly.value(l, k[i]!);
+      kappa[i] = kappa[i]! + q * q * power;
+      slope[i] = slope[i]! + l * q * q * before;
+      before = power;
+      power *= k[i]!;
+    }
+  }
+  return { kappa, slope };
+}

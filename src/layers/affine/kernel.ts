@@ -1,0 +1,37 @@
+// Weights: K <- wStd^2 K + bStd^2; in `ntk` parametrisation T <- wStd^2 T + the new K, in `standard`
+// T <- wStd^2 T + N K + [bias], N = fan-in / sIn the base width (Sohl-Dickstein et al. 2020, arXiv:2001.07301).
+import type { Core } from '../../wasm/engine.js';
+import { affineJoint, affineSide } from '../kernel/affine.js';
+import { NO_NOTE, type Rule } from '../kernel/rule.js';
+import type { Shaped } from '../shapes.js';
+import type { Block, Joint } from '../kernel/state.js';
+import type { ConvLayer, DenseLayer } from '../vocabulary.js';
+import type { Affine } from '../activation/tables.js';
+
+/** The affine map of weights with `fanIn` inputs; without its own NTK term where `frozen`. */
+export function weightsAffine(
+  { wStd, bStd, parametrization, s }: DenseLayer | ConvLayer,
+  fanIn: number,
+  frozen: boolean,
+): Affine {
+  const alpha = wStd * wStd;
+  const beta = bStd === null ? 0 : bStd * bStd;
+  if (frozen) return { alpha, beta, gamma: 0, delta: 0 };
+  if (parametrization === 'ntk') return { alpha, beta, gamma: alpha, delta: beta };
+  return { alpha, beta, gamma: fanIn / s[0], delta: bStd === null ? 0 : 1 };
+}
+
+export function denseAffine(node: Shaped<DenseLayer>, frozen: ReadonlySet<string>): Affine {
+  return weightsAffine(node.layer, node.input.at(-1)!, frozen.has(node.path));
+}
+
+export const denseRule: Rule<DenseLayer> = {
+  facts: (node, input) => ({ ...input, shape: node.output, gaussian: true }),
+  demand: (_node, wanted) => wanted,
+  side(core, node, side) {
+    const { alpha, beta } = weightsAffine(node.layer, 1, true);
+    return { side: affineSide(core, side, alpha, beta), note: NO_NOTE };
+  },
+  joint: (core: Core, node, joint: Joint, _one, _two, block: Block) =>
+    affineJoint(core, joint, denseAffine(node, block.frozen)),
+};

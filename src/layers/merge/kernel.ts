@@ -1,0 +1,190 @@
+// Branches that see the same input and are independent given it: sums add kernels, products multiply them
+// (T' = sum_i T_i prod_{j != i} K_j), concatenation averages by width or puts blocks side by side.
+import type { Core, Ptr } from '../../wasm/engine.js';
+import { combine } from '../kernel/operators.js';
+import { layerError } from '../kernel/rule.js';
+import { normaliseAxis, type Shaped } from '../shapes.js';
+import { Planes, positionPairs, type Facts, type Joint, type Layout, type Side } from '../kernel/state.js';
+import type { ConcatLayer, Layer, MergeLayer } from '../vocabulary.js';
+
+export type Merging = Shaped<MergeLayer | ConcatLayer>;
+
+/** Whether a layer brings random weights of its own, after which its output is independent of other branches. */
+export function hasWeights(layer: Layer): boolean {
+  switch (layer.layer) {
+    case 'serial':
+      return layer.layers.some(hasWeights);
+    case 'repeat':
+      return layer.times > 0 && hasWeights(layer.net);
+    case 'sum':
+    case 'product':
+    case 'concat':
+      return layer.branches.every(hasWeights);
+    case 'dense':
+    case 'conv':
+    case 'convTranspose':
+    case 'convLocal':
+    case 'attention':
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** The axis a concat works on, counted in (spatial..., channels). */
+const concatAxis = (node: Merging): number =>
+  node.layer.layer === 'concat' ? normaliseAxis(node.layer.axis, node.output.length + 1) - 1 : -1;
+const byChannels = (node: Merging): boolean => concatAxis(node) === node.output.length - 1;
+
+export function mergeFacts(node: Merging, branches: readonly Facts[]): Facts {
+  const { layer } = node;
+  const gaussian = branches.every((facts) => facts.gaussian);
+  if (branches.length > 1) {
+    const additive = layer.layer === 'sum' || (layer.layer === 'concat' && !byChannels(node));
+    if (additive && !gaussian) {
+      throw layerError(node, 'needs Gaussian branches (means are not tracked): end every branch with dense or conv');
+    }
+    const bare = layer.branches.filter((branch) => !hasWeights(branch));
+    if (layer.layer !== 'concat' && bare.length > 1) {
+      throw layerError(node, 'has several branches without weights of their own, which are not independent');
+    }
+  }
+  const only = branches.length === 1;
+  return {
+    shape: node.output,
+    gaussian: only ? gaussian : layer.layer === 'sum' || (layer.layer === 'concat' && !byChannels(node)),
+    offDiagonalZero: branches.every((facts) => facts.offDiagonalZero),
+  };
+}
+
+/** Old plane (or none) of every plane of a concatenation along a spatial axis, for the branch from `start` on. */
+function blockRows(branch: Layout, axis: number, start: number, total: number): [number, number][][] {
+  const spatial = branch.spatial.map((n, i) => (i === axis ? total : n));
+  const extent = branch.spatial[axis]!;
+  const inside = (p: number, sizes: readonly number[]): number => {
+    let [index, stride, rest] = [0, 1, p];
+    for (let i = sizes.length - 1; i >= 0; i--) {
+      const at = (rest % sizes[i]!) - (i === axis ? start : 0);
+      if (at < 0 || at >= branch.spatial[i]!) return -1;
+      index += at * stride;
+      stride *= branch.spatial[i]!;
+      rest = Math.floor(rest / sizes[i]!);
+    }
+    return index;
+  };
+  const positions = branch.spatial.reduce((size, n) => size * n, 1);
+  const planeOf = new Map<number, number>();
+  const before = positionPairs(branch);
+  for (let i = 0; i < before.length; i += 2) planeOf.set(before[i]! * positions + before[i + 1]!, i / 2);
+  const after = positionPairs({ spatial, full: branch.full });
+  return Array.from({ length: extent && after.length / 2 }, (_, plane) => {
+    const [p, q] = [inside(after[2 * plane]!, spatial), inside(after[2 * plane + 1]!, spatial)];
+    const from = p < 0 || q < 0 ? undefined : planeOf.get(p * positions + q);
+    return from === undefined ? [] : [[from, 1]];
+  });
+}
+
+function addInto<D extends 'f32' | 'f64'>(core: Core, sum: Planes<D>, other: Planes<D>, factor: number): void {
+  const add = core.kernels[
+    sum.ticket.dtype === 'f32' ? 'planeAdd_f32' : 'planeAdd_f64'
+  ] as typeof core.kernels.planeAdd_f64;
+  add(sum.ticket.length, factor, other.ptr as Ptr<'f64'>, sum.ptr as Ptr<'f64'>);
+  other.release();
+}
+
+/** Merges arrays of one kind that are added: sums, means by width, blocks. */
+function addArrays<D extends 'f32' | 'f64'>(
+  core: Core,
+  node: Merging,
+  arrays: readonly Planes<D>[],
+  full: boolean,
+  inner: number,
+): Planes<D> {
+  const axis = concatAxis(node);
+  const widths = node.children.map((child) => child.output[axis] ?? 1);
+  const total = widths.reduce((sum, width) => sum + width, 0);
+  const channels = axis >= 0 && byChannels(node);
+  let start = 0;
+  const parts = arrays.map((array, i) => {
+    if (axis < 0 || channels) return array;
+    const layout = { spatial: node.children[i]!.output.slice(0, -1), full };
+    const rows = blockRows(layout, axis, start, total);
+    start += widths[i]!;
+    return combine(core, array, 1, positionPairs(layout).length / 2, inner, rows);
+  });
+  const sum = new Planes(core, parts[0]!.ticket.dtype, parts[0]!.ticket.length, true);
+  for (const [i, part] of parts.entries()) addInto(core, sum, part, channels ? widths[i]! / total : 1);
+  return sum;
+}
+
+/** Merges arrays by products; `t` alike where there is one. Releases all but what it returns. */
+function multiply(core: Core, ks: readonly Planes[], ts: readonly (Planes | null)[]): [Planes, Planes | null] {
+  const k = ks[0]!.own(core);
+  const t = ts[0]?.own(core) ?? null;
+  const run = core.kernels[
+    k.ticket.dtype === 'f32' ? 'planeProduct_f32' : 'planeProduct_f64'
+  ] as typeof core.kernels.planeProduct_f64;
+  for (let i = 1; i < ks.length; i++) {
+    const [k2, t2] = [ks[i]!, ts[i] ?? null];
+    const zero = 0 as Ptr<'f64'>;
+    const tangent = t && t2 ? [t.ptr, t2.ptr] : [zero, zero];
+    run(k.ticket.length, k.ptr as Ptr<'f64'>, tangent[0] as Ptr<'f64'>, k2.ptr as Ptr<'f64'>, tangent[1] as Ptr<'f64'>);
+    k2.release();
+    t2?.release();
+  }
+  return [k, t];
+}
+
+export function mergeJoints(core: Core, node: Merging, joints: readonly Joint[]): Joint {
+  const first = joints[0]!;
+  const layout = { ...first.layout, spatial: node.output.slice(0, -1) };
+  if (node.layer.layer === 'product') {
+    const [k, t] = multiply(core, joints.map((joint) => joint.k), joints.map((joint) => joint.t));
+    return { ...first, layout, k, t };
+  }
+  const inner = first.rows * first.ld;
+  const add = (arrays: readonly Planes[]): Planes => addArrays(core, node, arrays, first.layout.full, inner);
+  return {
+    ...first,
+    layout,
+    k: add(joints.map((joint) => joint.k)),
+    t: first.t && add(joints.map((joint) => joint.t!)),
+  };
+}
+
+export function mergeSides(core: Core, node: Merging, sides: readonly Side[]): Side {
+  const first = sides[0]!;
+  const spatial = node.output.slice(0, -1);
+  const keep = mergeMasks(node, sides);
+  if (!first.cov) return { ...first, spatial, keep };
+  const arrays = sides.map((side) => side.cov!.data);
+  const data =
+    node.layer.layer === 'product'
+      ? (multiply(core, arrays, [])[0] as Planes<'f64'>)
+      : addArrays(core, node, arrays, first.cov.full, first.ld);
+  return { ...first, spatial, keep, cov: { ...first.cov, data } };
+}
+
+/** A position is visible while any branch sees it; concatenated positions keep their own masks. */
+function mergeMasks(node: Merging, sides: readonly Side[]): Float64Array<ArrayBuffer> | null {
+  if (sides.every((side) => !side.keep)) return null;
+  const positions = (side: Side): number => side.spatial.reduce((size, n) => size * n, 1);
+  const keeps = sides.map((side) => side.keep ?? new Float64Array(positions(side) * side.ld).fill(1));
+  const axis = concatAxis(node);
+  if (axis < 0 || byChannels(node)) {
+    return keeps.reduce((all, keep) => all.map((value, i) => Math.max(value, keep[i]!)));
+  }
+  const { ld } = sides[0]!;
+  const total = node.output[axis]!;
+  const result = new Float64Array(node.output.slice(0, -1).reduce((size, n) => size * n, 1) * ld);
+  let start = 0;
+  for (const [i, side] of sides.entries()) {
+    const rows = blockRows({ spatial: side.spatial, full: false }, axis, start, total);
+    for (const [p, row] of rows.entries()) {
+      if (row[0]) result.set(keeps[i]!.subarray(row[0][0] * ld, (row[0][0] + 1) * ld), p * ld);
+    }
+    start += side.spatial[axis]!;
+  }
+  return result;
+}
+

@@ -1,0 +1,77 @@
+// Layer normalisation: K / sqrt(v1 v2), v = eps + the mean variance over the normalised axes other than channels.
+// The mean is zero in the limit and the derivative through the statistics vanishes, so T scales alike.
+import { scaleJoint, scaleSide, variances } from '../kernel/operators.js';
+import { layerError, type Note, type Rule } from '../kernel/rule.js';
+import { normaliseAxis, type Shaped } from '../shapes.js';
+import { larger, type Side } from '../kernel/state.js';
+import type { LayerNormLayer } from '../vocabulary.js';
+import type { Core } from '../../wasm/engine.js';
+
+interface NormNote extends Note {
+  /** 1/sqrt(v), (positions, ld). */
+  readonly factor: Float64Array;
+  readonly ld: number;
+}
+
+/** The normalised axes, counted with samples as 0. */
+export function normAxes({ layer, input }: Shaped<LayerNormLayer>): Set<number> {
+  return new Set(layer.axis.map((axis) => normaliseAxis(axis, input.length + 1)));
+}
+
+export const normRule: Rule<LayerNormLayer, NormNote> = {
+  facts(node, input) {
+    if (!input.gaussian) throw layerError(node, 'needs Gaussian inputs: put a dense or conv layer before it');
+    if (!normAxes(node).has(node.input.length)) {
+      throw layerError(node, `must normalise the channels too: "axis" must contain ${node.input.length} (or -1)`);
+    }
+    return { ...input, shape: node.output };
+  },
+  demand: (_node, wanted) => ({ cov: larger('diagonal', wanted.cov), joint: wanted.joint }),
+  side(core, node, side) {
+    const factor = inverseRoots(core, node, side);
+    const next = side.cov ? { ...side, cov: { ...side.cov, data: side.cov.data.own(core) } } : side;
+    scaleSide(core, next, factor);
+    return { side: next, note: { factor, ld: side.ld } };
+  },
+  joint(core, _node, joint, one, two, block) {
+    const next = { ...joint, k: joint.k.own(core), t: joint.t && joint.t.own(core) };
+    scaleJoint(core, next, one.factor, one.ld, two.factor, two.ld, [block.row, block.column]);
+    return next;
+  },
+};
+
+/** Averages the variances over groups of equal kept indices, and returns 1/sqrt per (position, sample). */
+function inverseRoots(core: Core, node: Shaped<LayerNormLayer>, side: Side): Float64Array {
+  const axes = normAxes(node);
+  const { spatial, ld, n } = side;
+  const v = variances(core, side);
+  const positions = v.length / ld;
+  const group = (p: number, i: number): number => {
+    let key = 0;
+    let rest = p;
+    for (let axis = spatial.length - 1; axis >= 0; axis--) {
+      const index = rest % spatial[axis]!;
+      rest = Math.floor(rest / spatial[axis]!);
+      if (!axes.has(axis + 1)) key = key * spatial[axis]! + index;
+    }
+    return axes.has(0) ? key : key * n + i;
+  };
+  const sums = new Map<number, [number, number]>();
+  for (let p = 0; p < positions; p++) {
+    for (let i = 0; i < n; i++) {
+      if (side.keep && side.keep[p * ld + i] === 0) continue;
+      const key = group(p, i);
+      const [sum, count] = sums.get(key) ?? [0, 0];
+      sums.set(key, [sum + v[p * ld + i]!, count + 1]);
+    }
+  }
+  const factor = new Float64Array(v.length);
+  for (let p = 0; p < positions; p++) {
+    for (let i = 0; i < n; i++) {
+      const [sum, count] = sums.get(group(p, i)) ?? [0, 1];
+      const mean = node.layer.eps + sum / count;
+      factor[p * ld + i] = mean > 0 ? 1 / Math.sqrt(mean) : 0;
+    }
+  }
+  return factor;
+}

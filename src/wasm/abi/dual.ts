@@ -1,0 +1,46 @@
+import type { Ptr } from '../heap.js';
+
+type Tables<D extends 'f32' | 'f64'> = (
+  kind: number,
+  n: number,
+  params: Ptr<'f64'>,
+  k: Ptr<'f64'>,
+  out: Ptr<D>,
+  stride: number,
+) => void;
+type DualMap<D extends 'f32' | 'f64'> = (
+  kind: number,
+  params: Ptr<'f64'>,
+  planes: number,
+  rows: number,
+  ld: number,
+  index: Ptr<'i32'>,
+  one: Ptr<D>,
+  oneStride: number,
+  oneLd: number,
+  two: Ptr<D>,
+  twoStride: number,
+  twoLd: number,
+  count: number,
+  own: number,
+  k: Ptr<D>,
+  t: Ptr<D>,
+  tRow: number,
+  work: Ptr<'u8'>,
+) => void;
+
+/** Contracts: assembly/dual.ts. */
+export interface DualKernels {
+  dualDiagonal(
+    kind: number,
+    n: number,
+    params: Ptr<'f64'>,
+    k: Ptr<'f64'>,
+    kappa: Ptr<'f64'>,
+    slope: Ptr<'f64'>,
+  ): void;
+  dualTables_f32: Tables<'f32'>;
+  dualTables_f64: Tables<'f64'>;
+  dualMap_f32: DualMap<'f32'>;
+  dualMap_f64: DualMap<'f64'>;
+}

@@ -1,0 +1,95 @@
+import type { Ptr } from '../heap.js';
+
+type Combine<D extends 'f32' | 'f64'> = (
+  outer: number,
+  nin: number,
+  nout: number,
+  inner: number,
+  start: Ptr<'i32'>,
+  col: Ptr<'i32'>,
+  weight: Ptr<'f64'>,
+  x: Ptr<D>,
+  y: Ptr<D>,
+) => void;
+type Mix<D extends 'f32' | 'f64'> = (
+  outer: number,
+  nin: number,
+  nout: number,
+  mid: number,
+  rows: number,
+  ld: number,
+  byRow: number,
+  weights: Ptr<D>,
+  weightsLd: number,
+  x: Ptr<D>,
+  y: Ptr<D>,
+) => void;
+type Scale<D extends 'f32' | 'f64'> = (
+  planes: number,
+  rows: number,
+  ld: number,
+  index: Ptr<'i32'>,
+  one: Ptr<D>,
+  oneLd: number,
+  own: number,
+  two: Ptr<D>,
+  twoLd: number,
+  x: Ptr<D>,
+) => void;
+type Affine<D extends 'f32' | 'f64'> = (
+  n: number,
+  k: Ptr<D>,
+  t: Ptr<D>,
+  a: number,
+  b: number,
+  c: number,
+  g: number,
+  d: number,
+) => void;
+type Add<D extends 'f32' | 'f64'> = (n: number, s: number, x: Ptr<D>, y: Ptr<D>) => void;
+type Product<D extends 'f32' | 'f64'> = (
+  n: number,
+  k: Ptr<D>,
+  t: Ptr<D>,
+  k2: Ptr<D>,
+  t2: Ptr<D>,
+) => void;
+type Same<D extends 'f32' | 'f64'> = (
+  put: number,
+  planes: number,
+  rows: number,
+  ld: number,
+  shift: number,
+  index: Ptr<'i32'>,
+  x: Ptr<D>,
+  saved: Ptr<'f64'>,
+) => void;
+
+/** Contracts: assembly/propagation.ts. */
+export interface PropagationKernels {
+  planeCombine_f32: Combine<'f32'>;
+  planeCombine_f64: Combine<'f64'>;
+  planeMix_f32: Mix<'f32'>;
+  planeMix_f64: Mix<'f64'>;
+  planeScale_f32: Scale<'f32'>;
+  planeScale_f64: Scale<'f64'>;
+  planeAffine_f32: Affine<'f32'>;
+  planeAffine_f64: Affine<'f64'>;
+  planeAdd_f32: Add<'f32'>;
+  planeAdd_f64: Add<'f64'>;
+  planeProduct_f32: Product<'f32'>;
+  planeProduct_f64: Product<'f64'>;
+  planeSame_f32: Same<'f32'>;
+  planeSame_f64: Same<'f64'>;
+  /** 1 when all n entries are finite. */
+  planeFinite_f32(n: number, x: Ptr<'f32'>): number;
+  planeFinite_f64(n: number, x: Ptr<'f64'>): number;
+  copyRows(
+    rows: number,
+    bytes: number,
+    from: number,
+    fromStride: number,
+    to: number,
+    toStride: number,
+  ): void;
+}
