@@ -75,7 +75,11 @@ function forward(node: Shaped, input: Facts, all: AllFacts): Facts {
   let output = input;
   if (rule) output = rule.facts(node, input);
   else if (isSequence(node.layer)) for (const child of node.children) output = forward(child, output, all);
-  else output = mergeFacts(node as Merging, node.children.map((child) => forward(child, input, all)));
+  else
+    output = mergeFacts(
+      node as Merging,
+      node.children.map((child) => forward(child, input, all)),
+    );
   all.set(node, { input, output });
   return output;
 }

@@ -1,1 +1,10 @@
-export {};
+export {
+  kernel,
+  kernelTiles,
+  type KernelName,
+  type KernelOptions,
+  type KernelProgress,
+  type KernelResult,
+  type KernelTile,
+} from './kernel.js';
+export { planKernel, type KernelPlan, type LayerPlan } from './plan.js';

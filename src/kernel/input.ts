@@ -1,7 +1,15 @@
 // From input arrays to states: covariances are products over channels divided by their number.
 import type { Core, Ptr, Ticket } from '../wasm/engine.js';
 import type { Tensor } from '../math/tensor.js';
-import { planeCount, Planes, positionPairs, type Demand, type Joint, type Layout, type Side } from '../layers/kernel/state.js';
+import {
+  planeCount,
+  Planes,
+  positionPairs,
+  type Demand,
+  type Joint,
+  type Layout,
+  type Side,
+} from '../layers/kernel/state.js';
 import { padded } from '../layers/kernel/state.js';
 
 /** One batch, masked entries zeroed, as (positions, samples, channels). */

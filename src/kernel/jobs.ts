@@ -1,3 +1,4 @@
 import type { AnyJob } from '../wasm/engine.js';
+import { tileJob } from './tile.js';
 
-export const kernelJobs: readonly AnyJob[] = [];
+export const kernelJobs: readonly AnyJob[] = [tileJob];

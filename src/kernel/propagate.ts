@@ -95,7 +95,10 @@ export function runJoint(
     for (let i = 0; i < children.length; i++) {
       const affine = tap ? null : fusable(children[i]!, children[i + 1], block);
       if (affine) {
-        const [first, second] = [one.children[i]!.note, two.children[i]!.note] as [ActivationNote, ActivationNote];
+        const [first, second] = [one.children[i]!.note, two.children[i]!.note] as [
+          ActivationNote,
+          ActivationNote,
+        ];
         joint = restrictJoint(core, joint, children[i]!.input);
         joint = activateJoint(core, joint, first, second, block, affine);
         i++;
@@ -117,7 +120,11 @@ export function runJoint(
 }
 
 /** The affine map of a dense layer right after an activation, where both can run as one. */
-function fusable(node: Compiled, next: Compiled | undefined, block: Block): ReturnType<typeof denseAffine> | null {
+function fusable(
+  node: Compiled,
+  next: Compiled | undefined,
+  block: Block,
+): ReturnType<typeof denseAffine> | null {
   if (!next || !isActivation(node.shaped.layer) || next.shaped.layer.layer !== 'dense') return null;
   const affine = denseAffine(next.shaped as Shaped<DenseLayer>, block.frozen);
   return affine.alpha > 0 ? affine : null;

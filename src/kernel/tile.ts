@@ -1,6 +1,16 @@
 // One tile of a kernel matrix: the unit of parallelism. Samples x samples, both sides propagated here.
 import type { Tensor } from '../math/tensor.js';
-import { padded, planeCount, Planes, positionPairs, releaseAll, type Block, type Joint, type Pattern, type Side } from '../layers/kernel/state.js';
+import {
+  padded,
+  planeCount,
+  Planes,
+  positionPairs,
+  releaseAll,
+  type Block,
+  type Joint,
+  type Pattern,
+  type Side,
+} from '../layers/kernel/state.js';
 import type { Layer } from '../layers/vocabulary.js';
 import { defineJob, NumericalError, type Core, type Job, type Ptr } from '../wasm/engine.js';
 import { compileNet, type Compiled } from './compile.js';
@@ -70,7 +80,11 @@ function sideNotes(
   pattern: Pattern | null,
   { dtype, tolerance }: TileParams,
 ): Notes {
-  const { side, notes } = runSide(core, node, inputSide(core, batch, node.input), { pattern, dtype, tolerance });
+  const { side, notes } = runSide(core, node, inputSide(core, batch, node.input), {
+    pattern,
+    dtype,
+    tolerance,
+  });
   (side as Side).cov?.data.release();
   return notes;
 }
@@ -82,7 +96,11 @@ const blockOf = (params: TileParams, row: number): Block => ({
   frozen: new Set(params.frozen),
 });
 
-function putOperands(core: Core, params: TileParams, [first, second]: readonly [Batch, Batch]): [Operands, () => void] {
+function putOperands(
+  core: Core,
+  params: TileParams,
+  [first, second]: readonly [Batch, Batch],
+): [Operands, () => void] {
   const region = core.heap.region();
   const put = ({ data }: Batch): Operands['one'] =>
     region.put(
@@ -183,7 +201,14 @@ function flatTile(
       const columns = same ? row + rows : second.n; // below the diagonal only: the caller mirrors
       const width = padded(columns);
       const k = new Planes(core, dtype, rows * width);
-      core.kernels.copyRows(rows, width * bytes, gram.ptr + row * ld * bytes, ld * bytes, k.ptr, width * bytes);
+      core.kernels.copyRows(
+        rows,
+        width * bytes,
+        gram.ptr + row * ld * bytes,
+        ld * bytes,
+        k.ptr,
+        width * bytes,
+      );
       const t = ntk ? new Planes(core, dtype, rows * width, true) : null;
       const layout = { spatial: [], full: false };
       const joint = runJoint(core, node, { rows, ld: width, layout, k, t }, one, two, blockOf(params, row));

@@ -1,7 +1,15 @@
 // Activations: K <- kappa(K), T <- kappa'(K) T entry by entry; the dense layer that follows is fused in.
 import type { Core, Ptr } from '../../wasm/engine.js';
 import { layerError, type Note, type Rule } from '../kernel/rule.js';
-import { larger, Planes, planeCount, positionPairs, type Block, type Joint, type Side } from '../kernel/state.js';
+import {
+  larger,
+  Planes,
+  planeCount,
+  positionPairs,
+  type Block,
+  type Joint,
+  type Side,
+} from '../kernel/state.js';
 import type { ActivationLayer } from '../vocabulary.js';
 import { variances } from '../kernel/operators.js';
 import { dualOf, type Dual } from './dual.js';
@@ -42,7 +50,10 @@ export function activateSide(
     return { side: { ...side, cov: null }, note };
   }
   if (cov.full && wanted.cov === 'full') {
-    return { side: { ...side, cov: { full: true, data: mapCovariance(core, dual, side, tolerance, tables) } }, note };
+    return {
+      side: { ...side, cov: { full: true, data: mapCovariance(core, dual, side, tolerance, tables) } },
+      note,
+    };
   }
   cov.data.release();
   const data = new Planes(core, 'f64', tables.kappa.length);

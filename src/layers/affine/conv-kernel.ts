@@ -4,7 +4,13 @@
 import { affineJoint, affineSide } from '../kernel/affine.js';
 import { weightsAffine } from './kernel.js';
 import { convAxes, convTaps, transposedTaps, type TransposedAxis } from '../geometry.js';
-import { applyToJoint, applyToSide, spreadDiagonal, spreadJoint, type AxisOperator } from '../kernel/operators.js';
+import {
+  applyToJoint,
+  applyToSide,
+  spreadDiagonal,
+  spreadJoint,
+  type AxisOperator,
+} from '../kernel/operators.js';
 import { NO_NOTE, type Note, type Rule } from '../kernel/rule.js';
 import type { Shaped } from '../shapes.js';
 import type { Side } from '../kernel/state.js';
@@ -37,7 +43,13 @@ function convMask(node: Shaped<ConvLayer>, side: Side): Side['keep'] {
         return axis.circular ? ((raw % axis.n) + axis.n) % axis.n : raw;
       }),
     );
-    return pickPositions(side.keep, side.ld, input, centres.map((list) => list.map((p) => [p])), 'all');
+    return pickPositions(
+      side.keep,
+      side.ld,
+      input,
+      centres.map((list) => list.map((p) => [p])),
+      'all',
+    );
   }
   const axes = convAxes(node.layer, input) as TransposedAxis[];
   return pickPositions(
@@ -72,7 +84,8 @@ export function pickPositions(
     }
     const n = spatial[axis]!;
     for (const [b, list] of sources[axis]!.entries()) {
-      for (const a of list) if (a >= 0 && a < n) visit(axis + 1, to * sources[axis]!.length + b, from * n + a);
+      for (const a of list)
+        if (a >= 0 && a < n) visit(axis + 1, to * sources[axis]!.length + b, from * n + a);
     }
   };
   visit(0, 0, 0);
@@ -102,7 +115,11 @@ export const convRule: Rule<ConvLayer, Note> = {
   },
   joint(core, node, joint, _one, _two, block, wanted) {
     const affine = weightsAffine(node.layer, fanIn(node), block.frozen.has(node.path));
-    const next = affineJoint(core, applyToJoint(core, joint, operators(node), node.output.slice(0, -1)), affine);
+    const next = affineJoint(
+      core,
+      applyToJoint(core, joint, operators(node), node.output.slice(0, -1)),
+      affine,
+    );
     return node.layer.layer === 'convLocal' && wanted.joint === 'full' ? spreadJoint(core, next) : next;
   },
 };

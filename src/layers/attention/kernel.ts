@@ -99,7 +99,10 @@ export const attentionRule: Rule<AttentionLayer, AttentionNote> = {
   facts(node, input) {
     const { layer } = node;
     if (!layer.linearScaling && layer.mechanism !== 'identity') {
-      throw layerError(node, `has no infinite limit for mechanism "${layer.mechanism}" without linearScaling; use "identity"`);
+      throw layerError(
+        node,
+        `has no infinite limit for mechanism "${layer.mechanism}" without linearScaling; use "identity"`,
+      );
     }
     if (node.input.length < 2) throw layerError(node, 'needs spatial axes: its tokens are the positions');
     if (layer.positional === 'sum' && ![null, node.input.at(-1)].includes(layer.positionalChannels)) {
@@ -117,10 +120,14 @@ export const attentionRule: Rule<AttentionLayer, AttentionNote> = {
       data.release();
       return { side: { ...side, cov: null }, note: { matrices } };
     }
-    const positioned = (x: Planes<'f64'>): Planes<'f64'> => embedded(core, x, side.spatial, side.ld, constants(node));
+    const positioned = (x: Planes<'f64'>): Planes<'f64'> =>
+      embedded(core, x, side.spatial, side.ld, constants(node));
     if (matrices) {
       data = mixSide(core, side, node.layer.valuePositional ? positioned(data) : data, matrices);
-      return { side: affineSide(core, { ...side, cov: { full: true, data } }, out, bias), note: { matrices } };
+      return {
+        side: affineSide(core, { ...side, cov: { full: true, data } }, out, bias),
+        note: { matrices },
+      };
     }
     const values = node.layer.valuePositional ? null : core.heap.read(data.ticket);
     data = positioned(data).own(core);
@@ -146,7 +153,12 @@ export const attentionRule: Rule<AttentionLayer, AttentionNote> = {
     const value = (x: Planes): Planes =>
       mixJoint(core, node.layer.valuePositional ? positioned(x) : x, joint, first, second, block);
     const mixed = { ...joint, k: value(joint.k), t: joint.t && value(joint.t) };
-    return affineJoint(core, mixed, { alpha: c.out, beta: c.bias, gamma: own * 2 * c.out, delta: own * c.bias });
+    return affineJoint(core, mixed, {
+      alpha: c.out,
+      beta: c.bias,
+      gamma: own * 2 * c.out,
+      delta: own * c.bias,
+    });
   },
 };
 
@@ -190,6 +202,9 @@ function identityScaled(
     );
     core.heap.write(t.ticket, result);
   }
-  core.heap.write(k.ticket, kq.map((value, i) => s2 * d[i % inner]! * value + bias));
+  core.heap.write(
+    k.ticket,
+    kq.map((value, i) => s2 * d[i % inner]! * value + bias),
+  );
   return { ...joint, k, t };
 }

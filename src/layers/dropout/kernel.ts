@@ -20,7 +20,11 @@ export const dropoutRule: Rule<DropoutLayer> = {
     for (let plane = 0; plane < pairs.length / 2; plane++) {
       if (pairs[2 * plane] !== pairs[2 * plane + 1]) continue;
       const values = core.heap.read(data.ticket, plane * side.ld, side.ld);
-      core.heap.write(data.ticket, values.map((value) => value / layer.keep), plane * side.ld);
+      core.heap.write(
+        data.ticket,
+        values.map((value) => value / layer.keep),
+        plane * side.ld,
+      );
     }
     return { side: next, note: NO_NOTE };
   },

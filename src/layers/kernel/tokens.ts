@@ -52,7 +52,12 @@ function mix<D extends 'f32' | 'f64'>(
     dtype === 'f32' ? 'planeMix_f32' : 'planeMix_f64'
   ] as typeof core.kernels.planeMix_f64;
   const bytes = dtype === 'f32' ? 4 : 8;
-  const step = (from: Planes<D>, outer: number, mid: number, { matrices, byRow, offset }: Mixture): Planes<D> => {
+  const step = (
+    from: Planes<D>,
+    outer: number,
+    mid: number,
+    { matrices, byRow, offset }: Mixture,
+  ): Planes<D> => {
     const to = new Planes(core, dtype, from.ticket.length);
     core.heap.scope((scope) => {
       const g: Ticket = scope.put(dtype === 'f32' ? Float32Array.from(matrices.g) : matrices.g);

@@ -42,7 +42,10 @@ export function mergeFacts(node: Merging, branches: readonly Facts[]): Facts {
   if (branches.length > 1) {
     const additive = layer.layer === 'sum' || (layer.layer === 'concat' && !byChannels(node));
     if (additive && !gaussian) {
-      throw layerError(node, 'needs Gaussian branches (means are not tracked): end every branch with dense or conv');
+      throw layerError(
+        node,
+        'needs Gaussian branches (means are not tracked): end every branch with dense or conv',
+      );
     }
     const bare = layer.branches.filter((branch) => !hasWeights(branch));
     if (layer.layer !== 'concat' && bare.length > 1) {
@@ -84,7 +87,12 @@ function blockRows(branch: Layout, axis: number, start: number, total: number): 
   });
 }
 
-function addInto<D extends 'f32' | 'f64'>(core: Core, sum: Planes<D>, other: Planes<D>, factor: number): void {
+function addInto<D extends 'f32' | 'f64'>(
+  core: Core,
+  sum: Planes<D>,
+  other: Planes<D>,
+  factor: number,
+): void {
   const add = core.kernels[
     sum.ticket.dtype === 'f32' ? 'planeAdd_f32' : 'planeAdd_f64'
   ] as typeof core.kernels.planeAdd_f64;
@@ -118,7 +126,11 @@ function addArrays<D extends 'f32' | 'f64'>(
 }
 
 /** Merges arrays by products; `t` alike where there is one. Releases all but what it returns. */
-function multiply(core: Core, ks: readonly Planes[], ts: readonly (Planes | null)[]): [Planes, Planes | null] {
+function multiply(
+  core: Core,
+  ks: readonly Planes[],
+  ts: readonly (Planes | null)[],
+): [Planes, Planes | null] {
   const k = ks[0]!.own(core);
   const t = ts[0]?.own(core) ?? null;
   const run = core.kernels[
@@ -128,7 +140,13 @@ function multiply(core: Core, ks: readonly Planes[], ts: readonly (Planes | null
     const [k2, t2] = [ks[i]!, ts[i] ?? null];
     const zero = 0 as Ptr<'f64'>;
     const tangent = t && t2 ? [t.ptr, t2.ptr] : [zero, zero];
-    run(k.ticket.length, k.ptr as Ptr<'f64'>, tangent[0] as Ptr<'f64'>, k2.ptr as Ptr<'f64'>, tangent[1] as Ptr<'f64'>);
+    run(
+      k.ticket.length,
+      k.ptr as Ptr<'f64'>,
+      tangent[0] as Ptr<'f64'>,
+      k2.ptr as Ptr<'f64'>,
+      tangent[1] as Ptr<'f64'>,
+    );
     k2.release();
     t2?.release();
   }
@@ -139,7 +157,11 @@ export function mergeJoints(core: Core, node: Merging, joints: readonly Joint[])
   const first = joints[0]!;
   const layout = { ...first.layout, spatial: node.output.slice(0, -1) };
   if (node.layer.layer === 'product') {
-    const [k, t] = multiply(core, joints.map((joint) => joint.k), joints.map((joint) => joint.t));
+    const [k, t] = multiply(
+      core,
+      joints.map((joint) => joint.k),
+      joints.map((joint) => joint.t),
+    );
     return { ...first, layout, k, t };
   }
   const inner = first.rows * first.ld;
@@ -187,4 +209,3 @@ function mergeMasks(node: Merging, sides: readonly Side[]): Float64Array<ArrayBu
   }
   return result;
 }
-

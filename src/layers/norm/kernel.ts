@@ -22,7 +22,10 @@ export const normRule: Rule<LayerNormLayer, NormNote> = {
   facts(node, input) {
     if (!input.gaussian) throw layerError(node, 'needs Gaussian inputs: put a dense or conv layer before it');
     if (!normAxes(node).has(node.input.length)) {
-      throw layerError(node, `must normalise the channels too: "axis" must contain ${node.input.length} (or -1)`);
+      throw layerError(
+        node,
+        `must normalise the channels too: "axis" must contain ${node.input.length} (or -1)`,
+      );
     }
     return { ...input, shape: node.output };
   },

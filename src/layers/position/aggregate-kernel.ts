@@ -13,7 +13,9 @@ interface AggregateNote extends Note {
 function matricesOf(node: Shaped<AggregateLayer>, pattern: Pattern, side: Side): TokenMatrices {
   const { spatial, n, ld } = side;
   const rank = node.input.length + 1;
-  const axes = new Set((node.layer.axis ?? spatial.map((_, i) => i + 1)).map((axis) => normaliseAxis(axis, rank) - 1));
+  const axes = new Set(
+    (node.layer.axis ?? spatial.map((_, i) => i + 1)).map((axis) => normaliseAxis(axis, rank) - 1),
+  );
   const mixed = spatial.reduce((size, extent, axis) => (axes.has(axis) ? size * extent : size), 1);
   const expected = n * mixed * mixed;
   if (pattern.shape[0] !== n || pattern.data.length !== expected) {
@@ -42,7 +44,8 @@ function matricesOf(node: Shaped<AggregateLayer>, pattern: Pattern, side: Side):
     for (let from = 0; from < tokens; from++) {
       const [i, fixed] = split(from);
       if (fixed !== fixedTo) continue;
-      for (let s = 0; s < n; s++) g[(to * tokens + from) * ld + s] = pattern.data[(s * mixed + i) * mixed + j]!;
+      for (let s = 0; s < n; s++)
+        g[(to * tokens + from) * ld + s] = pattern.data[(s * mixed + i) * mixed + j]!;
     }
   }
   return { g, tokens, ld };
@@ -59,7 +62,8 @@ export const aggregateRule: Rule<AggregateLayer, AggregateNote> = {
   },
   joint(core, node, joint, one, two, block) {
     if (!one.matrices && !two.matrices) return joint;
-    if (!one.matrices || !two.matrices) throw layerError(node, 'needs a pattern for both batches or for none');
+    if (!one.matrices || !two.matrices)
+      throw layerError(node, 'needs a pattern for both batches or for none');
     const [first, second] = [one.matrices, two.matrices];
     return {
       ...joint,

@@ -2,7 +2,14 @@
 // Flatten keeps equal positions only: K' = mean over p of K[p, p].
 import { pickPositions } from '../affine/conv-kernel.js';
 import { poolAxes, windowTaps } from '../geometry.js';
-import { applyToJoint, applyToSide, collapse, scaleJoint, scaleSide, type AxisOperator } from '../kernel/operators.js';
+import {
+  applyToJoint,
+  applyToSide,
+  collapse,
+  scaleJoint,
+  scaleSide,
+  type AxisOperator,
+} from '../kernel/operators.js';
 import { NO_NOTE, type Note, type Rule } from '../kernel/rule.js';
 import type { Shaped } from '../shapes.js';
 import type { Demand, Facts, Joint, Side } from '../kernel/state.js';
@@ -124,7 +131,11 @@ export function collapseJoint(core: Core, joint: Joint, weight: (p: number, q: n
 }
 
 export const flattenRule: Rule<PlainLayer> = {
-  facts: (node, input) => ({ shape: node.output, gaussian: input.shape.length === 1 && input.gaussian, offDiagonalZero: false }),
+  facts: (node, input) => ({
+    shape: node.output,
+    gaussian: input.shape.length === 1 && input.gaussian,
+    offDiagonalZero: false,
+  }),
   demand: (_node, wanted) => ({ cov: wanted.cov === 'none' ? 'none' : 'diagonal', joint: 'diagonal' }),
   side(core, node, side) {
     const keep = anyVisible(side);

@@ -72,7 +72,15 @@ export const indexRule: Rule<IndexLayer> = {
   facts: (node, input) => ({ ...input, shape: node.output }),
   demand: (_node, wanted) => wanted,
   side(core, node, side) {
-    const keep = side.keep && pickPositions(side.keep, side.ld, side.spatial, kept(node).map((l) => l.map((p) => [p])), 'all');
+    const keep =
+      side.keep &&
+      pickPositions(
+        side.keep,
+        side.ld,
+        side.spatial,
+        kept(node).map((l) => l.map((p) => [p])),
+        'all',
+      );
     const spatial = node.output.slice(0, -1);
     let { cov } = side;
     if (cov) {

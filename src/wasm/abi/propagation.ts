@@ -47,13 +47,7 @@ type Affine<D extends 'f32' | 'f64'> = (
   d: number,
 ) => void;
 type Add<D extends 'f32' | 'f64'> = (n: number, s: number, x: Ptr<D>, y: Ptr<D>) => void;
-type Product<D extends 'f32' | 'f64'> = (
-  n: number,
-  k: Ptr<D>,
-  t: Ptr<D>,
-  k2: Ptr<D>,
-  t2: Ptr<D>,
-) => void;
+type Product<D extends 'f32' | 'f64'> = (n: number, k: Ptr<D>, t: Ptr<D>, k2: Ptr<D>, t2: Ptr<D>) => void;
 type Same<D extends 'f32' | 'f64'> = (
   put: number,
   planes: number,
@@ -84,12 +78,5 @@ export interface PropagationKernels {
   /** 1 when all n entries are finite. */
   planeFinite_f32(n: number, x: Ptr<'f32'>): number;
   planeFinite_f64(n: number, x: Ptr<'f64'>): number;
-  copyRows(
-    rows: number,
-    bytes: number,
-    from: number,
-    fromStride: number,
-    to: number,
-    toStride: number,
-  ): void;
+  copyRows(rows: number, bytes: number, from: number, fromStride: number, to: number, toStride: number): void;
 }

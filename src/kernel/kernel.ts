@@ -1,0 +1,341 @@
+// The public entry: kernels of nets between data sets, by tiles.
+import { asTensor, type Tensor, type TensorLike } from '../math/tensor.js';
+import type { Pattern } from '../layers/kernel/state.js';
+import type { Layer } from '../layers/vocabulary.js';
+import { parseNet, type NetDocument } from '../net/document.js';
+import type { Engine, RunOptions } from '../wasm/engine.js';
+import { compileNet } from './compile.js';
+import { tileGrid, tileSide, type TilePlace } from './plan.js';
+import { mirror, tileJob, transposedPlanes, wantedOutput, type TileParams, type TileResult } from './tile.js';
+
+export type KernelName = 'nngp' | 'ntk';
+
+/** Progress of a long call. */
+export interface KernelProgress {
+  /** Kernel entries done and in total. */
+  readonly done: number;
+  readonly total: number;
+  readonly entriesPerSecond: number;
+  readonly secondsLeft: number;
+}
+
+export interface KernelOptions {
+  /** Which kernels; default both. Without `ntk` the work is about half. */
+  readonly get?: readonly KernelName[] | KernelName;
+  /** Default: `f32` for Float32Array inputs, else `f64`. */
+  readonly dtype?: 'f32' | 'f64';
+  /** Entries of the inputs equal to it are masked (variable-length inputs); may be NaN. */
+  readonly maskConstant?: number;
+  /** Patterns of `aggregate` layers, (n, V, V): entry [n, i, j] weighs the edge i to j. */
+  readonly pattern1?: TensorLike | null;
+  readonly pattern2?: TensorLike | null;
+  /** Return same-position entries only, for nets that end with spatial axes. */
+  readonly diagonalSpatial?: boolean;
+  /** Paths (`layers.0`) of layers with weights that are not trained: their own NTK term is dropped. */
+  readonly frozen?: readonly string[];
+  /** Relative error asked of activations without a closed form; default 1e-12 (f64) or 1e-7 (f32). */
+  readonly tolerance?: number;
+  /** Samples per side of a tile; default from the engine's memory budget. Does not change results. */
+  readonly tile?: number;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: KernelProgress) => void;
+}
+
+/** Kernels of one output channel, (n1, n2) or, with spatial axes, (n1, n2, X, X', Y, Y'). */
+export interface KernelResult {
+  readonly nngp: Tensor;
+  /** Absent unless asked for. */
+  readonly ntk: Tensor;
+}
+
+/** A tile of a kernel matrix: rows and columns [start, end) of the whole. */
+export interface KernelTile extends KernelResult {
+  readonly rows: readonly [number, number];
+  readonly columns: readonly [number, number];
+}
+
+interface Call {
+  readonly net: Layer;
+  readonly x1: Tensor;
+  readonly x2: Tensor | null;
+  readonly params: Omit<TileParams, 'x1' | 'x2' | 'pattern1' | 'pattern2'>;
+  readonly pattern1: Pattern | null;
+  readonly pattern2: Pattern | null;
+  readonly places: readonly TilePlace[];
+  /** Output positions, zipped; empty for a matrix. */
+  readonly positions: readonly number[];
+  readonly swap: Int32Array | null;
+  readonly entries: number;
+}
+
+/**
+ * NNGP and NTK of `net` (builder result or plain JSON) between all samples of x1 and x2; `x2 = null` means x1 **as the same
+ * samples** (identical variables are treated as such). Inputs are (n, ...spatial, channels).
+ * Throws RangeError where a layer has no infinite limit (named by its path), NumericalError on overflow.
+ */
+export async function kernel(
+  engine: Engine,
+  net: NetDocument,
+  x1: TensorLike,
+  x2: TensorLike | null = null,
+  options: KernelOptions = {},
+): Promise<KernelResult> {
+  const call = prepare(engine, net, x1, x2, options);
+  const shape = outputShape(call, call.x1.shape[0]!, (call.x2 ?? call.x1).shape[0]!);
+  const result = new Map<KernelName, Tensor>();
+  const onTile = (place: TilePlace, tile: TileResult): void => {
+    for (const name of ['nngp', 'ntk'] as const) {
+      const values = tile[name];
+      if (!values) continue;
+      if (call.places.length === 1) result.set(name, { data: values, shape });
+      else {
+        let whole = result.get(name);
+        if (!whole) {
+          const size = shape.reduce((product, n) => product * n, 1);
+          const data = values instanceof Float32Array ? new Float32Array(size) : new Float64Array(size);
+          result.set(name, (whole = { data, shape }));
+        }
+        place2d(whole, place, values, call);
+      }
+    }
+  };
+  await runTiles(engine, call, options, onTile);
+  return pick(result, options, shape, call);
+}
+
+/** The tiles of a kernel matrix as they are done; with x2 = null only those on and below the diagonal. */
+export async function* kernelTiles(
+  engine: Engine,
+  net: NetDocument,
+  x1: TensorLike,
+  x2: TensorLike | null = null,
+  options: KernelOptions = {},
+): AsyncGenerator<KernelTile> {
+  const call = prepare(engine, net, x1, x2, options);
+  const report = reporter(call, options);
+  const batch = Math.max(1, engine.workers);
+  for (let i = 0; i < call.places.length; i += batch) {
+    const places = call.places.slice(i, i + batch);
+    const run: RunOptions = { signal: options.signal };
+    const tiles = await engine.map(
+      tileJob,
+      places.map((place) => tileParams(call, place)),
+      run,
+    );
+    for (const [j, tile] of tiles.entries()) {
+      const place = places[j]!;
+      complete(place, tile, call);
+      report(place);
+      const shape = outputShape(call, place.rows[1] - place.rows[0], place.columns[1] - place.columns[0]);
+      const map = new Map<KernelName, Tensor>([['nngp', { data: tile.nngp, shape }]]);
+      if (tile.ntk) map.set('ntk', { data: tile.ntk, shape });
+      yield { rows: place.rows, columns: place.columns, ...pick(map, options, shape, call) };
+    }
+  }
+}
+
+function pick(
+  found: ReadonlyMap<KernelName, Tensor>,
+  { get = ['nngp', 'ntk'] }: KernelOptions,
+  shape: readonly number[],
+  { params }: Call,
+): KernelResult {
+  const names = typeof get === 'string' ? [get] : get;
+  const none = (): Tensor => ({
+    data: params.dtype === 'f32' ? new Float32Array(0) : new Float64Array(0),
+    shape,
+  });
+  return Object.fromEntries(
+    names.map((name) => [name, found.get(name) ?? none()]),
+  ) as unknown as KernelResult;
+}
+
+async function runTiles(
+  engine: Engine,
+  call: Call,
+  options: KernelOptions,
+  onTile: (place: TilePlace, tile: TileResult) => void,
+): Promise<void> {
+  const report = reporter(call, options);
+  // A window of tiles at a time: results are placed as they come and inputs are cut only when needed.
+  const window = Math.max(1, engine.workers) * 4;
+  for (let i = 0; i < call.places.length; i += window) {
+    const places = call.places.slice(i, i + window);
+    const tiles = await engine.map(
+      tileJob,
+      places.map((place) => tileParams(call, place)),
+      {
+        signal: options.signal,
+      },
+    );
+    for (const [j, tile] of tiles.entries()) {
+      complete(places[j]!, tile, call);
+      onTile(places[j]!, tile);
+      report(places[j]!);
+    }
+  }
+}
+
+/** Tiles on the diagonal come with their lower triangle only. */
+function complete({ rows, columns }: TilePlace, tile: TileResult, call: Call): void {
+  if (call.x2 || rows[0] !== columns[0]) return;
+  mirror(tile.nngp, rows[1] - rows[0], call.swap);
+  if (tile.ntk) mirror(tile.ntk, rows[1] - rows[0], call.swap);
+}
+
+/** Writes a tile into the whole, and its mirror image where the matrix is symmetric. */
+function place2d(
+  { data, shape }: Tensor,
+  { rows, columns }: TilePlace,
+  tile: TileResult['nngp'],
+  call: Call,
+): void {
+  const [n2, size] = [shape[1]!, call.entries];
+  const [height, width] = [rows[1] - rows[0], columns[1] - columns[0]];
+  for (let i = 0; i < height; i++) {
+    const to = ((rows[0] + i) * n2 + columns[0]) * size;
+    data.set(tile.subarray(i * width * size, (i + 1) * width * size), to);
+  }
+  if (call.x2 || rows[0] === columns[0]) return;
+  const swap = call.swap;
+  for (let j = 0; j < width; j++) {
+    const to = ((columns[0] + j) * n2 + rows[0]) * size;
+    for (let i = 0; i < height; i++) {
+      const from = (i * width + j) * size;
+      if (!swap) data[to + i] = tile[from]!;
+      else for (let e = 0; e < size; e++) data[to + i * size + e] = tile[from + swap[e]!]!;
+    }
+  }
+}
+
+function reporter(call: Call, { onProgress }: KernelOptions): (place: TilePlace) => void {
+  if (!onProgress) return () => {};
+  const start = performance.now();
+  const area = ({ rows, columns }: TilePlace): number =>
+    (rows[1] - rows[0]) * (columns[1] - columns[0]) * (!call.x2 && rows[0] === columns[0] ? 0.5 : 1);
+  const total = call.places.reduce((sum, place) => sum + area(place), 0);
+  let done = 0;
+  return (place) => {
+    done += area(place);
+    const entriesPerSecond = done / Math.max(1e-3, (performance.now() - start) / 1000);
+    onProgress({ done, total, entriesPerSecond, secondsLeft: (total - done) / entriesPerSecond });
+  };
+}
+
+function outputShape({ positions }: Call, n1: number, n2: number): number[] {
+  return [n1, n2, ...positions];
+}
+
+/** Samples [start, end) of a tensor. */
+function cut({ data, shape }: Tensor, [start, end]: readonly [number, number]): Tensor {
+  const size = shape.slice(1).reduce((product, n) => product * n, 1);
+  if (start === 0 && end === shape[0]) return { data, shape };
+  return { data: data.slice(start * size, end * size), shape: [end - start, ...shape.slice(1)] };
+}
+
+function tileParams(call: Call, { rows, columns }: TilePlace): TileParams {
+  const same = !call.x2 && rows[0] === columns[0];
+  const slice = (pattern: Pattern | null, range: readonly [number, number]): Pattern | null =>
+    pattern && (cut(pattern, range) as Pattern);
+  return {
+    ...call.params,
+    x1: cut(call.x1, rows),
+    x2: same ? null : cut(call.x2 ?? call.x1, columns),
+    pattern1: slice(call.pattern1, rows),
+    pattern2: same ? null : slice(call.x2 ? call.pattern2 : call.pattern1, columns),
+  };
+}
+
+function prepare(
+  engine: Engine,
+  document: NetDocument,
+  first: TensorLike,
+  second: TensorLike | null,
+  options: KernelOptions,
+): Call {
+  const net = parseNet(document);
+  const maskConstant = options.maskConstant ?? null;
+  const x1 = checkInput(first, 'x1', maskConstant);
+  const x2 = second === null ? null : checkInput(second, 'x2', maskConstant);
+  if (x2 && x1.shape.slice(1).join() !== x2.shape.slice(1).join()) {
+    throw new RangeError(
+      `kernel: samples of x1 and x2 must have one shape, got [${x1.shape.join(', ')}] and [${x2.shape.join(', ')}].`,
+    );
+  }
+  const names = checkNames(options.get);
+  const dtype = options.dtype ?? (x1.data instanceof Float32Array ? 'f32' : 'f64');
+  if (dtype !== 'f32' && dtype !== 'f64')
+    throw new RangeError(`kernel: dtype must be 'f32' or 'f64', got ${String(dtype)}.`);
+  const diagonalSpatial = options.diagonalSpatial ?? false;
+  const compiled = compileNet(net, x1.shape.slice(1), wantedOutput(diagonalSpatial));
+  const spatial = compiled.facts.shape.slice(0, -1);
+  const positions = diagonalSpatial ? spatial : spatial.flatMap((n) => [n, n]);
+  const [n1, n2] = [x1.shape[0]!, (x2 ?? x1).shape[0]!];
+  const side = tileSide(compiled, [n1, n2], {
+    dtype,
+    memoryBytes: engine.memoryBytes,
+    wish: options.tile ?? null,
+  });
+  const pattern = (value: TensorLike | null | undefined, name: string): Pattern | null => {
+    if (value === null || value === undefined) return null;
+    const { data, shape } = asTensor(value, `kernel: ${name}`);
+    return { data: Float64Array.from(data), shape };
+  };
+  return {
+    net,
+    x1,
+    x2,
+    params: {
+      net,
+      ntk: names.includes('ntk'),
+      dtype,
+      diagonalSpatial,
+      maskConstant,
+      frozen: options.frozen ?? [],
+      tolerance: options.tolerance ?? (dtype === 'f32' ? 1e-8 : 1e-13),
+    },
+    pattern1: pattern(options.pattern1, 'pattern1'),
+    pattern2: pattern(options.pattern2, 'pattern2'),
+    places: tileGrid(n1, n2, side, x2 === null),
+    positions,
+    swap: transposedPlanes(spatial, !diagonalSpatial),
+    entries: positions.reduce((product, n) => product * n, 1),
+  };
+}
+
+function checkNames(get: KernelOptions['get'] = ['nngp', 'ntk']): readonly KernelName[] {
+  const names = typeof get === 'string' ? [get] : get;
+  if (
+    names.length === 0 ||
+    new Set(names).size !== names.length ||
+    names.some((name) => !['nngp', 'ntk'].includes(name))
+  ) {
+    throw new RangeError(
+      `kernel: get must name 'nngp', 'ntk' or both, once each, got ${JSON.stringify(get)}.`,
+    );
+  }
+  return names;
+}
+
+function checkInput(value: TensorLike, name: string, maskConstant: number | null): Tensor {
+  const x = asTensor(value, `kernel: ${name}`);
+  if (x.shape.length < 2) {
+    throw new RangeError(
+      `kernel: ${name} must have samples and channels at least, (n, ...spatial, channels), got shape [${x.shape.join(', ')}]. Give one sample as (1, d).`,
+    );
+  }
+  if (x.shape.includes(0))
+    throw new RangeError(`kernel: ${name} is empty, got shape [${x.shape.join(', ')}].`);
+  for (let i = 0; i < x.data.length; i++) {
+    const v = x.data[i]!;
+    if (
+      v - v !== 0 &&
+      !(maskConstant !== null && (v === maskConstant || (v !== v && maskConstant !== maskConstant)))
+    ) {
+      throw new RangeError(
+        `kernel: ${name} has the entry ${v} at flat index ${i}. Remove it, or mask it with maskConstant.`,
+      );
+    }
+  }
+  return x;
+}
