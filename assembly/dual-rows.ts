@@ -3,7 +3,7 @@
 //   K <- alpha kappa + beta,   T <- alpha kappa' T + g alpha kappa + d.
 // Every angle comes from one polynomial P: acos(c) = sqrt(1-c) P(sqrt(1+c)) on c in [0, 1] (nearest singularity at
 // -sqrt 2, so degree 10 reaches f64) and asin(c) = c P(v)/v, v = sqrt(1 + cos). Two square roots replace atan2.
-import { exp_v, expm1_v } from './dual-exp';
+import { exp_v, expm1_v } from './elementary';
 import { madd, nmadd } from './simd';
 
 const ACOS_F64: usize = memory.data<f64>([
