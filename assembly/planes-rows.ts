@@ -13,7 +13,7 @@ import { madd, nmadd } from './simd';
 @inline function x1<T>(p: usize, V: bool): v128 { return V ? v128.load(p, 16) : v128.load_splat<T>(p, sizeof<T>()); }
 
 // @ts-ignore: decorator
-@inline function horner<T>(cp: usize, v: v128, c0: v128, c1: v128, c2: v128, c3: v128, c4: v128, c5: v128, c6: v128, c7: v128, c8: v128, c9: v128, c10: v128): v128 {
+@inline function horner<T>(v: v128, c0: v128, c1: v128, c2: v128, c3: v128, c4: v128, c5: v128, c6: v128, c7: v128, c8: v128, c9: v128, c10: v128): v128 {
   let p = c4;
   if (sizeof<T>() == 8) p = madd<T>(madd<T>(madd<T>(madd<T>(madd<T>(madd<T>(c10, v, c9), v, c8), v, c7), v, c6), v, c5), v, c4);
   return madd<T>(madd<T>(madd<T>(madd<T>(p, v, c3), v, c2), v, c1), v, c0);
@@ -39,6 +39,7 @@ export function box33<T>(r: usize, rs: usize, b: usize, m: i32): void {
 
 /** Box sums of one row of any filter kh x kw and column stride tw; vb: room for the vertical sums. */
 export function boxAny<T>(r: usize, rs: usize, b: usize, m: i32, kh: i32, kw: i32, tw: i32, vb: usize): void {
+  if (kh == 3 && kw == 3 && tw == 1) { box33<T>(r, rs, b, m); return; }  // a second call keeps box33 a function: inlined, its registers spill
   const step = <usize>tw * 32, end = b + <usize>m * 32;
   if (kh == 1 && kw == 1) {
     for (; b < end; b += 32, r += step) { v128.store(b, v128.load(r)); v128.store(b, v128.load(r, 16), 16); }
@@ -58,38 +59,97 @@ export function boxAny<T>(r: usize, rs: usize, b: usize, m: i32, kh: i32, kw: i3
   }
 }
 
-// a min(x,0) + b max(x,0) with A = (a^2+b^2)/2, B = (a-b)^2/(2 pi): kappa' = A - B theta, kappa = B sin(theta) sqrt(q q') + kappa' k.
-// Tables {r, s} = {sqrt(w/q), sqrt(B q)}; c = S r r'. SIGNED: S may be negative (theta of -c is pi - theta). GENERAL: biases, gammas.
-// GAIN: a factor g g' (a layerNorm, a mask) before the activation, gx = 0 for none. V: vectors on the X side too (self pairs).
+// Pass 1 of an activation leaves {S, Q, u, v} of every column in a row buffer, 64 bytes each; pass 2 makes {K, M} of it.
+//
+// relu: a min(x,0) + b max(x,0) with A = (a^2+b^2)/2, B = (a-b)^2/(2 pi): kappa' = A - B theta, kappa = B sin(theta) sqrt(q q') + kappa' k.
+// Tables {r, s} = {sqrt(w/q), sqrt(B q)}; c = S r r', u = sqrt(1-c), v = sqrt(1+c): theta = u P(v), sin(theta) = u v.
+// erf: a erf(b x) + c. Tables {rho} = {sqrt(2w) b / sqrt(1 + 2 b^2 q)}, c = S rho rho', kappa = (2a^2/pi) asin(c) + c0^2,
+// kappa' w = (2a^2/pi) rho rho' / sqrt(1-c^2). The row buffer holds {c, scaled Q, cos = sqrt(1-c^2), v = sqrt(1+cos)}: asin(c) = c P(v)/v.
+//
+// SIGNED: S may be negative (theta of -c is pi - theta). GENERAL: biases, gammas. GAIN: a factor g g' (a layerNorm, a mask) in front,
+// gx = 0 for none. V: vectors on the X side too (self pairs). ERF: the tables and the row buffer of an erf.
+
 // @ts-ignore: decorator
-@inline function reluRow<T>(b: usize, d: usize, px: usize, py: usize, gx: usize, gy: usize, m: i32, cp: usize, r0: usize, SIGNED: bool, GENERAL: bool, GAIN: bool, V: bool): void {
-  const ONE = v128.load(cp, 0), SIGN = v128.load(cp, 64);
-  const H = SIGNED ? v128.load(cp, 48) : v128.load(cp, 16), MID = v128.load(cp, 32);
-  const C0 = v128.load(cp, 256), C1 = v128.load(cp, 272), C2 = v128.load(cp, 288), C3 = v128.load(cp, 304), C4 = v128.load(cp, 320);
-  const C5 = sizeof<T>() == 8 ? v128.load(cp, 336) : C0, C6 = sizeof<T>() == 8 ? v128.load(cp, 352) : C0, C7 = sizeof<T>() == 8 ? v128.load(cp, 368) : C0;
-  const C8 = sizeof<T>() == 8 ? v128.load(cp, 384) : C0, C9 = sizeof<T>() == 8 ? v128.load(cp, 400) : C0, C10 = sizeof<T>() == 8 ? v128.load(cp, 416) : C0;
-  const step: usize = V ? 32 : 2 * sizeof<T>(), gstep: usize = V ? 16 : sizeof<T>();
-  const end = r0 + <usize>m * 64;
-  let r = r0, qx = px, qy = py;
-  do {
-    let S = v128.load(b), Q = v128.load(b, 16);
-    if (GENERAL) { Q = v128.add<T>(madd<T>(S, v128.load(cp, 128), Q), v128.load(cp, 96)); S = v128.add<T>(S, v128.load(cp, 80)); }
-    if (GAIN) if (!V || gx != 0) {
-      const g = v128.mul<T>(x0<T>(gx, V), v128.load(gy));
-      S = v128.mul<T>(S, g); Q = v128.mul<T>(Q, g);
-      gx += gstep; gy += 16;
-    }
-    let c = v128.mul<T>(S, v128.mul<T>(x0<T>(qx, V), v128.load(qy)));
-    if (SIGNED) c = v128.andnot(c, SIGN);
+@inline function prepare<T>(r: usize, S: v128, Q: v128, px: usize, py: usize, gx: usize, gy: usize, cp: usize, ONE: v128, SIGNED: bool, GENERAL: bool, GAIN: bool, V: bool, ERF: bool): void {
+  if (GENERAL) { Q = v128.add<T>(madd<T>(S, v128.load(cp, 128), Q), v128.load(cp, 96)); S = v128.add<T>(S, v128.load(cp, 80)); }
+  if (GAIN) {
+    const g = v128.mul<T>(x0<T>(gx, V), v128.load(gy));
+    S = v128.mul<T>(S, g); Q = v128.mul<T>(Q, g);
+  }
+  const rr = v128.mul<T>(x0<T>(px, V), v128.load(py));
+  let c = v128.mul<T>(S, rr);
+  if (ERF) {
+    const w = v128.sqrt<T>(nmadd<T>(c, c, ONE));
+    v128.store(r, c, 0); v128.store(r, v128.mul<T>(Q, v128.mul<T>(rr, v128.load(cp, 176))), 16);
+    v128.store(r, w, 32); v128.store(r, v128.sqrt<T>(v128.add<T>(ONE, w)), 48);
+  } else {
+    if (SIGNED) c = v128.andnot(c, v128.load(cp, 64));
     c = v128.pmin<T>(c, ONE);
     v128.store(r, S, 0); v128.store(r, Q, 16);
     v128.store(r, v128.sqrt<T>(v128.sub<T>(ONE, c)), 32); v128.store(r, v128.sqrt<T>(v128.add<T>(ONE, c)), 48);
-    b += 32; r += 64; qx += step; qy += 32;
-  } while (r < end);
-  r = r0;
+  }
+}
+
+/** Pass 1 from a row b of box sums. */
+// @ts-ignore: decorator
+@inline function passRow<T>(b: usize, px: usize, py: usize, gx: usize, gy: usize, m: i32, cp: usize, r: usize, GAIN: bool, V: bool, ERF: bool): void {
+  const ONE = v128.load(cp, 0), yw: usize = ERF ? 16 : 32;
+  const xw: usize = V ? yw : (ERF ? 1 : 2) * sizeof<T>(), gw: usize = V ? 16 : sizeof<T>();
+  for (const end = r + <usize>m * 64; r < end; r += 64) {
+    prepare<T>(r, v128.load(b), v128.load(b, 16), px, py, gx, gy, cp, ONE, true, true, GAIN, V, ERF);
+    b += 32; px += xw; py += yw;
+    if (GAIN) { gx += gw; gy += 16; }
+  }
+}
+
+/**
+ * Pass 1 of two rows of a 3x3 convolution with stride 1, which share the sums of their two common input rows. src: element (-1, -1) of
+ * the first window; r0, r1: the two row buffers; xs, ys, gs, hs: bytes from one row of the tables and gains to the next.
+ */
+// @ts-ignore: decorator
+@inline function pass33<T>(src: usize, rs: usize, px: usize, py: usize, gx: usize, gy: usize, xs: usize, ys: usize, gs: usize, hs: usize, m: i32, cp: usize, r0: usize, r1: usize, SIGNED: bool, GENERAL: bool, GAIN: bool, ERF: bool): void {
+  const ONE = v128.load(cp, 0), yw: usize = ERF ? 16 : 32, xw: usize = (ERF ? 1 : 2) * sizeof<T>();
+  let a0 = src, a1 = a0 + rs, a2 = a1 + rs, a3 = a2 + rs;
+  const kam = v128.add<T>(v128.load(a1), v128.load(a2)), tam = v128.add<T>(v128.load(a1, 16), v128.load(a2, 16));
+  const kbm = v128.add<T>(v128.load(a1, 32), v128.load(a2, 32)), tbm = v128.add<T>(v128.load(a1, 48), v128.load(a2, 48));
+  let k0 = v128.add<T>(v128.load(a0), kam), t0 = v128.add<T>(v128.load(a0, 16), tam);
+  let k1 = v128.add<T>(v128.load(a0, 32), kbm), t1 = v128.add<T>(v128.load(a0, 48), tbm);
+  let g0 = v128.add<T>(kam, v128.load(a3)), f0 = v128.add<T>(tam, v128.load(a3, 16));
+  let g1 = v128.add<T>(kbm, v128.load(a3, 32)), f1 = v128.add<T>(tbm, v128.load(a3, 48));
+  const end = r0 + <usize>m * 64;
+  do {
+    const kcm = v128.add<T>(v128.load(a1, 64), v128.load(a2, 64)), tcm = v128.add<T>(v128.load(a1, 80), v128.load(a2, 80));
+    const k2 = v128.add<T>(v128.load(a0, 64), kcm), t2 = v128.add<T>(v128.load(a0, 80), tcm);
+    const S = v128.add<T>(v128.add<T>(k0, k1), k2), Q = v128.add<T>(v128.add<T>(t0, t1), t2);
+    k0 = k1; k1 = k2; t0 = t1; t1 = t2;
+    prepare<T>(r0, S, Q, px, py, gx, gy, cp, ONE, SIGNED, GENERAL, GAIN, false, ERF);
+    const g2 = v128.add<T>(kcm, v128.load(a3, 64)), f2 = v128.add<T>(tcm, v128.load(a3, 80));
+    const S2 = v128.add<T>(v128.add<T>(g0, g1), g2), Q2 = v128.add<T>(v128.add<T>(f0, f1), f2);
+    g0 = g1; g1 = g2; f0 = f1; f1 = f2;
+    prepare<T>(r1, S2, Q2, px + xs, py + ys, gx + gs, gy + hs, cp, ONE, SIGNED, GENERAL, GAIN, false, ERF);
+    a0 += 32; a1 += 32; a2 += 32; a3 += 32;
+    r0 += 64; r1 += 64; px += xw; py += yw;
+    if (GAIN) { gx += sizeof<T>(); gy += 16; }
+  } while (r0 < end);
+}
+
+export function pair33<T>(src: usize, rs: usize, px: usize, py: usize, xs: usize, ys: usize, m: i32, cp: usize, r0: usize, r1: usize): void { pass33<T>(src, rs, px, py, 0, 0, xs, ys, 0, 0, m, cp, r0, r1, false, false, false, false); }
+export function pairSigned33<T>(src: usize, rs: usize, px: usize, py: usize, xs: usize, ys: usize, m: i32, cp: usize, r0: usize, r1: usize): void { pass33<T>(src, rs, px, py, 0, 0, xs, ys, 0, 0, m, cp, r0, r1, true, false, false, false); }
+export function pairGeneral33<T>(src: usize, rs: usize, px: usize, py: usize, xs: usize, ys: usize, m: i32, cp: usize, r0: usize, r1: usize): void { pass33<T>(src, rs, px, py, 0, 0, xs, ys, 0, 0, m, cp, r0, r1, true, true, false, false); }
+export function pairGain33<T>(src: usize, rs: usize, px: usize, py: usize, gx: usize, gy: usize, xs: usize, ys: usize, gs: usize, hs: usize, m: i32, cp: usize, r0: usize, r1: usize): void { pass33<T>(src, rs, px, py, gx, gy, xs, ys, gs, hs, m, cp, r0, r1, true, true, true, false); }
+export function pairErf33<T>(src: usize, rs: usize, px: usize, py: usize, xs: usize, ys: usize, m: i32, cp: usize, r0: usize, r1: usize): void { pass33<T>(src, rs, px, py, 0, 0, xs, ys, 0, 0, m, cp, r0, r1, true, true, false, true); }
+
+/** Pass 2 of a relu: K and M = kappa' Q + gamma K of m columns of the row buffer r. py: tables of the first column. */
+// @ts-ignore: decorator
+@inline function reluPass<T>(r: usize, d: usize, px: usize, py: usize, m: i32, cp: usize, SIGNED: bool, GENERAL: bool, V: bool): void {
+  const SIGN = v128.load(cp, 64), H = SIGNED ? v128.load(cp, 48) : v128.load(cp, 16), MID = v128.load(cp, 32);
+  const C0 = v128.load(cp, 256), C1 = v128.load(cp, 272), C2 = v128.load(cp, 288), C3 = v128.load(cp, 304), C4 = v128.load(cp, 320);
+  const C5 = sizeof<T>() == 8 ? v128.load(cp, 336) : C0, C6 = sizeof<T>() == 8 ? v128.load(cp, 352) : C0, C7 = sizeof<T>() == 8 ? v128.load(cp, 368) : C0;
+  const C8 = sizeof<T>() == 8 ? v128.load(cp, 384) : C0, C9 = sizeof<T>() == 8 ? v128.load(cp, 400) : C0, C10 = sizeof<T>() == 8 ? v128.load(cp, 416) : C0;
+  const step: usize = V ? 32 : 2 * sizeof<T>(), end = r + <usize>m * 64;
   do {
     const u = v128.load(r, 32), v = v128.load(r, 48), S = v128.load(r, 0);
-    const h = nmadd<T>(u, horner<T>(cp, v, C0, C1, C2, C3, C4, C5, C6, C7, C8, C9, C10), H);
+    const h = nmadd<T>(u, horner<T>(v, C0, C1, C2, C3, C4, C5, C6, C7, C8, C9, C10), H);
     const k = SIGNED ? v128.add<T>(MID, v128.xor(v128.and(S, SIGN), h)) : h;
     const K = madd<T>(k, S, v128.mul<T>(v128.mul<T>(x1<T>(px, V), v128.load(py, 16)), v128.mul<T>(u, v)));
     v128.store(d, K);
@@ -97,52 +157,45 @@ export function boxAny<T>(r: usize, rs: usize, b: usize, m: i32, kh: i32, kw: i3
     r += 64; d += 32; px += step; py += 32;
   } while (r < end);
 }
+/** K >= 0 and gamma = 1: what follows the first activation of most nets. */
+export function reluPlain<T>(r: usize, d: usize, px: usize, py: usize, m: i32, cp: usize): void { reluPass<T>(r, d, px, py, m, cp, false, false, false); }
+export function reluGeneral<T>(r: usize, d: usize, px: usize, py: usize, m: i32, cp: usize): void { reluPass<T>(r, d, px, py, m, cp, true, true, false); }
 
-/** K >= 0, no bias, gamma = 1: what follows the first activation of most nets. */
-export function reluPlain<T>(b: usize, d: usize, px: usize, py: usize, m: i32, cp: usize, r: usize): void { reluRow<T>(b, d, px, py, 0, 0, m, cp, r, false, false, false, false); }
-export function reluSigned<T>(b: usize, d: usize, px: usize, py: usize, m: i32, cp: usize, r: usize): void { reluRow<T>(b, d, px, py, 0, 0, m, cp, r, true, false, false, false); }
-export function reluGeneral<T>(b: usize, d: usize, px: usize, py: usize, m: i32, cp: usize, r: usize): void { reluRow<T>(b, d, px, py, 0, 0, m, cp, r, true, true, false, false); }
-export function reluGain<T>(b: usize, d: usize, px: usize, py: usize, gx: usize, gy: usize, m: i32, cp: usize, r: usize): void { reluRow<T>(b, d, px, py, gx, gy, m, cp, r, true, true, true, false); }
-export function reluSelf<T>(b: usize, d: usize, px: usize, py: usize, gx: usize, gy: usize, m: i32, cp: usize, r: usize): void { reluRow<T>(b, d, px, py, gx, gy, m, cp, r, true, true, true, true); }
-
-// a erf(b x) + c: tables {rho} = {sqrt(2w) b / sqrt(1 + 2 b^2 q)}, c = S rho rho', kappa = (2a^2/pi) asin(c) + c^2,
-// kappa' w = (2a^2/pi) rho rho' / sqrt(1-c^2). asin(c) = c P(v)/v with v = sqrt(1 + sqrt(1-c^2)); one division serves both.
-// @ts-ignore: decorator
-@inline function erfRows<T>(b: usize, d: usize, px: usize, py: usize, gx: usize, gy: usize, m: i32, cp: usize, r0: usize, GAIN: bool, V: bool): void {
+/** Pass 2 of an erf; one division serves asin and kappa'. */
+export function erfPass<T>(r: usize, d: usize, m: i32, cp: usize): void {
   const ONE = v128.load(cp, 0);
   const C0 = v128.load(cp, 256), C1 = v128.load(cp, 272), C2 = v128.load(cp, 288), C3 = v128.load(cp, 304), C4 = v128.load(cp, 320), C5 = v128.load(cp, 336);
   const C6 = sizeof<T>() == 8 ? v128.load(cp, 352) : C0, C7 = sizeof<T>() == 8 ? v128.load(cp, 368) : C0;
   const C8 = sizeof<T>() == 8 ? v128.load(cp, 384) : C0, C9 = sizeof<T>() == 8 ? v128.load(cp, 400) : C0, C10 = sizeof<T>() == 8 ? v128.load(cp, 416) : C0;
-  const step: usize = V ? 16 : sizeof<T>(), gstep: usize = V ? 16 : sizeof<T>();
-  const end = r0 + <usize>m * 64;
-  let r = r0;
-  do {
-    const rr = v128.mul<T>(x0<T>(px, V), v128.load(py));
-    const K = v128.load(b);
-    let S = v128.add<T>(K, v128.load(cp, 80)), Q = v128.add<T>(madd<T>(K, v128.load(cp, 128), v128.load(b, 16)), v128.load(cp, 96));
-    if (GAIN) if (!V || gx != 0) {
-      const g = v128.mul<T>(x0<T>(gx, V), v128.load(gy));
-      S = v128.mul<T>(S, g); Q = v128.mul<T>(Q, g);
-      gx += gstep; gy += 16;
-    }
-    const c = v128.mul<T>(S, rr), w = v128.sqrt<T>(nmadd<T>(c, c, ONE));
-    v128.store(r, c, 0); v128.store(r, v128.mul<T>(Q, v128.mul<T>(rr, v128.load(cp, 176))), 16);
-    v128.store(r, w, 32); v128.store(r, v128.sqrt<T>(v128.add<T>(ONE, w)), 48);
-    b += 32; r += 64; px += step; py += 16;
-  } while (r < end);
-  r = r0;
+  const end = r + <usize>m * 64;
   do {
     const w = v128.load(r, 32), v = v128.load(r, 48), inverse = v128.div<T>(ONE, v128.mul<T>(w, v));
-    const P = sizeof<T>() == 4 ? madd<T>(madd<T>(madd<T>(madd<T>(madd<T>(C5, v, C4), v, C3), v, C2), v, C1), v, C0) : horner<T>(cp, v, C0, C1, C2, C3, C4, C5, C6, C7, C8, C9, C10);
+    const P = sizeof<T>() == 4 ? madd<T>(madd<T>(madd<T>(madd<T>(madd<T>(C5, v, C4), v, C3), v, C2), v, C1), v, C0) : horner<T>(v, C0, C1, C2, C3, C4, C5, C6, C7, C8, C9, C10);
     const K = madd<T>(v128.mul<T>(v128.load(r, 0), P), v128.mul<T>(w, inverse), v128.load(cp, 192));
     v128.store(d, K);
     v128.store(d, madd<T>(v128.load(r, 16), v128.mul<T>(v, inverse), v128.mul<T>(K, v128.load(cp, 112))), 16);
     r += 64; d += 32;
   } while (r < end);
 }
-export function erfPlain<T>(b: usize, d: usize, px: usize, py: usize, m: i32, cp: usize, r: usize): void { erfRows<T>(b, d, px, py, 0, 0, m, cp, r, false, false); }
-export function erfGain<T>(b: usize, d: usize, px: usize, py: usize, gx: usize, gy: usize, m: i32, cp: usize, r: usize): void { erfRows<T>(b, d, px, py, gx, gy, m, cp, r, true, false); }
-export function erfSelf<T>(b: usize, d: usize, px: usize, py: usize, gx: usize, gy: usize, m: i32, cp: usize, r: usize): void { erfRows<T>(b, d, px, py, gx, gy, m, cp, r, true, true); }
+
+/** Both passes over a row b of box sums; gx = 0: no gains. self: vectors on the X side. */
+export function reluRow<T>(b: usize, d: usize, px: usize, py: usize, gx: usize, gy: usize, m: i32, cp: usize, r: usize, self: bool): void {
+  if (self) {
+    if (gx) passRow<T>(b, px, py, gx, gy, m, cp, r, true, true, false); else passRow<T>(b, px, py, 0, 0, m, cp, r, false, true, false);
+    reluPass<T>(r, d, px, py, m, cp, true, true, true);
+  } else {
+    if (gx) passRow<T>(b, px, py, gx, gy, m, cp, r, true, false, false); else passRow<T>(b, px, py, 0, 0, m, cp, r, false, false, false);
+    reluGeneral<T>(r, d, px, py, m, cp);
+  }
+}
+export function erfRow<T>(b: usize, d: usize, px: usize, py: usize, gx: usize, gy: usize, m: i32, cp: usize, r: usize, self: bool): void {
+  if (self) {
+    if (gx) passRow<T>(b, px, py, gx, gy, m, cp, r, true, true, true); else passRow<T>(b, px, py, 0, 0, m, cp, r, false, true, true);
+  } else {
+    if (gx) passRow<T>(b, px, py, gx, gy, m, cp, r, true, false, true); else passRow<T>(b, px, py, 0, 0, m, cp, r, false, false, true);
+  }
+  erfPass<T>(r, d, m, cp);
+}
 
 // d (+)= (w K + b^2, w (M + delta K) + bT), times g g'. xs: bytes from one X value to the next (a vector on self pairs).
 // @ts-ignore: decorator
@@ -198,7 +251,7 @@ export function reluDiagonal<T>(b: usize, d: usize, py: usize, gy: usize, comput
   }
 }
 
-/** Self pairs at offset 0: the table {rho} of an erf and the gains; erfSelf follows. Constants 13: sqrt(2w) b, 14: 2 b^2. */
+/** Self pairs at offset 0: the table {rho} of an erf and the gains; erfRow follows. Constants 13: sqrt(2w) b, 14: 2 b^2. */
 export function erfTables<T>(b: usize, py: usize, gy: usize, compute: bool, m: i32, cp: usize): void {
   const ONE = v128.load(cp, 0), w = v128.load(cp, 144);
   for (const end = b + <usize>m * 32; b < end; b += 32, py += 16) {

@@ -13,8 +13,8 @@
 //   13 finisher, 14 gains (record index, -1 none), 15 gains are computed here, 16.. as the op says. Slots are arena offsets of element (0,0).
 // record (one image): T values; Y interleaves the records of one image per lane.
 import {
-  affineAdd, affineGains, affineSet, box33, boxAny, erfGain, erfPlain, erfSelf, erfTables,
-  reluDiagonal, reluGain, reluGeneral, reluPlain, reluSelf, reluSigned,
+  affineAdd, affineGains, affineSet, box33, boxAny, erfPass, erfRow, erfTables, pair33, pairErf33, pairGain33, pairGeneral33,
+  pairSigned33, reluDiagonal, reluGeneral, reluPlain, reluRow,
 } from './planes-rows';
 import { mixPlane } from './planes-mix';
 
@@ -158,18 +158,32 @@ function multiply<T>(src: usize, dst: usize, srs: usize, drs: usize, n: i32, m: 
 /** One row: `count` elements of the producer's row b, finished into d. Table and gain pointers are at the first element. */
 // @ts-ignore: decorator
 @inline function finish<T>(fin: i32, b: usize, d: usize, px: usize, py: usize, gx: usize, gy: usize, compute: bool, self: bool, diagonal: bool, count: i32, cp: usize, r: usize): void {
-  if (self) {
-    if (fin <= 3) { if (diagonal) reluDiagonal<T>(b, d, py, gy, compute, count, cp); else reluSelf<T>(b, d, px, py, gx, gy, count, cp, r); return; }
-    if (fin == 4) { if (diagonal) erfTables<T>(b, py, gy, compute, count, cp); erfSelf<T>(b, d, px, py, gx, gy, count, cp, r); return; }
-    if (diagonal && compute && gy != 0) affineGains<T>(b, gy, count, cp);
+  if (fin <= 3) {
+    if (diagonal) reluDiagonal<T>(b, d, py, gy, compute, count, cp); else reluRow<T>(b, d, px, py, gx, gy, count, cp, r, self);
+  } else if (fin == 4) {
+    if (diagonal) erfTables<T>(b, py, gy, compute, count, cp);
+    erfRow<T>(b, d, px, py, gx, gy, count, cp, r, self);
   } else {
-    if (fin == 0) { reluPlain<T>(b, d, px, py, count, cp, r); return; }
-    if (fin == 1) { reluSigned<T>(b, d, px, py, count, cp, r); return; }
-    if (fin == 2) { reluGeneral<T>(b, d, px, py, count, cp, r); return; }
-    if (fin == 3) { reluGain<T>(b, d, px, py, gx, gy, count, cp, r); return; }
-    if (fin == 4) { if (gx) erfGain<T>(b, d, px, py, gx, gy, count, cp, r); else erfPlain<T>(b, d, px, py, count, cp, r); return; }
+    if (diagonal && compute && gy != 0) affineGains<T>(b, gy, count, cp);
+    if (fin == 6) affineAdd<T>(b, d, gx, gy, count, cp, self); else affineSet<T>(b, d, gx, gy, count, cp, self);
   }
-  if (fin == 6) affineAdd<T>(b, d, gx, gy, count, cp, self); else affineSet<T>(b, d, gx, gy, count, cp, self);
+}
+
+/** All rows of a 3x3 convolution of stride 1 and its activation, two at a time. */
+function rows33<T>(fin: i32, src: usize, rs: usize, dst: usize, drs: usize, px: usize, py: usize, gx: usize, gy: usize, W: i32, n: i32, m: i32, cp: usize, r0: usize, r1: usize): void {
+  const width: usize = fin == 4 ? 1 : 2, line = <usize>W, xl = line * width * sizeof<T>(), yl = line * width * 16, gl = line * sizeof<T>(), hl = line * 16;
+  for (let i = 0; i < n; i += 2) {
+    const two = i + 1 < n, xs = two ? xl : 0, ys = two ? yl : 0;  // the row below an odd last row is not finished; its tables may not exist
+    if (fin == 0) pair33<T>(src, rs, px, py, xs, ys, m, cp, r0, r1);
+    else if (fin == 1) pairSigned33<T>(src, rs, px, py, xs, ys, m, cp, r0, r1);
+    else if (fin == 2) pairGeneral33<T>(src, rs, px, py, xs, ys, m, cp, r0, r1);
+    else if (fin == 3) pairGain33<T>(src, rs, px, py, gx, gy, xs, ys, two ? gl : 0, two ? hl : 0, m, cp, r0, r1);
+    else pairErf33<T>(src, rs, px, py, xs, ys, m, cp, r0, r1);
+    if (fin == 0) { reluPlain<T>(r0, dst, px, py, m, cp); if (two) reluPlain<T>(r1, dst + drs, px + xs, py + ys, m, cp); }
+    else if (fin < 4) { reluGeneral<T>(r0, dst, px, py, m, cp); if (two) reluGeneral<T>(r1, dst + drs, px + xs, py + ys, m, cp); }
+    else { erfPass<T>(r0, dst, m, cp); if (two) erfPass<T>(r1, dst + drs, m, cp); }
+    src += 2 * rs; dst += 2 * drs; px += 2 * xl; py += 2 * yl; gx += 2 * gl; gy += 2 * hl;
+  }
 }
 
 /** A box row producer and a row finisher, for all rows of a plane. On modular planes the X' side of a row wraps: two segments. */
@@ -182,12 +196,17 @@ function rows<T>(ctx: usize, op: usize, src: usize, rs: usize, dst: usize, dc: u
   const width = <usize>(fin <= 3 ? 2 : 1), direct = kh == 1 && kw == 1 && tw == 1, diagonal = self && eh == 0 && ew == 0;
   const table = <usize>word(op, 5), gain = word(op, 14), X = <usize>word(ctx, 2), Y = <usize>word(ctx, 3);
   const tx = X + table * xs, ty = Y + table * 16, gx0 = X + <usize>gain * xs, gy0 = Y + <usize>gain * 16;
-  const split = modular ? W - ew : m;
+  const split = modular ? W - ew : m, is33 = kh == 3 && kw == 3 && tw == 1;
   let r = src - <usize>word(op, 11) * rs - <usize>word(op, 12) * 32, d = dst;
+  if (is33 && th == 1 && !self && !modular && (fin < 4 || (fin == 4 && gain < 0))) {
+    const p = <usize>(h0 * W + w0), q = <usize>((h0 + eh) * W + w0 + ew);
+    rows33<T>(fin, r, rs, dst, drs, tx + p * width * xs, ty + q * width * 16, gx0 + p * xs, gy0 + q * 16, W, n, m, cp, r2, r2 + cols * 64);
+    return;
+  }
   for (let i = 0; i < n; i++) {
     let b = rb;
     if (direct) b = r;
-    else if (kh == 3 && kw == 3 && tw == 1) box33<T>(r, rs, rb, m);
+    else if (is33) box33<T>(r, rs, rb, m);
     else boxAny<T>(r, rs, rb, m, kh, kw, tw, vb);
     const p = <usize>((i + h0) * W + w0);
     let row = i + h0 + eh;

@@ -24,7 +24,8 @@ export function runPlanes(core: Core, plan: PlanesPlan, x1: Images, x2: Images |
   return core.heap.scope((scope) => new Runner(core, plan, scope).block(x1, x2));
 }
 
-class Runner {
+/** @internal The bench drives it step by step. */
+export class Runner {
   readonly core: Core;
   readonly plan: PlanesPlan;
   readonly scope: Allocator;
@@ -47,7 +48,7 @@ class Runner {
     const splat = new (floats(dtype))(plan.constants.length * lanes);
     plan.constants.forEach((value, i) => splat.fill(value, i * lanes, (i + 1) * lanes));
     const constants = scope.put(splat);
-    const scratch = scope.alloc('u8', plan.columns * 128);
+    const scratch = scope.alloc('u8', plan.columns * 192);
     const blob = scope.put(plan.blob as Int32Array<ArrayBuffer>);
     const bytes = dtype === 'f32' ? 4 : 8;
     this.stride = Math.ceil((plan.recordLength * bytes) / 16) * 16;
@@ -115,7 +116,7 @@ class Runner {
   }
 
   /** X records of all images; the last group is padded with copies of the last image. */
-  private records(x: Images): Ticket {
+  records(x: Images): Ticket {
     const { lanes } = this.plan;
     const groups = Math.ceil(x.count / lanes);
     const records = this.scope.alloc('u8', groups * lanes * this.stride);
@@ -133,7 +134,7 @@ class Runner {
   }
 
   /** Puts a group of images into the lanes and computes their tables. */
-  private tables(x: Images, first: number): void {
+  tables(x: Images, first: number): void {
     const { plan } = this;
     const { positions, channels } = plan.pixels;
     const y = new (floats(plan.dtype))(
@@ -168,7 +169,7 @@ class Runner {
   }
 
   /** `rows` null: the images in the lanes with themselves. */
-  private execute(
+  execute(
     name: 'pairs' | 'diagonal' | 'tables',
     rows: number | null,
     out: number,
