@@ -13,8 +13,8 @@
 //   13 finisher, 14 gains (record index, -1 none), 15 gains are computed here, 16.. as the op says. Slots are arena offsets of element (0,0).
 // record (one image): T values; Y interleaves the records of one image per lane.
 import {
-  affineAdd, affineGains, affineSet, box33, boxAny, erfPass, erfRow, erfTables, pair33, pairErf33, pairGain33, pairGeneral33,
-  pairSigned33, reluDiagonal, reluGeneral, reluPlain, reluRow,
+  affineAdd, affineGains, affineSet, box33, boxAny, conv33Erf, conv33Gain, conv33General, conv33Plain, conv33Signed, erfRow, erfTables,
+  reluDiagonal, reluRow,
 } from './planes-rows';
 import { mixPlane } from './planes-mix';
 
@@ -169,23 +169,6 @@ function multiply<T>(src: usize, dst: usize, srs: usize, drs: usize, n: i32, m: 
   }
 }
 
-/** All rows of a 3x3 convolution of stride 1 and its activation, two at a time. */
-function rows33<T>(fin: i32, src: usize, rs: usize, dst: usize, drs: usize, px: usize, py: usize, gx: usize, gy: usize, W: i32, n: i32, m: i32, cp: usize, r0: usize, r1: usize): void {
-  const width: usize = fin == 4 ? 1 : 2, line = <usize>W, xl = line * width * sizeof<T>(), yl = line * width * 16, gl = line * sizeof<T>(), hl = line * 16;
-  for (let i = 0; i < n; i += 2) {
-    const two = i + 1 < n, xs = two ? xl : 0, ys = two ? yl : 0;  // the row below an odd last row is not finished; its tables may not exist
-    if (fin == 0) pair33<T>(src, rs, px, py, xs, ys, m, cp, r0, r1);
-    else if (fin == 1) pairSigned33<T>(src, rs, px, py, xs, ys, m, cp, r0, r1);
-    else if (fin == 2) pairGeneral33<T>(src, rs, px, py, xs, ys, m, cp, r0, r1);
-    else if (fin == 3) pairGain33<T>(src, rs, px, py, gx, gy, xs, ys, two ? gl : 0, two ? hl : 0, m, cp, r0, r1);
-    else pairErf33<T>(src, rs, px, py, xs, ys, m, cp, r0, r1);
-    if (fin == 0) { reluPlain<T>(r0, dst, px, py, m, cp); if (two) reluPlain<T>(r1, dst + drs, px + xs, py + ys, m, cp); }
-    else if (fin < 4) { reluGeneral<T>(r0, dst, px, py, m, cp); if (two) reluGeneral<T>(r1, dst + drs, px + xs, py + ys, m, cp); }
-    else { erfPass<T>(r0, dst, m, cp); if (two) erfPass<T>(r1, dst + drs, m, cp); }
-    src += 2 * rs; dst += 2 * drs; px += 2 * xl; py += 2 * yl; gx += 2 * gl; gy += 2 * hl;
-  }
-}
-
 /** A box row producer and a row finisher, for all rows of a plane. On modular planes the X' side of a row wraps: two segments. */
 function rows<T>(ctx: usize, op: usize, src: usize, rs: usize, dst: usize, dc: usize, eh: i32, ew: i32, modular: bool): void {
   const H = word(dc, 0), W = word(dc, 1), drs = <usize>word(dc, 4), self = word(ctx, 5) != 0;
@@ -200,7 +183,12 @@ function rows<T>(ctx: usize, op: usize, src: usize, rs: usize, dst: usize, dc: u
   let r = src - <usize>word(op, 11) * rs - <usize>word(op, 12) * 32, d = dst;
   if (is33 && th == 1 && !self && !modular && (fin < 4 || (fin == 4 && gain < 0))) {
     const p = <usize>(h0 * W + w0), q = <usize>((h0 + eh) * W + w0 + ew);
-    rows33<T>(fin, r, rs, dst, drs, tx + p * width * xs, ty + q * width * 16, gx0 + p * xs, gy0 + q * 16, W, n, m, cp, r2, r2 + cols * 64);
+    const px = tx + p * width * xs, py = ty + q * width * 16;
+    if (fin == 0) conv33Plain<T>(r, rs, dst, drs, px, py, W, n, m, cp, r2);
+    else if (fin == 1) conv33Signed<T>(r, rs, dst, drs, px, py, W, n, m, cp, r2);
+    else if (fin == 2) conv33General<T>(r, rs, dst, drs, px, py, W, n, m, cp, r2);
+    else if (fin == 3) conv33Gain<T>(r, rs, dst, drs, px, py, gx0 + p * xs, gy0 + q * 16, W, n, m, cp, r2);
+    else conv33Erf<T>(r, rs, dst, drs, px, py, W, n, m, cp, r2);
     return;
   }
   for (let i = 0; i < n; i++) {

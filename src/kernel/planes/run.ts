@@ -48,7 +48,7 @@ export class Runner {
     const splat = new (floats(dtype))(plan.constants.length * lanes);
     plan.constants.forEach((value, i) => splat.fill(value, i * lanes, (i + 1) * lanes));
     const constants = scope.put(splat);
-    const scratch = scope.alloc('u8', plan.columns * 192);
+    const scratch = scope.alloc('u8', plan.columns * 256);
     const blob = scope.put(plan.blob as Int32Array<ArrayBuffer>);
     const bytes = dtype === 'f32' ? 4 : 8;
     this.stride = Math.ceil((plan.recordLength * bytes) / 16) * 16;
@@ -169,12 +169,7 @@ export class Runner {
   }
 
   /** `rows` null: the images in the lanes with themselves. */
-  execute(
-    name: 'pairs' | 'diagonal' | 'tables',
-    rows: number | null,
-    out: number,
-    count: number,
-  ): void {
+  execute(name: 'pairs' | 'diagonal' | 'tables', rows: number | null, out: number, count: number): void {
     const planned: PlannedRun = this.plan[name];
     this.words[2] = rows ?? this.y.ptr;
     this.words[4] = out;
