@@ -86,6 +86,19 @@ function projectRows<T>(rows: i32, c: i32, y: usize, inverse: usize, v: usize, b
   }
 }
 
+function blockDots<T>(n1: i32, p1: i32, n2: i32, p2: i32, alpha: T, x: usize, y: usize, out: usize, ldOut: i32): void {
+  const row = <usize>p2 * sizeof<T>();
+  for (let s = 0; s < n1; s++) {
+    for (let p = 0; p < p1; p++) {
+      for (let t = 0; t < n2; t++) {
+        const q = out + (<usize>s * <usize>ldOut + <usize>t) * sizeof<T>();
+        store<T>(q, load<T>(q) + alpha * dotProduct<T>(p2, x, y));
+        x += row; y += row;
+      }
+    }
+  }
+}
+
 /** y[r, i] = a x[r, i] + b y[r, i] for i < c; rows xStep and yStep elements apart (0 repeats a row). b = 0 does not read y. 2 rows c flops. */
 export function rows_combine_f32(rows: i32, c: i32, a: f32, x: usize, xStep: i32, b: f32, y: usize, yStep: i32): void { combine<f32>(rows, c, a, x, xStep, b, y, yStep); }
 /** As rows_combine_f32, in f64. */
@@ -113,3 +126,7 @@ export function rows_normalise_f64(rows: i32, c: i32, eps: f64, x: usize, y: usi
 export function rows_project_f32(rows: i32, c: i32, y: usize, inverse: usize, v: usize, beta: f32, out: usize): void { projectRows<f32>(rows, c, y, inverse, v, beta, out); }
 /** As rows_project_f32, in f64. */
 export function rows_project_f64(rows: i32, c: i32, y: usize, inverse: usize, v: usize, beta: f64, out: usize): void { projectRows<f64>(rows, c, y, inverse, v, beta, out); }
+/** out[s, t] += alpha sum over p < p1, q < p2 of x[s, p, t, q] y[s, p, t, q], s < n1, t < n2; rows of out ldOut apart. f32. */
+export function rows_block_dots_f32(n1: i32, p1: i32, n2: i32, p2: i32, alpha: f32, x: usize, y: usize, out: usize, ldOut: i32): void { blockDots<f32>(n1, p1, n2, p2, alpha, x, y, out, ldOut); }
+/** As rows_block_dots_f32, in f64. */
+export function rows_block_dots_f64(n1: i32, p1: i32, n2: i32, p2: i32, alpha: f64, x: usize, y: usize, out: usize, ldOut: i32): void { blockDots<f64>(n1, p1, n2, p2, alpha, x, y, out, ldOut); }

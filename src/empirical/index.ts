@@ -1,1 +1,10 @@
-export {};
+export {
+  empiricalNngp,
+  empiricalNtk,
+  empiricalNtkPerLayer,
+  planEmpiricalNtk,
+  type EmpiricalNtkOptions,
+  type EmpiricalNtkPlan,
+} from './kernels.js';
+export type { Outputs } from './contract.js';
+export { empiricalNtkSolve, empiricalNtkVectorProduct, type NtkSolveOptions } from './products.js';

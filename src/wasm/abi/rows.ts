@@ -30,6 +30,17 @@ type Project<D extends Float> = (
   beta: number,
   out: Ptr<D>,
 ) => void;
+type BlockDots<D extends Float> = (
+  n1: number,
+  p1: number,
+  n2: number,
+  p2: number,
+  alpha: number,
+  x: Ptr<D>,
+  y: Ptr<D>,
+  out: Ptr<D>,
+  ldOut: number,
+) => void;
 
 /** Contracts: assembly/rows.ts. */
 export interface RowsKernels {
@@ -45,4 +56,6 @@ export interface RowsKernels {
   rows_normalise_f64: Normalise<'f64'>;
   rows_project_f32: Project<'f32'>;
   rows_project_f64: Project<'f64'>;
+  rows_block_dots_f32: BlockDots<'f32'>;
+  rows_block_dots_f64: BlockDots<'f64'>;
 }

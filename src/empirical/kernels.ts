@@ -1,0 +1,227 @@
+// Empirical kernels of a finite net: NTK from factors of the Jacobian, NNGP from outputs, by tiles of samples.
+import { isWeightOperation } from '../layers/affine/finite.js';
+import { sizeOfShape } from '../layers/finite.js';
+import { asTensor, tensor, type Tensor, type TensorLike } from '../math/tensor.js';
+import type { Model } from '../net/model.js';
+import { bytesPerElement } from '../wasm/engine.js';
+import { addLayer, outputPairs, type Outputs } from './contract.js';
+import { Signals, signalBytes } from './signals.js';
+
+export interface EmpiricalNtkOptions {
+  /**
+   * `trace` (default): the mean over outputs of the diagonal, (n1, n2); `diagonal`: (n1, n2, o); `full`: (n1, n2, o, o'),
+   * output of x1 first.
+   */
+  readonly outputs?: Outputs;
+  /** Paths of layers whose parameters do not count. */
+  readonly frozen?: readonly string[];
+  /** Samples per tile; default: what fits into the memory budget. */
+  readonly tile?: number;
+  readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void;
+}
+
+export interface EmpiricalNtkPlan {
+  readonly tile: number;
+  /** Most bytes of wasm memory at once, without gemm's own 9 MB. */
+  readonly bytes: number;
+  /** Bytes of the result. */
+  readonly resultBytes: number;
+  /** Bytes explicit Jacobians of all samples would need. */
+  readonly jacobianBytes: number;
+}
+
+/** Memory of `empiricalNtk` before it runs. */
+export function planEmpiricalNtk(
+  model: Model,
+  n1: number,
+  n2: number,
+  options: EmpiricalNtkOptions = {},
+): EmpiricalNtkPlan {
+  const o = model.outputSize;
+  const planes = planeCount(options.outputs ?? 'trace', o);
+  const perSample = signalBytes(model);
+  const element = bytesPerElement(model.dtype);
+  let tile = options.tile ?? Math.max(n1, n2);
+  const bytesAt = (t: number): number =>
+    2 * Math.min(t, Math.max(n1, n2)) * perSample + (planes + 2) * t * t * element;
+  while (options.tile === undefined && tile > 1 && bytesAt(tile) > model.core.memoryBytes / 2)
+    tile = Math.ceil(tile / 2);
+  return {
+    tile,
+    bytes: bytesAt(tile),
+    resultBytes: n1 * n2 * planes * element,
+    jacobianBytes: (n1 + n2) * o * model.parameterCount * element,
+  };
+}
+
+/**
+ * The tangent kernel J(x1) J(x2)^T at the model's parameters; `x2` null means x1. Layers of the factorised form are
+ * summed without Jacobians: time (n1 + n2) o p + n1 n2 sum_l (fanIn + o^2 units) for dense layers (full outputs).
+ */
+export function empiricalNtk(
+  model: Model,
+  x1: TensorLike,
+  x2: TensorLike | null = null,
+  options: EmpiricalNtkOptions = {},
+): Tensor {
+  return ntkOf(model, x1, x2, options, false)[0]!.ntk;
+}
+
+/** The same, layer by layer: the parts sum to the whole. */
+export function empiricalNtkPerLayer(
+  model: Model,
+  x1: TensorLike,
+  x2: TensorLike | null = null,
+  options: EmpiricalNtkOptions = {},
+): { readonly path: string; readonly ntk: Tensor }[] {
+  return ntkOf(model, x1, x2, options, true);
+}
+
+/** f(x1) f(x2)^T, with outputs as in empiricalNtk (trace: the mean over outputs). */
+export function empiricalNngp(
+  model: Model,
+  x1: TensorLike,
+  x2: TensorLike | null = null,
+  { outputs = 'trace' }: Pick<EmpiricalNtkOptions, 'outputs'> = {},
+): Tensor {
+  const f1 = model.forward(x1);
+  const f2 = x2 === null ? f1 : model.forward(x2);
+  const o = model.outputSize;
+  const [n1, n2] = [f1.shape[0]!, f2.shape[0]!];
+  const planes = planeCount(outputs, o);
+  const result = model.array(n1 * n2 * planes);
+  const pairs = outputPairs(outputs, o);
+  for (let s = 0; s < n1; s++) {
+    for (let t = 0; t < n2; t++) {
+      const at = (s * n2 + t) * planes;
+      for (const { i, j, plane, factor } of pairs)
+        result[at + plane]! += factor * f1.data[s * o + i]! * f2.data[t * o + j]!;
+    }
+  }
+  return tensor(result, shapeOf(outputs, n1, n2, o));
+}
+
+function ntkOf(
+  model: Model,
+  x1: TensorLike,
+  x2: TensorLike | null,
+  options: EmpiricalNtkOptions,
+  perLayer: boolean,
+): { path: string; ntk: Tensor }[] {
+  const { outputs = 'trace' } = options;
+  if (!['trace', 'full', 'diagonal'].includes(outputs)) {
+    throw new RangeError(
+      `empiricalNtk: outputs must be 'trace', 'full' or 'diagonal', got '${String(outputs)}'.`,
+    );
+  }
+  const a = model.input('empiricalNtk', asTensor(x1));
+  const b = x2 === null ? a : model.input('empiricalNtk', asTensor(x2));
+  const wanted = wantedLayers(model, options.frozen ?? []);
+  const paths = model.program.operations
+    .filter(isWeightOperation)
+    .filter(({ parameter }) => wanted.has(parameter))
+    .map(({ path }) => path);
+  const o = model.outputSize;
+  const planes = planeCount(outputs, o);
+  const parts = perLayer ? paths.length : 1;
+  const results = Array.from({ length: parts }, () => model.array(a.n * b.n * planes));
+  const { tile } = planEmpiricalNtk(model, a.n, b.n, options);
+  const width = sizeOfShape(model.inputShape);
+  const total = Math.ceil(a.n / tile) * Math.ceil(b.n / tile);
+  let done = 0;
+  for (let s = 0; s < a.n; s += tile) {
+    const n1 = Math.min(tile, a.n - s);
+    const left = new Signals(model, a.data.subarray(s * width, (s + n1) * width), n1, wanted);
+    try {
+      for (let t = 0; t < b.n; t += tile) {
+        done++;
+        if (x2 === null && t < s) continue; // the mirror image fills it
+        const n2 = Math.min(tile, b.n - t);
+        const same = x2 === null && t === s;
+        const right = same
+          ? left
+          : new Signals(model, b.data.subarray(t * width, (t + n2) * width), n2, wanted);
+        try {
+          const place = { s, t, n1, n2, columns: b.n, planes, mirror: x2 === null && t > s, o, outputs };
+          tileOf(left, right, outputs, results, perLayer, place);
+        } finally {
+          if (!same) right.dispose();
+        }
+        options.onProgress?.({ done, total });
+      }
+    } finally {
+      left.dispose();
+    }
+  }
+  const shape = shapeOf(outputs, a.n, b.n, o);
+  return results.map((data, i) => ({ path: perLayer ? paths[i]! : '', ntk: tensor(data, shape) }));
+}
+
+interface Place {
+  readonly s: number;
+  readonly t: number;
+  readonly n1: number;
+  readonly n2: number;
+  readonly columns: number;
+  readonly planes: number;
+  readonly mirror: boolean;
+  readonly o: number;
+  readonly outputs: Outputs;
+}
+
+function tileOf(
+  left: Signals,
+  right: Signals,
+  outputs: Outputs,
+  results: readonly (Float64Array | Float32Array)[],
+  perLayer: boolean,
+  place: Place,
+): void {
+  const { machine } = left;
+  const pairs = outputPairs(outputs, place.o);
+  const length = place.planes * place.n1 * place.n2;
+  const data = machine.scratch('planes', length);
+  machine.core.heap.fill(data, 0);
+  left.layers.forEach((_, layer) => {
+    addLayer(left, right, layer, pairs, { outputs, count: place.planes, data });
+    if (!perLayer) return;
+    store(machine.core.heap.read(data, 0, length), results[layer]!, place);
+    machine.core.heap.fill(data, 0);
+  });
+  if (!perLayer) store(machine.core.heap.read(data, 0, length), results[0]!, place);
+}
+
+/** Planes (n1, n2) of a tile into the result (rows, columns, planes), and its mirror image (outputs swapped). */
+function store(tile: ArrayLike<number>, result: Float64Array | Float32Array, place: Place): void {
+  const { s, t, n1, n2, columns, planes, mirror, o, outputs } = place;
+  for (let plane = 0; plane < planes; plane++) {
+    const swapped = outputs === 'full' ? (plane % o) * o + Math.floor(plane / o) : plane;
+    for (let r = 0; r < n1; r++) {
+      for (let c = 0; c < n2; c++) {
+        const value = tile[(plane * n1 + r) * n2 + c]!;
+        result[((s + r) * columns + t + c) * planes + plane] = value;
+        if (mirror) result[((t + c) * columns + s + r) * planes + swapped] = value;
+      }
+    }
+  }
+}
+
+function planeCount(outputs: Outputs, o: number): number {
+  return outputs === 'trace' ? 1 : outputs === 'diagonal' ? o : o * o;
+}
+
+function shapeOf(outputs: Outputs, n1: number, n2: number, o: number): number[] {
+  return outputs === 'trace' ? [n1, n2] : outputs === 'diagonal' ? [n1, n2, o] : [n1, n2, o, o];
+}
+
+function wantedLayers(model: Model, frozen: readonly string[]): Set<number> {
+  const paths = model.slots.map(({ spec }) => spec.path);
+  for (const path of frozen) {
+    if (!paths.includes(path)) {
+      throw new RangeError(
+        `empiricalNtk: frozen: there is no layer with weights at '${path}'. Layers: ${paths.join(', ')}.`,
+      );
+    }
+  }
+  return new Set(paths.flatMap((path, i) => (frozen.includes(path) ? [] : [i])));
+}
