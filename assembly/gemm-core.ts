@@ -8,7 +8,7 @@ import { lanes, madd } from './simd';
 const MR: i32 = 6;
 const MC: i32 = 120;   // rows of a packed A block, a multiple of MR
 const NC: i32 = 2048;  // columns of a packed B panel
-const DIRECT: i32 = 240;  // up to this many uses of an operand packing it does not pay
+const DIRECT: i32 = 40;  // with fewer uses of an operand than this, packing it does not pay (measured)
 const TILE_BYTES: usize = 256;  // scratch tile: 6 rows x 2 vectors, rounded up
 
 // @ts-ignore: decorator
@@ -22,8 +22,12 @@ const TILE_BYTES: usize = 256;  // scratch tile: 6 rows x 2 vectors, rounded up
 // @ts-ignore: decorator
 @inline export function productWorkBytes(): i32 { return <i32>TILE_BYTES + (MC * 1024 + 1024 * NC) * 4; }
 
-/** C[6 x 2 vectors] (+)= alpha * Ap Bp, both packed. Not inlined: engines optimise a small function at once. */
-function micro<T>(kc: i32, ap: usize, bp: usize, c: usize, ldc: usize, alpha: T, acc: bool): void {
+// What a microkernel does with its sums. A multiplication by alpha here would make V8 hoist all loads of the loop and
+// spill, so other alphas than 1 and -1 go through the scratch tile.
+const SET: i32 = 0, ADD: i32 = 1, SUB: i32 = 2;
+
+/** C[6 x 2 vectors] = Ap Bp (or +=, -=), both packed. Not inlined: engines optimise a small function at once. */
+function micro<T>(kc: i32, ap: usize, bp: usize, c: usize, ldc: usize, mode: i32): void {
   const zero = v128.splat<T>(<T>0);
   let c00 = zero, c01 = zero, c10 = zero, c11 = zero, c20 = zero, c21 = zero;
   let c30 = zero, c31 = zero, c40 = zero, c41 = zero, c50 = zero, c51 = zero;
@@ -37,14 +41,20 @@ function micro<T>(kc: i32, ap: usize, bp: usize, c: usize, ldc: usize, alpha: T,
     const a5 = v128.load_splat<T>(ap, 5 * sizeof<T>()); c50 = madd<T>(a5, b0, c50); c51 = madd<T>(a5, b1, c51);
     ap += 6 * sizeof<T>(); bp += 32;
   }
-  const s = v128.splat<T>(alpha);
-  put<T>(c, s, c00, c01, acc); c += ldc; put<T>(c, s, c10, c11, acc); c += ldc;
-  put<T>(c, s, c20, c21, acc); c += ldc; put<T>(c, s, c30, c31, acc); c += ldc;
-  put<T>(c, s, c40, c41, acc); c += ldc; put<T>(c, s, c50, c51, acc);
+  if (mode == SET) {
+    set(c, c00, c01); c += ldc; set(c, c10, c11); c += ldc; set(c, c20, c21); c += ldc;
+    set(c, c30, c31); c += ldc; set(c, c40, c41); c += ldc; set(c, c50, c51);
+  } else if (mode == ADD) {
+    add<T>(c, c00, c01); c += ldc; add<T>(c, c10, c11); c += ldc; add<T>(c, c20, c21); c += ldc;
+    add<T>(c, c30, c31); c += ldc; add<T>(c, c40, c41); c += ldc; add<T>(c, c50, c51);
+  } else {
+    sub<T>(c, c00, c01); c += ldc; sub<T>(c, c10, c11); c += ldc; sub<T>(c, c20, c21); c += ldc;
+    sub<T>(c, c30, c31); c += ldc; sub<T>(c, c40, c41); c += ldc; sub<T>(c, c50, c51);
+  }
 }
 
 /** The same with A in place (element (r, k) at a + r*rs + k*ks) and rows of B bs bytes apart. Rows past the last repeat it. */
-function microDirect<T>(rows: i32, kc: i32, a: usize, rs: usize, ks: usize, bp: usize, bs: usize, c: usize, ldc: usize, alpha: T, acc: bool): void {
+function microDirect<T>(rows: i32, kc: i32, a: usize, rs: usize, ks: usize, bp: usize, bs: usize, c: usize, ldc: usize, mode: i32): void {
   const zero = v128.splat<T>(<T>0);
   let c00 = zero, c01 = zero, c10 = zero, c11 = zero, c20 = zero, c21 = zero;
   let c30 = zero, c31 = zero, c40 = zero, c41 = zero, c50 = zero, c51 = zero;
@@ -60,25 +70,39 @@ function microDirect<T>(rows: i32, kc: i32, a: usize, rs: usize, ks: usize, bp: 
     const a5 = v128.load_splat<T>(p5); c50 = madd<T>(a5, b0, c50); c51 = madd<T>(a5, b1, c51);
     a += ks; p1 += ks; p2 += ks; p3 += ks; p4 += ks; p5 += ks; bp += bs;
   }
-  const s = v128.splat<T>(alpha);
-  put<T>(c, s, c00, c01, acc); c += ldc; put<T>(c, s, c10, c11, acc); c += ldc;
-  put<T>(c, s, c20, c21, acc); c += ldc; put<T>(c, s, c30, c31, acc); c += ldc;
-  put<T>(c, s, c40, c41, acc); c += ldc; put<T>(c, s, c50, c51, acc);
+  if (mode == SET) {
+    set(c, c00, c01); c += ldc; set(c, c10, c11); c += ldc; set(c, c20, c21); c += ldc;
+    set(c, c30, c31); c += ldc; set(c, c40, c41); c += ldc; set(c, c50, c51);
+  } else if (mode == ADD) {
+    add<T>(c, c00, c01); c += ldc; add<T>(c, c10, c11); c += ldc; add<T>(c, c20, c21); c += ldc;
+    add<T>(c, c30, c31); c += ldc; add<T>(c, c40, c41); c += ldc; add<T>(c, c50, c51);
+  } else {
+    sub<T>(c, c00, c01); c += ldc; sub<T>(c, c10, c11); c += ldc; sub<T>(c, c20, c21); c += ldc;
+    sub<T>(c, c30, c31); c += ldc; sub<T>(c, c40, c41); c += ldc; sub<T>(c, c50, c51);
+  }
 }
 
 // @ts-ignore: decorator
-@inline function put<T>(c: usize, s: v128, x: v128, y: v128, acc: bool): void {
-  x = v128.mul<T>(s, x); y = v128.mul<T>(s, y);
-  if (acc) { x = v128.add<T>(v128.load(c), x); y = v128.add<T>(v128.load(c, 16), y); }
-  v128.store(c, x); v128.store(c, y, 16);
+@inline function set(c: usize, x: v128, y: v128): void { v128.store(c, x); v128.store(c, y, 16); }
+// @ts-ignore: decorator
+@inline function add<T>(c: usize, x: v128, y: v128): void {
+  v128.store(c, v128.add<T>(v128.load(c), x)); v128.store(c, v128.add<T>(v128.load(c, 16), y), 16);
+}
+// @ts-ignore: decorator
+@inline function sub<T>(c: usize, x: v128, y: v128): void {
+  v128.store(c, v128.sub<T>(v128.load(c), x)); v128.store(c, v128.sub<T>(v128.load(c, 16), y), 16);
 }
 
-/** Copies (or adds) the first `cols(r)` entries of each row of the scratch tile; `low`: columns up to the diagonal. */
-function finish<T>(tile: usize, mm: i32, nn: i32, low: i32, c: usize, ldc: usize, acc: bool): void {
+/** C (+)= alpha tile, for the columns of each row up to the diagonal: `low` of them in the first row. */
+function finish<T>(tile: usize, mm: i32, nn: i32, low: i32, c: usize, ldc: usize, alpha: T, acc: bool): void {
+  const f = v128.splat<T>(alpha);
   for (let r = 0; r < mm; r++) {
     const cols = min(nn, low + r);
-    for (let q = 0; q < cols; q++) {
-      const p = c + ix<T>(q), v = load<T>(tile + ix<T>(q));
+    if (cols == NR<T>()) {
+      const x = v128.mul<T>(f, v128.load(tile)), y = v128.mul<T>(f, v128.load(tile, 16));
+      if (acc) add<T>(c, x, y); else set(c, x, y);
+    } else for (let q = 0; q < cols; q++) {
+      const p = c + ix<T>(q), v = alpha * load<T>(tile + ix<T>(q));
       store<T>(p, acc ? load<T>(p) + v : v);
     }
     c += ldc; tile += 32;
@@ -91,18 +115,22 @@ function finish<T>(tile: usize, mm: i32, nn: i32, low: i32, c: usize, ldc: usize
  * the whole matrix: entries above the diagonal are left alone; 2^30 for a full product.
  */
 function macro<T>(mc: i32, nc: i32, kc: i32, a: usize, rs: usize, ks: usize, b: usize, bs: usize, bj: usize, bEdge: usize, c: usize, ldc: usize, alpha: T, acc: bool, diag: i32, tile: usize): void {
-  const nr = NR<T>();
+  const nr = NR<T>(), mode = acc ? (alpha == -1 ? SUB : ADD) : SET, plain = alpha == 1 || (acc && alpha == -1);
   for (let j = 0; j < nc; j += nr) {
     const nn = min(nr, nc - j), edge = nn < nr;
     const bp = edge ? bEdge : b + <usize>(j / nr) * bj, bStep: usize = edge ? 32 : bs;
     for (let i = j > diag ? (j - diag) / MR * MR : 0; i < mc; i += MR) {
       const mm = min(MR, mc - i), low = diag + i - j + 1;  // columns of the tile's first row up to the diagonal
       const cp = c + <usize>i * ldc + ix<T>(j);
-      const whole = mm == MR && !edge && low >= nr;
-      const out = whole ? cp : tile, lo: usize = whole ? ldc : 32, add = whole && acc;
-      if (ks == 0) micro<T>(kc, a + ix<T>(i * kc), bp, out, lo, alpha, add);
-      else microDirect<T>(mm, kc, a + <usize>i * rs, rs, ks, bp, bStep, out, lo, alpha, add);
-      if (!whole) finish<T>(tile, mm, nn, low, cp, ldc, acc);
+      // Two calls of each microkernel: the optimiser inlines functions with one caller, and engines then spill.
+      if (plain && mm == MR && !edge && low >= nr) {
+        if (ks == 0) micro<T>(kc, a + ix<T>(i * kc), bp, cp, ldc, mode);
+        else microDirect<T>(MR, kc, a + <usize>i * rs, rs, ks, bp, bs, cp, ldc, mode);
+      } else {
+        if (ks == 0) micro<T>(kc, a + ix<T>(i * kc), bp, tile, 32, SET);
+        else microDirect<T>(mm, kc, a + <usize>i * rs, rs, ks, bp, bStep, tile, 32, SET);
+        finish<T>(tile, mm, nn, low, cp, ldc, alpha, acc);
+      }
     }
   }
 }

@@ -6,6 +6,7 @@ export * from './map';
 export * from './linalg';
 export * from './cholesky';
 export * from './eigh';
+export * from './roofline';
 export * from './conv';
 export * from './pool';
 export * from './rows';

@@ -4,7 +4,7 @@
 // @ts-ignore: decorator
 @inline export function madd<T>(a: v128, b: v128, c: v128): v128 {
   if (ASC_FEATURE_RELAXED_SIMD) return v128.relaxed_madd<T>(a, b, c);
-  return v128.add<T>(v128.mul<T>(a, b), c);
+  return v128.add<T>(c, v128.mul<T>(a, b));  // c first: V8 then updates an accumulator in its register
 }
 
 /** c - a*b. */

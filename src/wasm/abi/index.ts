@@ -11,6 +11,7 @@ import type { OptimizeKernels } from './optimize.js';
 import type { PlanesKernels } from './planes.js';
 import type { PropagationKernels } from './propagation.js';
 import type { RandomKernels } from './random.js';
+import type { RooflineKernels } from './roofline.js';
 import type { RowsKernels } from './rows.js';
 
 export interface Kernels
@@ -27,6 +28,7 @@ export interface Kernels
     PlanesKernels,
     PropagationKernels,
     RandomKernels,
+    RooflineKernels,
     RowsKernels {
   /** First byte after the static data: where the heap may start. */
   heapBase(): number;
