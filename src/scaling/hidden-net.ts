@@ -110,28 +110,34 @@ export class HiddenNet {
     };
   }
 
-  /** Weights drawn with unit variance times `gain / sqrt(fan-in)`; unit r is the same in nets of every width. */
-  init(seed: number, law: 'uniform' | 'normal', gain: number): void {
+  /**
+   * Weights drawn with unit variance times `gain / sqrt(fan-in)`; unit r is the same in nets of every width. With
+   * `pairs` units come as (a, w), (-a, w), so that the output starts at exactly zero.
+   */
+  init(seed: number, law: 'uniform' | 'normal', gain: number, pairs = false): void {
     const { inputs, width, dtype } = this.shape;
-    const draw = (name: string, first: number, out: Ticket<FloatType>, std: number): void => {
+    const { heap, kernels } = this.#core;
+    const draw = (name: string, first: number, out: Ticket<FloatType>, count: number, std: number): void => {
       const [k0, k1] = foldIn(randomKey(seed), 'onehidden', name);
-      const kernel = this.#core.kernels[`random_${law}_${dtype}` as 'random_normal_f64'] as unknown as Kernel;
+      const kernel = kernels[`random_${law}_${dtype}` as 'random_normal_f64'] as unknown as Kernel;
       const bound = std * Math.sqrt(3);
-      kernel(
-        k0,
-        k1,
-        first,
-        out.length,
-        law === 'uniform' ? -bound : 0,
-        law === 'uniform' ? bound : std,
-        out.ptr,
-      );
+      kernel(k0, k1, first, count, law === 'uniform' ? -bound : 0, law === 'uniform' ? bound : std, out.ptr);
     };
     let unit = 0;
-    for (const block of this.#blocks) {
-      draw('input', unit * inputs, block.w, gain / Math.sqrt(inputs));
-      draw('output', unit, block.a, gain / Math.sqrt(width));
-      unit += block.units;
+    for (const { w, a, units } of this.#blocks) {
+      const drawn = pairs ? units / 2 : units;
+      if (!Number.isInteger(drawn))
+        throw new RangeError(`train: pairs of units need an even width, got ${width}`);
+      draw('input', unit * inputs, w, drawn * inputs, gain / Math.sqrt(inputs));
+      draw('output', unit, a, drawn, gain / Math.sqrt(width));
+      unit += drawn;
+      if (!pairs) continue;
+      heap.write(w, heap.read(w, 0, drawn * inputs), drawn * inputs);
+      heap.write(
+        a,
+        heap.read(a, 0, drawn).map((value) => -value),
+        drawn,
+      );
     }
   }
 

@@ -39,3 +39,12 @@ export {
 } from './onehidden.js';
 export type { RunTrace } from './train.js';
 export type { HiddenActivation } from './activation.js';
+export { limitModel, type LimitOptions, type LimitResult } from './limit.js';
+export {
+  compareScalings,
+  type ComparedCurve,
+  type CompareOptions,
+  type Comparison,
+  type CurveQuantity,
+  type Curves,
+} from './compare.js';

@@ -1,4 +1,5 @@
 import type { AnyJob } from '../wasm/engine.js';
+import { limitJob } from './limit.js';
 import { trainJob } from './onehidden.js';
 
-export const scalingJobs: readonly AnyJob[] = [trainJob];
+export const scalingJobs: readonly AnyJob[] = [trainJob, limitJob];

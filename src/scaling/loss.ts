@@ -4,6 +4,25 @@ import { exp, log1p } from './power.js';
 /** `linear` has the gradient -y/2 whatever f is: exponents show without the saturation of the logistic loss. */
 export type TrainingLoss = 'logistic' | 'linear';
 
+/** How outputs of a model become logits, scores and gradients. `rows` are places in stored order; default all. */
+export interface Objective {
+  /** Whether an infinite loss is a legitimate value. */
+  readonly diverges: boolean;
+  shown(f: Float64Array, part: 'train' | 'test', rows?: Int32Array): Float64Array;
+  score(shown: ArrayLike<number>, y: ArrayLike<number>): { loss: number; accuracy: number };
+  /** Derivatives of the mean loss of a training batch by its outputs; called once per step, in order. */
+  gradient(f: Float64Array, y: Float64Array, rows: Int32Array): Float64Array;
+}
+
+/** The objective of finite nets: logits are the outputs. */
+export const plainObjective = (loss: TrainingLoss): Objective => ({
+  diverges: false,
+  shown: (f) => f,
+  score: logisticLoss,
+  gradient: (f, y) =>
+    f.map((value, i) => (loss === 'linear' ? -y[i]! / 2 : logisticSlope(value, y[i]!)) / f.length),
+});
+
 /** Mean loss and accuracy. */
 export function logisticLoss(f: ArrayLike<number>, y: ArrayLike<number>): { loss: number; accuracy: number } {
   let loss = 0;
@@ -20,13 +39,4 @@ export function logisticLoss(f: ArrayLike<number>, y: ArrayLike<number>): { loss
 export function logisticSlope(f: number, y: number): number {
   const tail = exp(-Math.abs(f));
   return y * f > 0 ? (-y * tail) / (1 + tail) : -y / (1 + tail);
-}
-
-/** Derivatives of the batch mean. */
-export function lossGradient(loss: TrainingLoss, f: ArrayLike<number>, y: ArrayLike<number>): Float64Array {
-  const n = f.length;
-  return Float64Array.from(
-    { length: n },
-    (_, i) => (loss === 'linear' ? -y[i]! / 2 : logisticSlope(f[i]!, y[i]!)) / n,
-  );
 }

@@ -1,0 +1,208 @@
+// Finite nets under several scalings, at several widths, beside their infinite-width limits and the reference net.
+import type { Engine } from '../wasm/engine.js';
+import { classify } from './classify.js';
+import { limitJob, limitRuns, type LimitOptions, type LimitParams } from './limit.js';
+import { limitPlan } from './limit-plan.js';
+import { runsOf, trainJob, type LongCall, type TrainingOptions } from './onehidden.js';
+import { scaling as complete, scalings as named, type Scaling, type ScalingSpec } from './scalings.js';
+import type { RunParams, RunTrace } from './train.js';
+
+export interface CompareOptions extends Omit<TrainingOptions, 'seeds'> {
+  readonly scalings: readonly ScalingSpec[];
+  /** Widths of the scaled nets, each at least the base width. */
+  readonly widths: readonly number[];
+  /** Seeds, or how many; default 3. */
+  readonly seeds?: number | readonly number[];
+  /** Also simulate each scaling's limit; default true. */
+  readonly limit?: boolean;
+  readonly particles?: LimitOptions['particles'];
+  /** Keep the traces of single runs in the result. */
+  readonly keepTraces?: boolean;
+}
+
+/** Quantities of a trace over epochs. */
+export const CURVE_QUANTITIES = [
+  'trainLoss',
+  'testLoss',
+  'trainAccuracy',
+  'testAccuracy',
+  'meanAbsLogit',
+  'kernel',
+  'relativeKernel',
+] as const;
+export type CurveQuantity = (typeof CURVE_QUANTITIES)[number];
+
+/** Mean and (population) standard deviation over seeds, one entry per epoch of `epochs`. */
+export type Curves = { readonly [K in CurveQuantity]: { readonly mean: number[]; readonly std: number[] } };
+
+export interface ComparedCurve extends Curves {
+  readonly name: string;
+  readonly kind: 'reference' | 'finite' | 'limit';
+  readonly scaling: Scaling;
+  /** null for limits. */
+  readonly width: number | null;
+  readonly epochs: number[];
+  readonly seeds: number;
+  /** The earliest overflow among the seeds, if any; curves stop before it. */
+  readonly overflow: { readonly epoch: number; readonly step: number } | null;
+  /** Limits whose logits diverge or vanish are shown at this width factor; null: the limit itself. */
+  readonly closure: number | null;
+  readonly traces?: readonly RunTrace[];
+}
+
+export interface Comparison {
+  readonly baseWidth: number;
+  readonly learningRate: number;
+  readonly reference: ComparedCurve;
+  /** One per scaling and width, then one per scaling's limit, in the order of the options. */
+  readonly curves: readonly ComparedCurve[];
+  /** What was left out and why. */
+  readonly notes: readonly string[];
+}
+
+interface Group {
+  readonly curve: Pick<ComparedCurve, 'name' | 'kind' | 'scaling' | 'width' | 'closure'>;
+  readonly runs: readonly RunParams[];
+  readonly limits: readonly LimitParams[];
+}
+
+/**
+ * Trains the reference net, every scaling at every width and simulates every limit, all as jobs on the engine's pool;
+ * results do not depend on the number of workers.
+ */
+export async function compareScalings(engine: Engine, options: CompareOptions): Promise<Comparison> {
+  const { scalings, widths, limit = true, particles, keepTraces = false, seeds: wish, ...rest } = options;
+  const seeds = typeof wish === 'object' ? wish : Array.from({ length: wish ?? 3 }, (_, seed) => seed);
+  if (seeds.length === 0) throw new RangeError('compareScalings: expected at least one seed, got none');
+  if (widths.length === 0) throw new RangeError('compareScalings: expected at least one width, got none');
+  const { baseWidth = 128, learningRate = 0.02 } = options;
+  const shared: TrainingOptions = { ...rest, seeds };
+  const notes: string[] = [];
+  const finite = (spec: ScalingSpec, width: number, kind: 'reference' | 'finite'): Group => {
+    const scaling = complete(spec);
+    const name = kind === 'reference' ? 'reference' : scaling.name;
+    return {
+      curve: { name, kind, scaling, width, closure: null },
+      runs: runsOf({ ...shared, scaling: spec, width }),
+      limits: [],
+    };
+  };
+  const groups: Group[] = [finite(named.default, baseWidth, 'reference')];
+  for (const spec of scalings) {
+    const { status } = classify(spec);
+    if (status !== 'stable')
+      notes.push(`${complete(spec).name} is ${status}: expect overflow or no change as width grows.`);
+    for (const width of widths) groups.push(finite(spec, width, 'finite'));
+  }
+  const largest = Math.max(...widths) / baseWidth;
+  for (const spec of limit ? scalings : []) {
+    try {
+      const closure = limitPlan(spec).sign === 0 ? 'hard' : largest;
+      const limits = limitRuns(spec, {
+        ...shared,
+        closure,
+        ...(particles === undefined ? {} : { particles }),
+      });
+      const scaling = complete(spec);
+      const name = `${scaling.name}, limit`;
+      groups.push({
+        curve: { name, kind: 'limit', scaling, width: null, closure: closure === 'hard' ? null : closure },
+        runs: [],
+        limits,
+      });
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      notes.push(error.message);
+    }
+  }
+  const { signal, onProgress } = options;
+  const traces = await runGroups(engine, groups, { signal, onProgress });
+  const curves = groups.map(({ curve }, k) => summarise(curve, traces[k]!, keepTraces));
+  return { baseWidth, learningRate, reference: curves[0]!, curves: curves.slice(1), notes };
+}
+
+/** All jobs at once, the most expensive first, so that no worker is left with a long one at the end. */
+async function runGroups(
+  engine: Engine,
+  groups: readonly Group[],
+  { signal, onProgress }: LongCall,
+): Promise<RunTrace[][]> {
+  const tasks = groups.flatMap(({ runs, limits }, group) => [
+    ...runs.map((run, at) => ({ group, at, run, limit: null as LimitParams | null })),
+    ...limits.map((limit, at) => ({ group, at, run: limit.run, limit })),
+  ]);
+  const cost = (task: (typeof tasks)[number]): number =>
+    task.limit?.plan.kind === 'kernel' ? 1 : task.run.width * task.run.epochs;
+  tasks.sort((left, right) => cost(right) - cost(left) || left.group - right.group || left.at - right.at);
+  const total = tasks.reduce((sum, task) => sum + cost(task), 0);
+  const shares = tasks.map(() => 0);
+  const traces: RunTrace[][] = groups.map(() => []);
+  const listen = (list: readonly number[]) => (epoch: unknown, index: number) => {
+    const task = tasks[list[index]!]!;
+    shares[list[index]!] = (cost(task) * (epoch as number)) / Math.max(1, task.run.epochs);
+    onProgress?.({ done: Math.round(shares.reduce((sum, share) => sum + share, 0)), total });
+  };
+  const places = tasks.map((_, k) => k);
+  const trained = places.filter((k) => !tasks[k]!.limit);
+  const simulated = places.filter((k) => tasks[k]!.limit);
+  const [finite, infinite] = await Promise.all([
+    engine.map(
+      trainJob,
+      trained.map((k) => tasks[k]!.run),
+      { signal, onMessage: listen(trained) },
+    ),
+    engine.map(
+      limitJob,
+      simulated.map((k) => tasks[k]!.limit!),
+      { signal, onMessage: listen(simulated) },
+    ),
+  ]);
+  const collect = (list: readonly number[], results: readonly RunTrace[]): void =>
+    list.forEach((k, i) => (traces[tasks[k]!.group]![tasks[k]!.at] = results[i]!));
+  collect(trained, finite);
+  collect(simulated, infinite);
+  return traces;
+}
+
+function summarise(curve: Group['curve'], traces: readonly RunTrace[], keepTraces: boolean): ComparedCurve {
+  const overflow = traces
+    .map((trace) => trace.overflow)
+    .filter((at) => at !== null)
+    .sort((left, right) => left.epoch - right.epoch || left.step - right.step)[0];
+  return {
+    ...curve,
+    ...curvesOf(traces),
+    epochs: shortest(traces),
+    seeds: traces.length,
+    overflow: overflow ?? null,
+    ...(keepTraces ? { traces } : {}),
+  };
+}
+
+const shortest = (traces: readonly RunTrace[]): number[] =>
+  traces.reduce((best, { epochs }) => (epochs.length < best.length ? epochs : best), traces[0]!.epochs);
+
+/** Statistics over seeds, for as many epochs as all seeds reached. */
+export function curvesOf(traces: readonly RunTrace[]): Curves {
+  const length = shortest(traces).length;
+  const of = (quantity: CurveQuantity, trace: RunTrace, at: number): number => {
+    if (quantity !== 'kernel') return trace[quantity][at]!;
+    const [a, w] = [trace.outputKernel[at]!, trace.inputKernel[at]!];
+    return a.reduce((sum, value, i) => sum + value + w[i]!, 0) / a.length;
+  };
+  return Object.fromEntries(
+    CURVE_QUANTITIES.map((quantity) => {
+      const mean: number[] = [];
+      const std: number[] = [];
+      for (let at = 0; at < length; at++) {
+        const values = traces.map((trace) => of(quantity, trace, at));
+        const average = values.reduce((sum, value) => sum + value, 0) / values.length;
+        const spread =
+          values.reduce((sum, value) => sum + (value - average) * (value - average), 0) / values.length;
+        mean.push(average);
+        std.push(Number.isFinite(average) ? Math.sqrt(spread) : 0);
+      }
+      return [quantity, { mean, std }];
+    }),
+  ) as Curves;
+}
