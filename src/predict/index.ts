@@ -34,3 +34,4 @@ export type { CustomLoss, FlowLossName } from './losses.js';
 export type { IntegrateReport } from './integrate.js';
 export { maxLearningRate, type MaxLearningRateOptions } from './stability.js';
 export type { Diagnostics, Regularisation } from './system.js';
+export * from './table/index.js';

@@ -2,6 +2,7 @@ import type { AnyJob } from '../wasm/engine.js';
 import { flowJob } from './flow.js';
 import { factorJob, outerJob, productJob, solveJob, whitenJob } from './linear.js';
 import { lanczosJob } from './stability.js';
+import { scoreJob } from './table/select.js';
 
 export const predictJobs: readonly AnyJob[] = [
   productJob,
@@ -11,4 +12,5 @@ export const predictJobs: readonly AnyJob[] = [
   whitenJob,
   flowJob,
   lanczosJob,
+  scoreJob,
 ];

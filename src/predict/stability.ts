@@ -1,5 +1,5 @@
 // The largest stable learning rate: Lanczos on the train-train kernel.
-import { gemm } from '../math/matmul.js';
+import { extremeEigenvaluesOf } from '../math/lanczos.js';
 import { asTensor, type TensorLike } from '../math/tensor.js';
 import { defineJob, NumericalError, type Engine, type Job, type RunOptions } from '../wasm/engine.js';
 import { kernelMatrix, layoutOf } from './layout.js';
@@ -12,94 +12,12 @@ interface LanczosParams {
   readonly tolerance: number;
 }
 
-/** @internal Largest eigenvalue of a symmetric matrix: Lanczos with full reorthogonalisation from a fixed start. */
+/** @internal */
 export const lanczosJob: Job<LanczosParams, number> = defineJob(
   'predict/lanczos',
-  (core, { matrix, size, tolerance }) => {
-    const region = core.heap.region();
-    try {
-      const a = stage(region, core, matrix);
-      const x = region.alloc('f64', size);
-      const ax = region.alloc('f64', size);
-      const apply = (v: Float64Array): Float64Array => {
-        core.heap.write(x, v);
-        gemm(core, a, x, ax, [size, 1, size]);
-        return core.heap.read(ax);
-      };
-      return topEigenvalue(apply, size, tolerance);
-    } finally {
-      region.dispose();
-    }
-  },
+  (core, { matrix, size, tolerance }) =>
+    core.heap.scope((scope) => extremeEigenvaluesOf(core, stage(scope, core, matrix), size, { tolerance }).largest),
 );
-
-function topEigenvalue(apply: (v: Float64Array) => Float64Array, size: number, tolerance: number): number {
-  // A start without symmetry: the golden-ratio sequence, away from 0.
-  let v: Float64Array = Float64Array.from({ length: size }, (_, i) => 1 + ((i * 0.6180339887498949) % 1));
-  scaleBy(v, 1 / norm(v));
-  const basis: Float64Array[] = [];
-  const alpha: number[] = [];
-  const beta: number[] = [];
-  let top = -Infinity;
-  for (let step = 0; step < Math.min(size, 400); step++) {
-    basis.push(v);
-    const w = apply(v);
-    alpha.push(dot(w, v));
-    for (let pass = 0; pass < 2; pass++) {
-      for (const u of basis) {
-        const overlap = dot(w, u);
-        for (let i = 0; i < size; i++) w[i]! -= overlap * u[i]!;
-      }
-    }
-    const rest = norm(w);
-    const now = largestTridiagonal(alpha, beta);
-    const settled = Math.abs(now - top) <= tolerance * Math.abs(now) && step > 3;
-    top = now;
-    if (settled || rest <= 1e-15 * Math.abs(top)) return top;
-    beta.push(rest);
-    scaleBy(w, 1 / rest);
-    v = w;
-  }
-  return top;
-}
-
-/** By bisection on the signs of the Sturm sequence. */
-function largestTridiagonal(alpha: readonly number[], beta: readonly number[]): number {
-  let [low, high] = [-Infinity, -Infinity];
-  alpha.forEach((a, i) => {
-    const radius = Math.abs(beta[i - 1] ?? 0) + Math.abs(i + 1 < alpha.length ? beta[i]! : 0);
-    low = Math.max(low, a);
-    high = Math.max(high, a + radius);
-  });
-  for (let k = 0; k < 120 && high - low > 1e-16 * Math.max(Math.abs(low), Math.abs(high)); k++) {
-    const middle = (low + high) / 2;
-    if (middle === low || middle === high) break;
-    if (allBelow(alpha, beta, middle)) high = middle;
-    else low = middle;
-  }
-  return (low + high) / 2;
-}
-
-function allBelow(alpha: readonly number[], beta: readonly number[], bound: number): boolean {
-  let pivot = 1;
-  for (const [i, a] of alpha.entries()) {
-    pivot = bound - a - (i > 0 ? (beta[i - 1]! * beta[i - 1]!) / pivot : 0);
-    if (pivot <= 0) return false;
-  }
-  return true;
-}
-
-function dot(a: Float64Array, b: Float64Array): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
-  return sum;
-}
-
-const norm = (a: Float64Array): number => Math.sqrt(dot(a, a));
-
-function scaleBy(a: Float64Array, factor: number): void {
-  for (let i = 0; i < a.length; i++) a[i]! *= factor;
-}
 
 /** The largest eigenvalue of a symmetric matrix, to ~1e-12; n^2 flops per Lanczos step. */
 export async function largestEigenvalue(

@@ -1,0 +1,120 @@
+// k-fold cross-validation: every choice, encoding included, is made anew on each training part.
+import { permutation, randomKey } from '../../math/random.js';
+import type { Engine } from '../../wasm/engine.js';
+import { asTable, columnOf, labelOf, numberOf, takeRows, type Table, type TableLike } from './csv.js';
+import { fit, type FitOptions } from './fit.js';
+import { classMetrics, regressionMetrics, type Metrics } from './metrics.js';
+import type { TablePrediction } from './model.js';
+import { fitTarget, labelledRows, type Task } from './target.js';
+
+export interface CrossValidateOptions extends FitOptions {
+  /** Default 5. */
+  readonly folds?: number;
+  /** The fold of every row with a target, instead of random (for classes: stratified) folds. */
+  readonly foldOf?: readonly number[];
+}
+
+export interface CrossValidation {
+  readonly task: Task;
+  /** Of all left-out predictions together; `r2` and `accuracy` also as the mean over folds. */
+  readonly metrics: Metrics;
+  readonly folds: readonly Metrics[];
+  readonly meanScore: number;
+  /** Predictions of every row by the model that did not see it, with what was true. */
+  readonly rows: readonly number[];
+  readonly prediction: TablePrediction;
+  readonly truth: readonly string[];
+}
+
+/** Refits on all but one fold and predicts it, for every fold. */
+export async function crossValidate(
+  engine: Engine,
+  table: TableLike,
+  options: CrossValidateOptions,
+): Promise<CrossValidation> {
+  const whole = asTable(table, 'crossValidate');
+  const known = takeRows(whole, labelledRows(whole, options.target));
+  const code = fitTarget(known, options.target, options.task);
+  const foldOf = options.foldOf ?? randomFolds(engine, known, code.task, options);
+  if (foldOf.length !== known.rows.length)
+    throw new RangeError(`crossValidate: foldOf has ${foldOf.length} entries for ${known.rows.length} rows`);
+  const names = [...new Set(foldOf)].sort((a, b) => a - b);
+  const metrics: Metrics[] = [];
+  const parts: { rows: number[]; prediction: TablePrediction }[] = [];
+  for (const [index, fold] of names.entries()) {
+    const rows = foldOf.flatMap((other, i) => (other === fold ? [i] : []));
+    const rest = foldOf.flatMap((other, i) => (other === fold ? [] : [i]));
+    const model = await fit(engine, takeRows(known, rest), { ...options, task: code.task, onProgress: undefined });
+    const test = takeRows(known, rows);
+    const prediction = await model.predict(test, { signal: options.signal });
+    metrics.push(measure(prediction, test, options.target));
+    parts.push({ rows, prediction });
+    options.onProgress?.({ done: index + 1, total: names.length });
+  }
+  const rows = parts.flatMap((part) => part.rows);
+  const prediction = joined(parts.map((part) => part.prediction), code.classes);
+  const truth = columnOf(takeRows(known, rows), options.target).map(labelOf);
+  const score = (m: Metrics): number => (m.task === 'classification' ? m.accuracy : m.r2);
+  return {
+    task: code.task,
+    metrics: measure(prediction, takeRows(known, rows), options.target),
+    folds: metrics,
+    meanScore: metrics.reduce((sum, m) => sum + score(m) / metrics.length, 0),
+    rows,
+    prediction,
+    truth,
+  };
+}
+
+/** Metrics of predictions for a table whose target is known. */
+export function measure(prediction: TablePrediction, table: Table, target: string): Metrics {
+  const cells = columnOf(table, target, 'measure');
+  return prediction.task === 'classification'
+    ? classMetrics(prediction, cells.map(labelOf))
+    : regressionMetrics(prediction, cells.map(numberOf));
+}
+
+function randomFolds(
+  engine: Engine,
+  table: Table,
+  task: Task,
+  { folds = 5, seed = 0, target }: CrossValidateOptions,
+): number[] {
+  const n = table.rows.length;
+  if (!Number.isInteger(folds) || folds < 2 || folds > n)
+    throw new RangeError(`crossValidate: folds must be from 2 to the ${n} rows, got ${folds}`);
+  const order = [...permutation(engine, randomKey(seed), n)];
+  if (task === 'classification') {
+    const labels = columnOf(table, target).map(labelOf);
+    order.sort((a, b) => (labels[a]! < labels[b]! ? -1 : labels[a]! > labels[b]! ? 1 : 0)); // stable
+  }
+  const foldOf = new Array<number>(n);
+  order.forEach((row, i) => (foldOf[row] = i % folds));
+  return foldOf;
+}
+
+function joined(parts: readonly TablePrediction[], classes: readonly string[]): TablePrediction {
+  const rows = parts.reduce((sum, part) => sum + part.rows, 0);
+  const cat = (pick: (part: TablePrediction) => Float64Array): Float64Array =>
+    Float64Array.from(parts.flatMap((part) => [...pick(part)]));
+  if (parts[0]!.task === 'regression') {
+    const intervals = parts[0]!.intervals!.map(({ level }, k) => ({
+      level,
+      low: cat((part) => part.intervals![k]!.low),
+      high: cat((part) => part.intervals![k]!.high),
+    }));
+    return { task: 'regression', rows, mean: cat((p) => p.mean!), deviation: cat((p) => p.deviation!), intervals };
+  }
+  // A training part may miss a rare class: its probability there is 0.
+  const probabilities = cat((part) =>
+    Float64Array.from(
+      Array.from({ length: part.rows }, (_, i) =>
+        classes.map((label) => {
+          const k = part.classes!.indexOf(label);
+          return k < 0 ? 0 : part.probabilities![i * part.classes!.length + k]!;
+        }),
+      ).flat(),
+    ),
+  );
+  return { task: 'classification', rows, classes, probabilities, labels: parts.flatMap((part) => part.labels!) };
+}

@@ -1,0 +1,107 @@
+// Tables of text: CSV or TSV in, columns of strings out. What the text means is decided in columns.ts.
+import Papa from 'papaparse';
+
+/** Rows of raw cells under named columns; null or missing cells are missing values. */
+export interface Table {
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly Cell[])[];
+}
+export type Cell = string | number | boolean | null | undefined;
+/** What functions that want a table accept: a table, or records by column name. */
+export type TableLike = Table | readonly Readonly<Record<string, Cell>>[];
+
+export interface ParseTableOptions {
+  /** What errors call the file. */
+  readonly name?: string;
+  /** Default: found out (comma, tab, semicolon or bar). */
+  readonly delimiter?: string;
+}
+
+/**
+ * CSV or TSV text with a header line: quotes, CRLF, byte-order mark and blank lines are handled. RangeError naming the
+ * line for rows of the wrong length, open quotes, empty or repeated column names, and files without rows.
+ */
+export function parseTable(text: string, { name = 'table', delimiter = '' }: ParseTableOptions = {}): Table {
+  const body = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
+  if (body.trim() === '') throw new RangeError(`${name}: the file is empty. A header line and rows are expected.`);
+  const { data, errors } = Papa.parse<string[]>(body, { delimiter, skipEmptyLines: 'greedy' });
+  const bad = errors.find((error) => error.code !== 'UndetectableDelimiter');
+  if (bad)
+    throw new RangeError(`${name}: row ${(bad.row ?? 0) + 1}: ${bad.message}. Repair the quotes of this row.`);
+  const [header, ...rows] = data;
+  if (!header) throw new RangeError(`${name}: the file has no header line.`);
+  const columns = header.map((column) => column.trim());
+  checkColumns(name, columns);
+  if (rows.length === 0) throw new RangeError(`${name}: there is a header but no row of data.`);
+  rows.forEach((row, i) => {
+    if (row.length !== columns.length)
+      throw new RangeError(
+        `${name}: row ${i + 1} has ${row.length} cells, the header ${columns.length}. Quote cells that contain the separator.`,
+      );
+  });
+  return { columns, rows };
+}
+
+function checkColumns(name: string, columns: readonly string[]): void {
+  const seen = new Set<string>();
+  for (const column of columns) {
+    if (column === '') throw new RangeError(`${name}: a column of the header has no name: ${columns.join(', ')}`);
+    if (seen.has(column)) throw new RangeError(`${name}: the column '${column}' appears twice. Rename one.`);
+    seen.add(column);
+  }
+}
+
+/** A table from a table or records; RangeError when it has no rows or rows of the wrong length. */
+export function asTable(value: TableLike, name = 'table'): Table {
+  if (Array.isArray(value)) {
+    const records = value as readonly Readonly<Record<string, Cell>>[];
+    const columns = [...new Set(records.flatMap((record) => Object.keys(record)))];
+    return { columns, rows: records.map((record) => columns.map((column) => record[column])) };
+  }
+  const table = value as Table;
+  if (!Array.isArray(table?.columns) || !Array.isArray(table.rows))
+    throw new TypeError(`${name}: expected { columns, rows } or a list of records`);
+  checkColumns(name, table.columns);
+  table.rows.forEach((row, i) => {
+    if (row.length !== table.columns.length)
+      throw new RangeError(`${name}: row ${i} has ${row.length} cells, there are ${table.columns.length} columns`);
+  });
+  return table;
+}
+
+/** The cells of one column. */
+export function columnOf(table: Table, column: string, name = 'table'): readonly Cell[] {
+  const index = table.columns.indexOf(column);
+  if (index < 0)
+    throw new RangeError(`${name}: there is no column '${column}'. Columns: ${table.columns.slice(0, 40).join(', ')}`);
+  return table.rows.map((row) => row[index]);
+}
+
+/** Some rows of a table. */
+export function takeRows(table: Table, rows: readonly number[]): Table {
+  return { columns: table.columns, rows: rows.map((i) => table.rows[i]!) };
+}
+
+const MISSING = new Set(['', 'na', 'n/a', 'nan', 'null', 'none', '?', '#n/a', '-']);
+
+export function isMissing(cell: Cell): boolean {
+  if (cell === null || cell === undefined) return true;
+  if (typeof cell === 'number') return Number.isNaN(cell);
+  return typeof cell === 'string' && MISSING.has(cell.trim().toLowerCase());
+}
+
+const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
+
+/** The number a cell holds; NaN when it is missing or no finite number. */
+export function numberOf(cell: Cell): number {
+  if (typeof cell === 'number') return Number.isFinite(cell) ? cell : NaN;
+  if (typeof cell === 'boolean') return +cell;
+  if (typeof cell !== 'string') return NaN;
+  const text = cell.trim();
+  const value = NUMBER.test(text) ? Number(text) : NaN;
+  return Number.isFinite(value) ? value : NaN;
+}
+
+export function labelOf(cell: Cell): string {
+  return String(cell).trim();
+}

@@ -1,0 +1,204 @@
+// A table in, a predictor out, with nothing to tune: features, kernel (NNGP or NTK of a ReLU net), depth and noise are
+// chosen by the closed-form leave-one-out predictive log density; no held-out set is needed.
+import type { NetDocument } from '../../net/document.js';
+import { permutation, randomKey } from '../../math/random.js';
+import type { Engine } from '../../wasm/engine.js';
+import { asTable, columnOf, takeRows, type Table, type TableLike } from './csv.js';
+import { completeRows, encode, fitEncoder, type ColumnOptions, type Encoder } from './encoder.js';
+import { automaticNet, kernelPair } from './kernels.js';
+import { TableModel, type ModelFile } from './model.js';
+import { scoreJob } from './select.js';
+import { classIndex, encodeTarget, fitTarget, labelledRows, type TargetCode, type Task } from './target.js';
+
+export interface FitOptions extends ColumnOptions {
+  /** The column to predict. */
+  readonly target: string;
+  /** Default `auto`: numbers are regression, anything else classes. */
+  readonly task?: Task | 'auto';
+  /** The network; default: ReLU nets of depth 1, 2, 3 and 5 are tried. */
+  readonly net?: NetDocument;
+  /** The kernel; default: both are tried. `ntkgp` and `ntk` have the same mean and, here, the same intervals. */
+  readonly method?: 'nngp' | 'ntk';
+  /** Noise relative to the mean diagonal of the kernel; default: 1e-4 to 10 in half decades are tried. */
+  readonly diagReg?: number;
+  /** Rows on which kernels and noises are compared; default 700. The fit itself uses all rows. */
+  readonly selectionRows?: number;
+  /** Fit on a random subset of at most this many rows; default: all, or an error naming the bytes. */
+  readonly maxRows?: number;
+  /** Order of random subsets; default 0. */
+  readonly seed?: number;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: { done: number; total: number }) => void) | undefined;
+}
+
+/** One kernel and noise with its score: mean log predictive density of left-out rows (nats). */
+export interface Candidate {
+  readonly method: 'nngp' | 'ntk';
+  /** Hidden layers of the automatic net; null for a net of yours. */
+  readonly depth: number | null;
+  readonly diagReg: number;
+  readonly score: number;
+}
+
+const DEPTHS = [1, 2, 3, 5] as const;
+const NOISES: readonly number[] = [1e-4, 3.16e-4, 1e-3, 3.16e-3, 1e-2, 3.16e-2, 0.1, 0.316, 1, 3.16, 10];
+/** f64 matrices of size rows^2 that a fit holds at its peak. */
+const MATRICES = 6;
+
+/** Learns a table. RangeError for columns, targets or sizes that cannot work, naming the column or the bytes. */
+export async function fit(engine: Engine, table: TableLike, options: FitOptions): Promise<TableModel> {
+  const { signal, onProgress } = options;
+  const prepared = prepare(engine, asTable(table, 'fit'), options);
+  const nets = options.net ? [{ depth: null, net: options.net }] : DEPTHS.map((depth) => ({ depth, net: automaticNet(depth) }));
+  const total = nets.length + 1;
+  const candidates: Candidate[] = [];
+  const compare = nets.length > 1 || !options.method || options.diagReg === undefined;
+  if (compare) {
+    const sample = prepared.sample(options.selectionRows ?? 700);
+    for (const [index, { depth, net }] of nets.entries()) {
+      candidates.push(...(await score(engine, sample, depth, net, options)));
+      onProgress?.({ done: index + 1, total });
+    }
+  } else candidates.push({ method: options.method, depth: null, diagReg: options.diagReg, score: NaN });
+  candidates.sort((a, b) => b.score - a.score);
+  const best = candidates[0]!;
+  const net = options.net ?? automaticNet(best.depth!);
+  const { encoder, target, x, y, labels } = prepared;
+  const file: ModelFile = {
+    format: 'infinite-width/table-model',
+    version: 1,
+    encoder,
+    target,
+    net,
+    method: best.method,
+    diagReg: best.diagReg,
+    rows: prepared.rows,
+    x,
+    y,
+    labels,
+    candidates: candidates.slice(0, 12),
+  };
+  const model = new TableModel(engine, file);
+  await model.prepare({ signal });
+  onProgress?.({ done: total, total });
+  return model;
+}
+
+interface Prepared {
+  readonly encoder: Encoder;
+  readonly target: TargetCode;
+  readonly rows: number;
+  readonly x: Float64Array;
+  readonly y: Float64Array;
+  readonly labels: readonly number[] | null;
+  sample(limit: number): Sample;
+}
+interface Sample {
+  readonly rows: number;
+  readonly features: number;
+  readonly x: Float64Array;
+  readonly y: Float64Array;
+  readonly labels: readonly number[] | null;
+  readonly centre: readonly number[];
+}
+
+function prepare(engine: Engine, table: Table, options: FitOptions): Prepared {
+  const { target: column, seed = 0 } = options;
+  if (typeof column !== 'string') throw new TypeError(`fit: target must name a column, got ${String(column)}`);
+  columnOf(table, column, 'fit');
+  if (!table.columns.some((name) => name !== column && !options.ignore?.includes(name)))
+    throw new RangeError(`fit: there is no column beside the target '${column}'`);
+  let known = takeRows(table, labelledRows(table, column));
+  known = limitRows(engine, known, options, seed);
+  if (options.missing === 'drop') {
+    const all = fitEncoder(known, column, options);
+    const rows = completeRows(all, known);
+    if (rows.length === 0) throw new RangeError("fit: missing: 'drop' leaves no row. Use missing: 'impute'.");
+    known = takeRows(known, rows);
+  }
+  if (known.rows.length < 3)
+    throw new RangeError(`fit: at least 3 rows with a target are needed, got ${known.rows.length}`);
+  const encoder = fitEncoder(known, column, options);
+  const target = fitTarget(known, column, options.task);
+  const x = encode(encoder, known, 'fit');
+  const y = encodeTarget(target, known);
+  const labels =
+    target.task === 'classification' ? columnOf(known, column).map((cell) => classIndex(target, cell)) : null;
+  const rows = known.rows.length;
+  const { features } = encoder;
+  const outputs = y.length / rows;
+  return {
+    encoder,
+    target,
+    rows,
+    x,
+    y,
+    labels,
+    sample(limit) {
+      const base = { features, centre: target.centre };
+      if (rows <= limit) return { ...base, rows, x, y, labels };
+      const picked = [...permutation(engine, randomKey(seed), rows).slice(0, limit)];
+      return {
+        ...base,
+        rows: limit,
+        x: gather(x, picked, features),
+        y: gather(y, picked, outputs),
+        labels: labels && picked.map((i) => labels[i]!),
+      };
+    },
+  };
+}
+
+/** All rows, or a random subset when `maxRows` says so; RangeError when all rows need more than the budget. */
+function limitRows(engine: Engine, table: Table, { maxRows }: FitOptions, seed: number): Table {
+  const rows = table.rows.length;
+  if (maxRows !== undefined && !(Number.isInteger(maxRows) && maxRows >= 3))
+    throw new RangeError(`fit: maxRows must be a whole number >= 3, got ${maxRows}`);
+  const wanted = Math.min(rows, maxRows ?? rows);
+  const bytes = MATRICES * 8 * wanted * wanted;
+  if (bytes > engine.memoryBytes) {
+    const fits = Math.floor(Math.sqrt(engine.memoryBytes / (8 * MATRICES)));
+    throw new RangeError(
+      `fit: ${wanted} rows need ${gigabytes(bytes)}, the budget is ${gigabytes(engine.memoryBytes)} (${fits} rows). Pass maxRows: ${fits} to fit on a random subset, or createEngine({ memoryBytes: ${bytes} }).`,
+    );
+  }
+  if (wanted === rows) return table;
+  const picked = permutation(engine, randomKey(seed), rows).slice(0, wanted).sort();
+  return takeRows(table, [...picked]);
+}
+
+const gigabytes = (bytes: number): string => `${(bytes / 2 ** 30).toPrecision(3)} GiB`;
+
+export function gather(data: Float64Array, rows: readonly number[], columns: number): Float64Array {
+  const out = new Float64Array(rows.length * columns);
+  rows.forEach((row, i) => out.set(data.subarray(row * columns, (row + 1) * columns), i * columns));
+  return out;
+}
+
+async function score(
+  engine: Engine,
+  sample: Sample,
+  depth: number | null,
+  net: NetDocument,
+  options: FitOptions,
+): Promise<Candidate[]> {
+  const run = { signal: options.signal };
+  const pair = await kernelPair(engine, net, sample.x, null, sample.features, run);
+  const methods = options.method ? [options.method] : (['nngp', 'ntk'] as const);
+  const noises = options.diagReg === undefined ? NOISES : [options.diagReg];
+  const scores = await engine.map(
+    scoreJob,
+    methods.map((method) => ({
+      kernel: pair[method],
+      size: sample.rows,
+      targets: sample.y,
+      centre: sample.centre,
+      labels: sample.labels,
+      noises,
+    })),
+    run,
+  );
+  return methods.flatMap((method, m) =>
+    noises.map((diagReg, k) => ({ method, depth, diagReg, score: scores[m]![k]! })),
+  );
+}

@@ -1,0 +1,96 @@
+// How good predictions are: accuracy, log loss, calibration; R^2, errors, coverage.
+import { log } from '../elementary.js';
+import type { TablePrediction } from './model.js';
+
+export interface ReliabilityBin {
+  /** Range of the predicted probability of the predicted class. */
+  readonly low: number;
+  readonly high: number;
+  readonly count: number;
+  readonly confidence: number;
+  readonly accuracy: number;
+}
+
+export interface ClassMetrics {
+  readonly task: 'classification';
+  readonly rows: number;
+  readonly accuracy: number;
+  /** Mean negative log probability of the true class, nats; classes never seen count as probability 1e-12. */
+  readonly logLoss: number;
+  /** Expected calibration error over 10 bins of confidence. */
+  readonly calibrationError: number;
+  readonly reliability: readonly ReliabilityBin[];
+}
+
+export interface RegressionMetrics {
+  readonly task: 'regression';
+  readonly rows: number;
+  readonly r2: number;
+  readonly rmse: number;
+  readonly mae: number;
+  readonly coverage: readonly { readonly level: number; readonly share: number }[];
+}
+
+export type Metrics = ClassMetrics | RegressionMetrics;
+
+/** Metrics of class predictions against the true labels. */
+export function classMetrics(prediction: TablePrediction, truth: readonly string[]): ClassMetrics {
+  const { classes, probabilities, labels } = prediction as Required<TablePrediction>;
+  const bins = Array.from({ length: 10 }, () => ({ count: 0, confidence: 0, hits: 0 }));
+  let [hits, loss] = [0, 0];
+  truth.forEach((label, i) => {
+    const row = probabilities.subarray(i * classes.length, (i + 1) * classes.length);
+    const confidence = row.reduce((most, value) => Math.max(most, value), 0);
+    const hit = +(labels[i] === label);
+    const bin = bins[Math.min(9, Math.floor(confidence * 10))]!;
+    bin.count++;
+    bin.confidence += confidence;
+    bin.hits += hit;
+    hits += hit;
+    loss -= log(Math.max(row[classes.indexOf(label)] ?? 0, 1e-12));
+  });
+  const reliability = bins.map(({ count, confidence, hits: right }, i) => ({
+    low: i / 10,
+    high: (i + 1) / 10,
+    count,
+    confidence: count ? confidence / count : 0,
+    accuracy: count ? right / count : 0,
+  }));
+  const calibrationError = reliability.reduce(
+    (sum, bin) => sum + (bin.count / truth.length) * Math.abs(bin.confidence - bin.accuracy),
+    0,
+  );
+  return {
+    task: 'classification',
+    rows: truth.length,
+    accuracy: hits / truth.length,
+    logLoss: loss / truth.length,
+    calibrationError,
+    reliability,
+  };
+}
+
+/** Metrics of numeric predictions against the true values. */
+export function regressionMetrics(prediction: TablePrediction, truth: readonly number[]): RegressionMetrics {
+  const { mean, intervals } = prediction as Required<TablePrediction>;
+  const n = truth.length;
+  const average = truth.reduce((sum, value) => sum + value / n, 0);
+  let [square, absolute, total] = [0, 0, 0];
+  truth.forEach((value, i) => {
+    square += (value - mean[i]!) ** 2;
+    absolute += Math.abs(value - mean[i]!);
+    total += (value - average) ** 2;
+  });
+  const coverage = intervals.map(({ level, low, high }) => ({
+    level,
+    share: truth.filter((value, i) => value >= low[i]! && value <= high[i]!).length / n,
+  }));
+  return {
+    task: 'regression',
+    rows: n,
+    r2: total > 0 ? 1 - square / total : 0,
+    rmse: Math.sqrt(square / n),
+    mae: absolute / n,
+    coverage,
+  };
+}
