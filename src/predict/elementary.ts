@@ -4,7 +4,7 @@ import { log } from '../math/elementary.js';
 
 export { log };
 
-const LN2_HI = 6.93147180369123816490e-1;
+const LN2_HI = 6.9314718036912381649e-1;
 const LN2_LO = 1.90821492927058770002e-10;
 const bits = new Float64Array(1);
 const words = new Uint32Array(bits.buffer);
@@ -31,7 +31,8 @@ export function exp(x: number): number {
       (1.66666666666666019037e-1 +
         z *
           (-2.77777777770155933842e-3 +
-            z * (6.61375632143793436117e-5 + z * (-1.65339022054652515390e-6 + z * 4.13813679705723846039e-8))));
+            z *
+              (6.61375632143793436117e-5 + z * (-1.6533902205465251539e-6 + z * 4.13813679705723846039e-8))));
   const y = 1 - (low - (r * c) / (2 - c) - high);
   if (k >= 1024) return y * 2 * powerOfTwo(1023);
   if (k < -1021) return y * powerOfTwo(k + 1000) * powerOfTwo(-1000);
@@ -49,7 +50,9 @@ export function expm1(x: number): number {
       (-3.33333333333331316428e-2 +
         h *
           (1.58730158725481460165e-3 +
-            h * (-7.93650757867487942473e-5 + h * (4.00821782732936239552e-6 - h * 2.01099218183624371326e-7))));
+            h *
+              (-7.93650757867487942473e-5 +
+                h * (4.00821782732936239552e-6 - h * 2.01099218183624371326e-7))));
   const t = 3 - r * half;
   const e = h * ((r - t) / (6 - x * t));
   return x - (x * e - h);
@@ -61,7 +64,7 @@ export function log1p(x: number): number {
   return u === 1 ? x : log(u) * (x / (u - 1));
 }
 
-const HALF_PI = [1.57079632673412561417, 6.07710050630396597660e-11, 2.02226624879595063154e-21] as const;
+const HALF_PI = [1.57079632673412561417, 6.0771005063039659766e-11, 2.02226624879595063154e-21] as const;
 
 /** x minus the nearest multiple of pi/2, and that multiple; good to |x| ~ 1e6. */
 function reduce(x: number): [rest: number, quadrant: number] {
@@ -87,7 +90,9 @@ function kernelCos(x: number): number {
       (-1.38888888888741095749e-3 +
         z *
           (2.48015872894767294178e-5 +
-            z * (-2.75573143513906633035e-7 + z * (2.08757232129817482790e-9 - z * 1.13596475577881948265e-11))));
+            z *
+              (-2.75573143513906633035e-7 +
+                z * (2.0875723212981748279e-9 - z * 1.13596475577881948265e-11))));
   return 1 - (0.5 * z - z * z * r);
 }
 

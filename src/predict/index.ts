@@ -35,3 +35,4 @@ export type { IntegrateReport } from './integrate.js';
 export { maxLearningRate, type MaxLearningRateOptions } from './stability.js';
 export type { Diagnostics, Regularisation } from './system.js';
 export * from './table/index.js';
+export { createPredictor, predict, type PredictCall, type Predictor, type TrainSet } from './predict.js';

@@ -16,7 +16,9 @@ interface LanczosParams {
 export const lanczosJob: Job<LanczosParams, number> = defineJob(
   'predict/lanczos',
   (core, { matrix, size, tolerance }) =>
-    core.heap.scope((scope) => extremeEigenvaluesOf(core, stage(scope, core, matrix), size, { tolerance }).largest),
+    core.heap.scope(
+      (scope) => extremeEigenvaluesOf(core, stage(scope, core, matrix), size, { tolerance }).largest,
+    ),
 );
 
 /** The largest eigenvalue of a symmetric matrix, to ~1e-12; n^2 flops per Lanczos step. */

@@ -32,7 +32,13 @@ describe('scalar functions', () => {
     expect(Math.abs(cos(1e6 + 0.1) - Math.cos(1e6 + 0.1))).toBeLessThan(1e-10);
   });
   it('ends', () => {
-    expect([exp(-Infinity), exp(Infinity), exp(-800), exp(800), exp(0)]).toEqual([0, Infinity, 0, Infinity, 1]);
+    expect([exp(-Infinity), exp(Infinity), exp(-800), exp(800), exp(0)]).toEqual([
+      0,
+      Infinity,
+      0,
+      Infinity,
+      1,
+    ]);
     expect(exp(NaN)).toBeNaN();
     expect(expm1(-Infinity)).toBe(-1);
     expect(exp(-740)).toBeGreaterThan(0);

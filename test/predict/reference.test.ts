@@ -5,7 +5,9 @@ import {
   gradientDescentMse,
   gradientFlow,
   maxLearningRate,
+  predict,
   type Engine,
+  type NetDocument,
   type Tensor,
 } from 'infinite-width';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -14,6 +16,9 @@ import { loadReference, mismatch, toArray, type ReferenceArray } from '../suppor
 type Stored = { shape: number[]; data: (number | string)[] };
 interface Case {
   name: string;
+  net: NetDocument;
+  x1: Stored;
+  x2: Stored;
   function: string;
   inputs: Record<string, Stored>;
   options: {
@@ -162,6 +167,31 @@ describe('gradientFlow', () => {
         expectTensor(result.train, expected['fxTrain']!, ode);
         expectTensor(result.test, expected['fxTest']!, ode);
       });
+    }
+  }
+});
+
+describe('predict from a net', () => {
+  for (const item of of('gradientDescentMseEnsemble')) {
+    const { net, options, expected } = item;
+    for (const method of ['ntk', 'nngp'] as const) {
+      for (const set of ['Test', 'Train'] as const) {
+        it(`${item.name} ${method} ${set}`, async () => {
+          const { mean, covariance } = await predict(engine, net, {
+            xTrain: tensorOf(item.x1),
+            yTrain: tensorOf(item.inputs['yTrain']!),
+            ...(set === 'Test' ? { xTest: tensorOf(item.x2) } : {}),
+            time: options.t.map(Number),
+            method,
+            learningRate: options.learningRate,
+            diagReg: options.diagReg,
+            diagRegScale: scale(item),
+            covariance: 'full',
+          });
+          expectTensor(mean, expected[`${method}Mean${set}`]!);
+          expectTensor(covariance, expected[`${method}Covariance${set}`]!);
+        });
+      }
     }
   }
 });

@@ -73,7 +73,22 @@ describe('parseTable', () => {
   });
 
   it('never crashes on arbitrary text', () => {
-    const piece = fc.constantFrom('a', '1', '-2.5e3', ',', ',', '"', '\n', '\r\n', '\t', ';', 'NA', ' ', '\u0000', 'é');
+    const piece = fc.constantFrom(
+      'a',
+      '1',
+      '-2.5e3',
+      ',',
+      ',',
+      '"',
+      '\n',
+      '\r\n',
+      '\t',
+      ';',
+      'NA',
+      ' ',
+      '\u0000',
+      'é',
+    );
     fc.assert(
       fc.property(fc.array(piece, { maxLength: 40 }), (pieces) => {
         try {
@@ -110,7 +125,10 @@ describe('encoder', () => {
       const mean = column.reduce((a, b) => a + b, 0) / 4;
       if (f < 3) expect(Math.abs(mean)).toBeLessThan(1e-12);
     }
-    const total = [1, 2].reduce((sum, f) => sum + [0, 1, 2, 3].reduce((s, i) => s + x[i * 5 + f]! ** 2 / 4, 0), 0);
+    const total = [1, 2].reduce(
+      (sum, f) => sum + [0, 1, 2, 3].reduce((s, i) => s + x[i * 5 + f]! ** 2 / 4, 0),
+      0,
+    );
     expect(total).toBeCloseTo(1, 12);
     expect([0, 1, 2, 3].map((i) => x[i * 5 + 4])).toEqual([0, 1, 0, 0]); // indicator of missing
   });
@@ -138,16 +156,32 @@ describe('leave-one-out', () => {
     const next = noise(4);
     const n = 6;
     const a = Float64Array.from({ length: n * n }, next);
-    const m = times(a, Float64Array.from(a, (_, i) => a[(i % n) * n + Math.floor(i / n)]!), n, n, n);
+    const m = times(
+      a,
+      Float64Array.from(a, (_, i) => a[(i % n) * n + Math.floor(i / n)]!),
+      n,
+      n,
+      n,
+    );
     for (let i = 0; i < n; i++) m[i * n + i]! += 0.5;
     const y = Float64Array.from({ length: n }, next);
     const inverse = invert(m, n);
-    const loo = leaveOneOut(times(inverse, y, n, 1, n), Float64Array.from({ length: n }, (_, i) => inverse[i * n + i]!), 1);
+    const loo = leaveOneOut(
+      times(inverse, y, n, 1, n),
+      Float64Array.from({ length: n }, (_, i) => inverse[i * n + i]!),
+      1,
+    );
     for (let left = 0; left < n; left++) {
       const keep = [...Array(n).keys()].filter((i) => i !== left);
       const part = invert(Float64Array.from(keep.flatMap((i) => keep.map((j) => m[i * n + j]!))), n - 1);
       const cross = Float64Array.from(keep, (i) => m[left * n + i]!);
-      const w = times(part, Float64Array.from(keep, (i) => y[i]!), n - 1, 1, n - 1);
+      const w = times(
+        part,
+        Float64Array.from(keep, (i) => y[i]!),
+        n - 1,
+        1,
+        n - 1,
+      );
       const mean = times(cross, w, 1, 1, n - 1)[0]!;
       expect(loo.residual[left]).toBeCloseTo(y[left]! - mean, 10);
       const explained = times(cross, times(part, cross, n - 1, 1, n - 1), 1, 1, n - 1)[0]!;
@@ -229,7 +263,9 @@ describe('fit and predict', () => {
     const text = model.save();
     const again = await loadModel(engine, text).predict(fresh);
     expect([...again.mean!]).toEqual([...want.mean!]);
-    const one = await model.predict([{ x1: fresh.rows[2]![0], x2: fresh.rows[2]![1], colour: fresh.rows[2]![2] }]);
+    const one = await model.predict([
+      { x1: fresh.rows[2]![0], x2: fresh.rows[2]![1], colour: fresh.rows[2]![2] },
+    ]);
     expect(maxGap(one.mean!, [want.mean![2]!])).toBeLessThan(1e-10);
     expect(() => loadModel(engine, '{}')).toThrow('no model file');
     expect(() => loadModel(engine, 'x')).toThrow('no JSON');
@@ -248,7 +284,9 @@ describe('fit and predict', () => {
 
   it('survives awkward tables: few rows, constants, duplicates, missing cells, rare classes', async () => {
     const tiny = parseTable('a,y\n1,2\n2,4\n3,6\n');
-    expect((await (await fit(engine, tiny, { target: 'y' })).predict(tiny)).mean!.every(Number.isFinite)).toBe(true);
+    expect(
+      (await (await fit(engine, tiny, { target: 'y' })).predict(tiny)).mean!.every(Number.isFinite),
+    ).toBe(true);
     const flat = parseTable('a,y\n1,5\n2,5\n3,5\n4,5\n');
     expect([...(await (await fit(engine, flat, { target: 'y' })).predict(flat)).mean!]).toEqual([5, 5, 5, 5]);
     const twins = parseTable(`a,y\n${'1,0\n1,1\n2,3\n'.repeat(8)}`);
@@ -286,7 +324,9 @@ describe('fit and predict', () => {
     abort.abort(new Error('enough'));
     await bad({ signal: abort.signal }, 'enough');
     await expect(crossValidate(engine, table, { target: 'y', folds: 1 })).rejects.toThrow('folds');
-    await expect((await fit(engine, table, { target: 'y' })).predict(table, { levels: [1] })).rejects.toThrow('levels');
+    await expect((await fit(engine, table, { target: 'y' })).predict(table, { levels: [1] })).rejects.toThrow(
+      'levels',
+    );
   });
 
   it('answers or refuses every random table, never with NaN', async () => {
@@ -298,7 +338,10 @@ describe('fit and predict', () => {
     const table = fc
       .tuple(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 2, max: 4 }))
       .chain(([rows, columns]) =>
-        fc.array(fc.array(cell, { minLength: columns, maxLength: columns }), { minLength: rows, maxLength: rows }),
+        fc.array(fc.array(cell, { minLength: columns, maxLength: columns }), {
+          minLength: rows,
+          maxLength: rows,
+        }),
       );
     await fc.assert(
       fc.asyncProperty(table, async (rows) => {

@@ -44,7 +44,11 @@ export async function crossValidate(
   for (const [index, fold] of names.entries()) {
     const rows = foldOf.flatMap((other, i) => (other === fold ? [i] : []));
     const rest = foldOf.flatMap((other, i) => (other === fold ? [] : [i]));
-    const model = await fit(engine, takeRows(known, rest), { ...options, task: code.task, onProgress: undefined });
+    const model = await fit(engine, takeRows(known, rest), {
+      ...options,
+      task: code.task,
+      onProgress: undefined,
+    });
     const test = takeRows(known, rows);
     const prediction = await model.predict(test, { signal: options.signal });
     metrics.push(measure(prediction, test, options.target));
@@ -52,7 +56,10 @@ export async function crossValidate(
     options.onProgress?.({ done: index + 1, total: names.length });
   }
   const rows = parts.flatMap((part) => part.rows);
-  const prediction = joined(parts.map((part) => part.prediction), code.classes);
+  const prediction = joined(
+    parts.map((part) => part.prediction),
+    code.classes,
+  );
   const truth = columnOf(takeRows(known, rows), options.target).map(labelOf);
   const score = (m: Metrics): number => (m.task === 'classification' ? m.accuracy : m.r2);
   return {
@@ -103,7 +110,13 @@ function joined(parts: readonly TablePrediction[], classes: readonly string[]): 
       low: cat((part) => part.intervals![k]!.low),
       high: cat((part) => part.intervals![k]!.high),
     }));
-    return { task: 'regression', rows, mean: cat((p) => p.mean!), deviation: cat((p) => p.deviation!), intervals };
+    return {
+      task: 'regression',
+      rows,
+      mean: cat((p) => p.mean!),
+      deviation: cat((p) => p.deviation!),
+      intervals,
+    };
   }
   // A training part may miss a rare class: its probability there is 0.
   const probabilities = cat((part) =>
@@ -116,5 +129,11 @@ function joined(parts: readonly TablePrediction[], classes: readonly string[]): 
       ).flat(),
     ),
   );
-  return { task: 'classification', rows, classes, probabilities, labels: parts.flatMap((part) => part.labels!) };
+  return {
+    task: 'classification',
+    rows,
+    classes,
+    probabilities,
+    labels: parts.flatMap((part) => part.labels!),
+  };
 }

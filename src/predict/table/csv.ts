@@ -23,11 +23,14 @@ export interface ParseTableOptions {
  */
 export function parseTable(text: string, { name = 'table', delimiter = '' }: ParseTableOptions = {}): Table {
   const body = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
-  if (body.trim() === '') throw new RangeError(`${name}: the file is empty. A header line and rows are expected.`);
+  if (body.trim() === '')
+    throw new RangeError(`${name}: the file is empty. A header line and rows are expected.`);
   const { data, errors } = Papa.parse<string[]>(body, { delimiter, skipEmptyLines: 'greedy' });
   const bad = errors.find((error) => error.code !== 'UndetectableDelimiter');
   if (bad)
-    throw new RangeError(`${name}: row ${(bad.row ?? 0) + 1}: ${bad.message}. Repair the quotes of this row.`);
+    throw new RangeError(
+      `${name}: row ${(bad.row ?? 0) + 1}: ${bad.message}. Repair the quotes of this row.`,
+    );
   const [header, ...rows] = data;
   if (!header) throw new RangeError(`${name}: the file has no header line.`);
   const columns = header.map((column) => column.trim());
@@ -45,7 +48,8 @@ export function parseTable(text: string, { name = 'table', delimiter = '' }: Par
 function checkColumns(name: string, columns: readonly string[]): void {
   const seen = new Set<string>();
   for (const column of columns) {
-    if (column === '') throw new RangeError(`${name}: a column of the header has no name: ${columns.join(', ')}`);
+    if (column === '')
+      throw new RangeError(`${name}: a column of the header has no name: ${columns.join(', ')}`);
     if (seen.has(column)) throw new RangeError(`${name}: the column '${column}' appears twice. Rename one.`);
     seen.add(column);
   }
@@ -64,7 +68,9 @@ export function asTable(value: TableLike, name = 'table'): Table {
   checkColumns(name, table.columns);
   table.rows.forEach((row, i) => {
     if (row.length !== table.columns.length)
-      throw new RangeError(`${name}: row ${i} has ${row.length} cells, there are ${table.columns.length} columns`);
+      throw new RangeError(
+        `${name}: row ${i} has ${row.length} cells, there are ${table.columns.length} columns`,
+      );
   });
   return table;
 }
@@ -73,7 +79,9 @@ export function asTable(value: TableLike, name = 'table'): Table {
 export function columnOf(table: Table, column: string, name = 'table'): readonly Cell[] {
   const index = table.columns.indexOf(column);
   if (index < 0)
-    throw new RangeError(`${name}: there is no column '${column}'. Columns: ${table.columns.slice(0, 40).join(', ')}`);
+    throw new RangeError(
+      `${name}: there is no column '${column}'. Columns: ${table.columns.slice(0, 40).join(', ')}`,
+    );
   return table.rows.map((row) => row[index]);
 }
 

@@ -57,7 +57,9 @@ export function fitEncoder(table: Table, target: string | null, options: ColumnO
     const known = cells.filter((cell) => !isMissing(cell));
     if (missing === 'error' && known.length < cells.length) {
       const row = cells.findIndex(isMissing);
-      throw new RangeError(`fit: column '${name}' has a missing value in row ${row + 1}. Use missing: 'impute'.`);
+      throw new RangeError(
+        `fit: column '${name}' has a missing value in row ${row + 1}. Use missing: 'impute'.`,
+      );
     }
     const numeric = !categorical.includes(name) && known.every((cell) => !Number.isNaN(numberOf(cell)));
     const column =
@@ -69,21 +71,25 @@ export function fitEncoder(table: Table, target: string | null, options: ColumnO
     if (column) columns.push(column);
     else notes.push(`column '${name}' is left out: ${reason(known, numeric)}`);
   }
-  if (columns.length === 0)
-    throw new RangeError(`fit: no column carries information. ${notes.join('; ')}`);
+  if (columns.length === 0) throw new RangeError(`fit: no column carries information. ${notes.join('; ')}`);
   const features = columns.reduce((sum, column) => sum + width(column), 0);
   return { columns, features, missing, notes };
 }
 
 function reason(known: readonly Cell[], numeric: boolean): string {
   if (known.length === 0) return 'all values are missing';
-  return numeric || new Set(known.map(labelOf)).size === 1 ? 'it is constant' : 'every value is different, like a name';
+  return numeric || new Set(known.map(labelOf)).size === 1
+    ? 'it is constant'
+    : 'every value is different, like a name';
 }
 
 function fitNumeric(name: string, values: readonly number[], hasMissing: boolean): NumericColumn | null {
   let scale = 0;
   for (const value of values) scale = Math.max(scale, Math.abs(value));
-  if (scale === 0) return hasMissing ? { name, kind: 'numeric', scale: 1, mean: 0, deviation: 1, knots: null, hasMissing } : null;
+  if (scale === 0)
+    return hasMissing
+      ? { name, kind: 'numeric', scale: 1, mean: 0, deviation: 1, knots: null, hasMissing }
+      : null;
   const units = values.map((value) => value / scale);
   const mean = units.reduce((sum, value) => sum + value, 0) / units.length;
   const deviation = Math.sqrt(units.reduce((sum, value) => sum + (value - mean) ** 2, 0) / units.length);
@@ -93,13 +99,24 @@ function fitNumeric(name: string, values: readonly number[], hasMissing: boolean
   }
   const sorted = [...units].sort((a, b) => a - b);
   const distinct = new Set(sorted).size;
-  return { name, kind: 'numeric', scale, mean, deviation, knots: distinct > 10 ? thin(sorted) : null, hasMissing };
+  return {
+    name,
+    kind: 'numeric',
+    scale,
+    mean,
+    deviation,
+    knots: distinct > 10 ? thin(sorted) : null,
+    hasMissing,
+  };
 }
 
 /** At most 256 of the sorted values, evenly by rank, ends included. */
 function thin(sorted: readonly number[]): number[] {
   const count = Math.min(sorted.length, 256);
-  return Array.from({ length: count }, (_, i) => sorted[Math.round((i * (sorted.length - 1)) / (count - 1))]!);
+  return Array.from(
+    { length: count },
+    (_, i) => sorted[Math.round((i * (sorted.length - 1)) / (count - 1))]!,
+  );
 }
 
 function fitCategorical(name: string, cells: readonly Cell[]): CategoricalColumn | null {

@@ -5,7 +5,7 @@ import { permutation, randomKey } from '../../math/random.js';
 import type { Engine } from '../../wasm/engine.js';
 import { asTable, columnOf, takeRows, type Table, type TableLike } from './csv.js';
 import { completeRows, encode, fitEncoder, type ColumnOptions, type Encoder } from './encoder.js';
-import { automaticNet, kernelPair } from './kernels.js';
+import { automaticNet, tableKernels } from './kernels.js';
 import { TableModel, type ModelFile } from './model.js';
 import { scoreJob } from './select.js';
 import { classIndex, encodeTarget, fitTarget, labelledRows, type TargetCode, type Task } from './target.js';
@@ -21,7 +21,7 @@ export interface FitOptions extends ColumnOptions {
   readonly method?: 'nngp' | 'ntk';
   /** Noise relative to the mean diagonal of the kernel; default: 1e-4 to 10 in half decades are tried. */
   readonly diagReg?: number;
-  /** Rows on which kernels and noises are compared; default 700. The fit itself uses all rows. */
+  /** Rows on which kernels and noises are compared; default 500. The fit itself uses all rows. */
   readonly selectionRows?: number;
   /** Fit on a random subset of at most this many rows; default: all, or an error naming the bytes. */
   readonly maxRows?: number;
@@ -49,12 +49,14 @@ const MATRICES = 6;
 export async function fit(engine: Engine, table: TableLike, options: FitOptions): Promise<TableModel> {
   const { signal, onProgress } = options;
   const prepared = prepare(engine, asTable(table, 'fit'), options);
-  const nets = options.net ? [{ depth: null, net: options.net }] : DEPTHS.map((depth) => ({ depth, net: automaticNet(depth) }));
+  const nets = options.net
+    ? [{ depth: null, net: options.net }]
+    : DEPTHS.map((depth) => ({ depth, net: automaticNet(depth) }));
   const total = nets.length + 1;
   const candidates: Candidate[] = [];
   const compare = nets.length > 1 || !options.method || options.diagReg === undefined;
   if (compare) {
-    const sample = prepared.sample(options.selectionRows ?? 700);
+    const sample = prepared.sample(options.selectionRows ?? 500);
     for (const [index, { depth, net }] of nets.entries()) {
       candidates.push(...(await score(engine, sample, depth, net, options)));
       onProgress?.({ done: index + 1, total });
@@ -104,7 +106,8 @@ interface Sample {
 
 function prepare(engine: Engine, table: Table, options: FitOptions): Prepared {
   const { target: column, seed = 0 } = options;
-  if (typeof column !== 'string') throw new TypeError(`fit: target must name a column, got ${String(column)}`);
+  if (typeof column !== 'string')
+    throw new TypeError(`fit: target must name a column, got ${String(column)}`);
   columnOf(table, column, 'fit');
   if (!table.columns.some((name) => name !== column && !options.ignore?.includes(name)))
     throw new RangeError(`fit: there is no column beside the target '${column}'`);
@@ -183,7 +186,7 @@ async function score(
   options: FitOptions,
 ): Promise<Candidate[]> {
   const run = { signal: options.signal };
-  const pair = await kernelPair(engine, net, sample.x, null, sample.features, run);
+  const pair = await tableKernels(engine, net, sample.x, null, sample.features, run);
   const methods = options.method ? [options.method] : (['nngp', 'ntk'] as const);
   const noises = options.diagReg === undefined ? NOISES : [options.diagReg];
   const scores = await engine.map(

@@ -1,4 +1,10 @@
-export { parseTable, type Cell as TableCell, type ParseTableOptions, type Table as DataTable, type TableLike } from './csv.js';
+export {
+  parseTable,
+  type Cell as TableCell,
+  type ParseTableOptions,
+  type Table as DataTable,
+  type TableLike,
+} from './csv.js';
 export type { ColumnOptions } from './encoder.js';
 export { fit, type Candidate, type FitOptions } from './fit.js';
 export {

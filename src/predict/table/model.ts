@@ -7,8 +7,15 @@ import { TrainSystem, type Diagnostics } from '../system.js';
 import { asTable, takeRows, type TableLike } from './csv.js';
 import { encode, type Encoder } from './encoder.js';
 import type { Candidate } from './fit.js';
-import { diagonalOf, kernelPair } from './kernels.js';
-import { classLogProbabilities, fitLink, leaveOneOut, looMeans, profiledScale, type ClassLink } from './loo.js';
+import { tableDiagonal, tableKernels } from './kernels.js';
+import {
+  classLogProbabilities,
+  fitLink,
+  leaveOneOut,
+  looMeans,
+  profiledScale,
+  type ClassLink,
+} from './loo.js';
 import { outputsOf, type TargetCode, type Task } from './target.js';
 
 /** Everything a model is: its training rows, encoded, and the choices made. */
@@ -146,14 +153,16 @@ export class TableModel {
   ): Promise<{ mean: Float64Array; variance: Float64Array }> {
     const { net, method, rows, encoder } = this.#file;
     const outputs = outputsOf(this.#file.target);
-    const pair = await kernelPair(this.#engine, net, x, this.#file.x, encoder.features, run);
+    const pair = await tableKernels(this.#engine, net, x, this.#file.x, encoder.features, run);
     const cross = pair[method].map((value) => value / system.scale);
     const count = x.length / encoder.features;
     const mean = await product(this.#engine, cross, weights, [count, outputs, rows], run);
     const explained = await whiten(this.#engine, await system.factor(run), cross, 'squares', run);
-    const prior = (await diagonalOf(this.#engine, net, x, encoder.features, run))[method];
+    const prior = (await tableDiagonal(this.#engine, net, x, encoder.features, run))[method];
     // Variance of a new observation: the latent one plus the noise, in the scale of the system.
-    const variance = explained.map((value, i) => Math.max(prior[i]! / system.scale - value, 0) + system.added);
+    const variance = explained.map(
+      (value, i) => Math.max(prior[i]! / system.scale - value, 0) + system.added,
+    );
     return { mean, variance };
   }
 
@@ -174,7 +183,8 @@ export function loadModel(engine: Engine, text: string): TableModel {
   }
   if (file?.format !== 'infinite-width/table-model')
     throw new RangeError('loadModel: this is no model file of infinite-width predict');
-  if (file.version !== 1) throw new RangeError(`loadModel: version ${String(file.version)} is not known here`);
+  if (file.version !== 1)
+    throw new RangeError(`loadModel: version ${String(file.version)} is not known here`);
   const [x, y] = [fromBase64(file.x), fromBase64(file.y)];
   if (x.length !== file.rows * file.encoder.features || y.length !== file.rows * file.target.centre.length)
     throw new RangeError('loadModel: the file is damaged: its arrays do not have the sizes it says');
@@ -184,7 +194,7 @@ export function loadModel(engine: Engine, text: string): TableModel {
 async function makeReady(engine: Engine, file: ModelFile, run: RunOptions): Promise<Ready> {
   const { encoder, target, net, method, diagReg, rows, x, y, labels } = file;
   const outputs = outputsOf(target);
-  const pair = await kernelPair(engine, net, x, null, encoder.features, run);
+  const pair = await tableKernels(engine, net, x, null, encoder.features, run);
   const system = new TrainSystem(engine, 'fit', pair[method], rows, { diagReg });
   const factor = await system.factor(run);
   const weights = await solve(engine, factor, y, outputs, run);
@@ -205,7 +215,13 @@ async function makeReady(engine: Engine, file: ModelFile, run: RunOptions): Prom
   if (target.task === 'classification') {
     const common = scale.reduce((sum, value) => sum + value / outputs, 0);
     const means = looMeans(y, loo, target.centre);
-    const { link } = fitLink(means, loo.variance.map((v) => v * common), labels!, outputs, 30);
+    const { link } = fitLink(
+      means,
+      loo.variance.map((v) => v * common),
+      labels!,
+      outputs,
+      30,
+    );
     const hits = labels!.filter((label, i) => label === argmax(means, i * outputs, outputs)).length;
     return {
       system,
@@ -220,7 +236,14 @@ async function makeReady(engine: Engine, file: ModelFile, run: RunOptions): Prom
     .map((value, i) => Math.abs(value) / Math.sqrt(scale[0]! * loo.variance[i]!))
     .sort();
   const [errors, spread] = [loo.residual, y].map((v) => v.reduce((sum, value) => sum + value * value, 0));
-  return { system, weights, scale, link: null, quantiles, report: { ...report, looR2: 1 - errors! / (spread || 1) } };
+  return {
+    system,
+    weights,
+    scale,
+    link: null,
+    quantiles,
+    report: { ...report, looR2: 1 - errors! / (spread || 1) },
+  };
 }
 
 function regression(
@@ -261,7 +284,10 @@ function classification(
   const labels: string[] = [];
   for (let i = 0; i < variances.length; i++) {
     classLogProbabilities(link!, probabilities, i * outputs, outputs, scale[0]! * variances[i]!, p);
-    probabilities.set(p.map((value) => exp(Math.max(value, -745))), i * outputs);
+    probabilities.set(
+      p.map((value) => exp(Math.max(value, -745))),
+      i * outputs,
+    );
     labels.push(target.classes[argmax(probabilities, i * outputs, outputs)]!);
   }
   return { task: 'classification', rows: variances.length, classes: target.classes, probabilities, labels };
@@ -276,7 +302,8 @@ function argmax(data: ArrayLike<number>, from: number, count: number): number {
 function toBase64(data: Float64Array): string {
   const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   let text = '';
-  for (let i = 0; i < bytes.length; i += 0x6000) text += String.fromCharCode(...bytes.subarray(i, i + 0x6000));
+  for (let i = 0; i < bytes.length; i += 0x6000)
+    text += String.fromCharCode(...bytes.subarray(i, i + 0x6000));
   return btoa(text);
 }
 

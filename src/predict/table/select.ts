@@ -43,7 +43,8 @@ export const scoreJob: Job<ScoreParams, number[]> = defineJob('predict/score', (
       gemm(core, vectors, weighted, back, [size, outputs, size], { transA: true });
       const diagonal = new Float64Array(size);
       for (let j = 0; j < size; j++)
-        for (let i = 0, at = j * size; i < size; i++, at++) diagonal[i]! += weight[j]! * rows[at]! * rows[at]!;
+        for (let i = 0, at = j * size; i < size; i++, at++)
+          diagonal[i]! += weight[j]! * rows[at]! * rows[at]!;
       const loo = leaveOneOut(core.heap.read(back), diagonal, outputs);
       if (!labels) return gaussianScore(loo, outputs);
       const scale = profiledScale(loo, outputs).reduce((sum, value) => sum + value / outputs, 0);

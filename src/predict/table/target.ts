@@ -31,7 +31,8 @@ export function fitTarget(table: Table, column: string, task: Task | 'auto' = 'a
   if (chosen === 'classification') {
     const labels = cells.map(labelOf);
     const classes = [...new Set(labels)].sort(numeric ? (a, b) => Number(a) - Number(b) : undefined);
-    if (classes.length < 2) throw new RangeError(`fit: the target '${column}' has one class only: ${classes[0]}`);
+    if (classes.length < 2)
+      throw new RangeError(`fit: the target '${column}' has one class only: ${classes[0]}`);
     if (classes.length > 200)
       throw new RangeError(
         `fit: the target '${column}' has ${classes.length} classes. Is it a number with text in it? Use task: 'regression'.`,
@@ -42,13 +43,17 @@ export function fitTarget(table: Table, column: string, task: Task | 'auto' = 'a
   const values = cells.map((cell, i) => {
     const value = numberOf(cell);
     if (Number.isNaN(value))
-      throw new RangeError(`fit: row ${i + 1}: the target '${column}' must be a number, got '${String(cell)}'`);
+      throw new RangeError(
+        `fit: row ${i + 1}: the target '${column}' must be a number, got '${String(cell)}'`,
+      );
     return value;
   });
   let scale = 0;
   for (const value of values) scale = Math.max(scale, Math.abs(value));
   const mean = scale * values.reduce((sum, value) => sum + value / (scale || 1) / values.length, 0);
-  const spread = Math.sqrt(values.reduce((sum, value) => sum + ((value - mean) / (scale || 1)) ** 2, 0) / values.length);
+  const spread = Math.sqrt(
+    values.reduce((sum, value) => sum + ((value - mean) / (scale || 1)) ** 2, 0) / values.length,
+  );
   const deviation = spread > 1e-12 ? scale * spread : 1;
   return { column, task: 'regression', classes: [], centre: [mean], deviation };
 }
