@@ -66,8 +66,8 @@ export function boxAny<T>(r: usize, rs: usize, b: usize, m: i32, kh: i32, kw: i3
 // erf: a erf(b x) + c. Tables {rho} = {sqrt(2w) b / sqrt(1 + 2 b^2 q)}, c = S rho rho', kappa = (2a^2/pi) asin(c) + c0^2,
 // kappa' w = (2a^2/pi) rho rho' / sqrt(1-c^2). The row buffer holds {c, scaled Q, cos = sqrt(1-c^2), v = sqrt(1+cos)}: asin(c) = c P(v)/v.
 //
-// SIGNED: S may be negative (theta of -c is pi - theta). GENERAL: biases, gammas. GAIN: a factor g g' (a layerNorm, a mask) in front,
-// gx = 0 for none. V: vectors on the X side too (self pairs). ERF: the tables and the row buffer of an erf.
+// GENERAL: S may be negative (theta of -c is pi - theta), biases, gammas, and a factor g g' (a layerNorm, a mask) in front unless gx = 0.
+// V: vectors on the X side too (self pairs). ERF: the tables and the row buffer of an erf.
 
 /** Places in a row buffer of two rows, as compile-time offsets of loads and stores: offsetof<First>() = 0, offsetof<Second>() = 64. */
 // @ts-ignore: decorator
@@ -76,9 +76,9 @@ export function boxAny<T>(r: usize, rs: usize, b: usize, m: i32, kh: i32, kw: i3
 @unmanaged class Second { a: f64; b: f64; c: f64; d: f64; e: f64; f: f64; g: f64; h: f64; }
 
 // @ts-ignore: decorator
-@inline function prepare<T, P>(r: usize, S: v128, Q: v128, px: usize, py: usize, gx: usize, gy: usize, cp: usize, ONE: v128, SIGNED: bool, GENERAL: bool, GAIN: bool, V: bool, ERF: bool): void {
+@inline function prepare<T, P>(r: usize, S: v128, Q: v128, px: usize, py: usize, gx: usize, gy: usize, cp: usize, ONE: v128, GENERAL: bool, V: bool, ERF: bool): void {
   if (GENERAL) { Q = v128.add<T>(madd<T>(S, v128.load(cp, 128), Q), v128.load(cp, 96)); S = v128.add<T>(S, v128.load(cp, 80)); }
-  if (GAIN) {
+  if (GENERAL) if (gx) {
     const g = v128.mul<T>(x0<T>(gx, V), v128.load(gy));
     S = v128.mul<T>(S, g); Q = v128.mul<T>(Q, g);
   }
@@ -89,7 +89,7 @@ export function boxAny<T>(r: usize, rs: usize, b: usize, m: i32, kh: i32, kw: i3
     v128.store(r, c, offsetof<P>()); v128.store(r, v128.mul<T>(Q, v128.mul<T>(rr, v128.load(cp, 176))), offsetof<P>() + 16);
     v128.store(r, w, offsetof<P>() + 32); v128.store(r, v128.sqrt<T>(v128.add<T>(ONE, w)), offsetof<P>() + 48);
   } else {
-    if (SIGNED) c = v128.andnot(c, v128.load(cp, 64));
+    if (GENERAL) c = v128.andnot(c, v128.load(cp, 64));
     c = v128.pmin<T>(c, ONE);
     v128.store(r, S, offsetof<P>()); v128.store(r, Q, offsetof<P>() + 16);
     v128.store(r, v128.sqrt<T>(v128.sub<T>(ONE, c)), offsetof<P>() + 32); v128.store(r, v128.sqrt<T>(v128.add<T>(ONE, c)), offsetof<P>() + 48);
@@ -98,13 +98,14 @@ export function boxAny<T>(r: usize, rs: usize, b: usize, m: i32, kh: i32, kw: i3
 
 /** Pass 1 from a row b of box sums. */
 // @ts-ignore: decorator
-@inline function passRow<T>(b: usize, px: usize, py: usize, gx: usize, gy: usize, m: i32, cp: usize, r: usize, GAIN: bool, V: bool, ERF: bool): void {
+@inline function passRow<T>(b: usize, px: usize, py: usize, gx: usize, gy: usize, m: i32, cp: usize, r: usize, V: bool, ERF: bool): void {
   const ONE = v128.load(cp, 0), yw: usize = ERF ? 16 : 32;
-  const xw: usize = V ? yw : (ERF ? 1 : 2) * sizeof<T>(), gw: usize = V ? 16 : sizeof<T>();
+  const xw: usize = V ? yw : (ERF ? 1 : 2) * sizeof<T>();
+  const gw: usize = gx ? (V ? 16 : sizeof<T>()) : 0;
   for (const end = r + <usize>m * 128; r < end; r += 128) {
-    prepare<T, First>(r, v128.load(b), v128.load(b, 16), px, py, gx, gy, cp, ONE, true, true, GAIN, V, ERF);
+    prepare<T, First>(r, v128.load(b), v128.load(b, 16), px, py, gx, gy, cp, ONE, true, V, ERF);
     b += 32; px += xw; py += yw;
-    if (GAIN) { gx += gw; gy += 16; }
+    gx += gw; gy += 16;
   }
 }
 
@@ -113,7 +114,7 @@ export function boxAny<T>(r: usize, rs: usize, b: usize, m: i32, kh: i32, kw: i3
  * the first window; r: the row buffer; xs, ys, gs, hs: bytes from one row of the tables and gains to the next.
  */
 // @ts-ignore: decorator
-@inline function pass33<T>(src: usize, rs: usize, px: usize, py: usize, gx: usize, gy: usize, xs: usize, ys: usize, gs: usize, hs: usize, m: i32, cp: usize, r: usize, SIGNED: bool, GENERAL: bool, GAIN: bool, ERF: bool): void {
+@inline function pass33<T>(src: usize, rs: usize, px: usize, py: usize, gx: usize, gy: usize, xs: usize, ys: usize, gs: usize, hs: usize, m: i32, cp: usize, r: usize, GENERAL: bool, ERF: bool): void {
   const ONE = v128.load(cp, 0), yw: usize = ERF ? 16 : 32, xw: usize = (ERF ? 1 : 2) * sizeof<T>();
   let a0 = src, a1 = a0 + rs, a2 = a1 + rs, a3 = a2 + rs;
   const kam = v128.add<T>(v128.load(a1), v128.load(a2)), tam = v128.add<T>(v128.load(a1, 16), v128.load(a2, 16));
@@ -129,22 +130,22 @@ export function boxAny<T>(r: usize, rs: usize, b: usize, m: i32, kh: i32, kw: i3
     const k2 = v128.add<T>(v128.load(a0, 64), kcm), t2 = v128.add<T>(v128.load(a0, 80), tcm);
     const S = v128.add<T>(v128.add<T>(k0, k1), k2), Q = v128.add<T>(v128.add<T>(t0, t1), t2);
     k0 = k1; k1 = k2; t0 = t1; t1 = t2;
-    prepare<T, First>(r, S, Q, px, py, gx, gy, cp, ONE, SIGNED, GENERAL, GAIN, false, ERF);
+    prepare<T, First>(r, S, Q, px, py, gx, gy, cp, ONE, GENERAL, false, ERF);
     const g2 = v128.add<T>(kcm, v128.load(a3, 64)), f2 = v128.add<T>(tcm, v128.load(a3, 80));
     const S2 = v128.add<T>(v128.add<T>(g0, g1), g2), Q2 = v128.add<T>(v128.add<T>(f0, f1), f2);
     g0 = g1; g1 = g2; f0 = f1; f1 = f2;
-    prepare<T, Second>(r, S2, Q2, qx, qy, gx + gs, gy + hs, cp, ONE, SIGNED, GENERAL, GAIN, false, ERF);
+    prepare<T, Second>(r, S2, Q2, qx, qy, gx + gs, gy + hs, cp, ONE, GENERAL, false, ERF);
     a0 += 32; a1 += 32; a2 += 32; a3 += 32;
     r += 128; px += xw; py += yw; qx += xw; qy += yw;
-    if (GAIN) { gx += sizeof<T>(); gy += 16; }
+    if (GENERAL) if (gx) { gx += sizeof<T>(); gy += 16; }
   } while (r < end);
 }
 
 // @ts-ignore: decorator
-@inline function reluPut<T, P>(r: usize, d: usize, s: v128, s2: v128, cp: usize, H: v128, C0: v128, C1: v128, C2: v128, C3: v128, C4: v128, C5: v128, C6: v128, C7: v128, C8: v128, C9: v128, C10: v128, SIGNED: bool, GENERAL: bool): void {
+@inline function reluPut<T, P>(r: usize, d: usize, s: v128, s2: v128, cp: usize, H: v128, C0: v128, C1: v128, C2: v128, C3: v128, C4: v128, C5: v128, C6: v128, C7: v128, C8: v128, C9: v128, C10: v128, GENERAL: bool): void {
   const u = v128.load(r, offsetof<P>() + 32), v = v128.load(r, offsetof<P>() + 48), S = v128.load(r, offsetof<P>());
   const h = nmadd<T>(u, horner<T>(v, C0, C1, C2, C3, C4, C5, C6, C7, C8, C9, C10), H);
-  const k = SIGNED ? v128.add<T>(v128.load(cp, 32), v128.xor(v128.and(S, v128.load(cp, 64)), h)) : h;
+  const k = GENERAL ? v128.add<T>(v128.load(cp, 32), v128.xor(v128.and(S, v128.load(cp, 64)), h)) : h;
   const K = madd<T>(k, S, v128.mul<T>(v128.mul<T>(s, s2), v128.mul<T>(u, v)));
   v128.store(d, K);
   v128.store(d, madd<T>(k, v128.load(r, offsetof<P>() + 16), GENERAL ? v128.mul<T>(K, v128.load(cp, 112)) : K), 16);
@@ -155,17 +156,17 @@ export function boxAny<T>(r: usize, rs: usize, b: usize, m: i32, kh: i32, kw: i3
  * the first row, xs and ys bytes before those of the second.
  */
 // @ts-ignore: decorator
-@inline function reluPass<T>(r: usize, d: usize, d1: usize, px: usize, py: usize, xs: usize, ys: usize, m: i32, cp: usize, SIGNED: bool, GENERAL: bool, V: bool, TWO: bool): void {
-  const H = SIGNED ? v128.load(cp, 48) : v128.load(cp, 16);
+@inline function reluPass<T>(r: usize, d: usize, d1: usize, px: usize, py: usize, xs: usize, ys: usize, m: i32, cp: usize, GENERAL: bool, V: bool, TWO: bool): void {
+  const H = GENERAL ? v128.load(cp, 48) : v128.load(cp, 16);
   const C0 = v128.load(cp, 256), C1 = v128.load(cp, 272), C2 = v128.load(cp, 288), C3 = v128.load(cp, 304), C4 = v128.load(cp, 320);
   const C5 = sizeof<T>() == 8 ? v128.load(cp, 336) : C0, C6 = sizeof<T>() == 8 ? v128.load(cp, 352) : C0, C7 = sizeof<T>() == 8 ? v128.load(cp, 368) : C0;
   const C8 = sizeof<T>() == 8 ? v128.load(cp, 384) : C0, C9 = sizeof<T>() == 8 ? v128.load(cp, 400) : C0, C10 = sizeof<T>() == 8 ? v128.load(cp, 416) : C0;
   const step: usize = V ? 32 : 2 * sizeof<T>(), end = r + <usize>m * 128;
   let qx = px + xs, qy = py + ys;
   do {
-    reluPut<T, First>(r, d, x1<T>(px, V), v128.load(py, 16), cp, H, C0, C1, C2, C3, C4, C5, C6, C7, C8, C9, C10, SIGNED, GENERAL);
+    reluPut<T, First>(r, d, x1<T>(px, V), v128.load(py, 16), cp, H, C0, C1, C2, C3, C4, C5, C6, C7, C8, C9, C10, GENERAL);
     if (TWO) {
-      reluPut<T, Second>(r, d1, x1<T>(qx, V), v128.load(qy, 16), cp, H, C0, C1, C2, C3, C4, C5, C6, C7, C8, C9, C10, SIGNED, GENERAL);
+      reluPut<T, Second>(r, d1, x1<T>(qx, V), v128.load(qy, 16), cp, H, C0, C1, C2, C3, C4, C5, C6, C7, C8, C9, C10, GENERAL);
       qx += step; qy += 32; d1 += 32;
     }
     r += 128; d += 32; px += step; py += 32;
@@ -198,40 +199,34 @@ export function boxAny<T>(r: usize, rs: usize, b: usize, m: i32, kh: i32, kw: i3
 
 /** All rows of a 3x3 convolution of stride 1 and its activation, two at a time. An odd last row has a partner that goes to waste. */
 // @ts-ignore: decorator
-@inline function conv33<T>(src: usize, rs: usize, d: usize, drs: usize, px: usize, py: usize, gx: usize, gy: usize, W: i32, n: i32, m: i32, cp: usize, buffer: usize, SIGNED: bool, GENERAL: bool, GAIN: bool, ERF: bool): void {
+@inline function conv33<T>(src: usize, rs: usize, d: usize, drs: usize, px: usize, py: usize, gx: usize, gy: usize, W: i32, n: i32, m: i32, cp: usize, buffer: usize, GENERAL: bool, ERF: bool): void {
   const waste = buffer + <usize>m * 128, line = <usize>W;
-  let xs = line * (ERF ? 1 : 2) * sizeof<T>(), ys = line * (ERF ? 16 : 32), gs = line * sizeof<T>(), hs = line * 16, d1 = d + drs;
+  let xs = line * (ERF ? 1 : 2) * sizeof<T>(), ys = line * (ERF ? 16 : 32), gs = gx ? line * sizeof<T>() : 0, hs = line * 16, d1 = d + drs;
   for (let i = 0; i < n; i += 2) {
     if (i + 1 == n) { xs = 0; ys = 0; gs = 0; hs = 0; d1 = waste; }
-    pass33<T>(src, rs, px, py, gx, gy, xs, ys, gs, hs, m, cp, buffer, SIGNED, GENERAL, GAIN, ERF);
-    if (ERF) erfPass<T>(buffer, d, d1, m, cp, true); else reluPass<T>(buffer, d, d1, px, py, xs, ys, m, cp, SIGNED, GENERAL, false, true);
+    pass33<T>(src, rs, px, py, gx, gy, xs, ys, gs, hs, m, cp, buffer, GENERAL, ERF);
+    if (ERF) erfPass<T>(buffer, d, d1, m, cp, true); else reluPass<T>(buffer, d, d1, px, py, xs, ys, m, cp, GENERAL, false, true);
     src += 2 * rs; d += 2 * drs; d1 += 2 * drs; px += 2 * xs; py += 2 * ys;
-    if (GAIN) { gx += 2 * gs; gy += 2 * hs; }
+    gx += 2 * gs; gy += 2 * hs;
   }
 }
-/** K >= 0, no bias, gamma = 1: what follows the first activation of most nets. */
-export function conv33Plain<T>(src: usize, rs: usize, d: usize, drs: usize, px: usize, py: usize, W: i32, n: i32, m: i32, cp: usize, r: usize): void { conv33<T>(src, rs, d, drs, px, py, 0, 0, W, n, m, cp, r, false, false, false, false); }
-export function conv33Signed<T>(src: usize, rs: usize, d: usize, drs: usize, px: usize, py: usize, W: i32, n: i32, m: i32, cp: usize, r: usize): void { conv33<T>(src, rs, d, drs, px, py, 0, 0, W, n, m, cp, r, true, false, false, false); }
-export function conv33General<T>(src: usize, rs: usize, d: usize, drs: usize, px: usize, py: usize, W: i32, n: i32, m: i32, cp: usize, r: usize): void { conv33<T>(src, rs, d, drs, px, py, 0, 0, W, n, m, cp, r, true, true, false, false); }
-export function conv33Gain<T>(src: usize, rs: usize, d: usize, drs: usize, px: usize, py: usize, gx: usize, gy: usize, W: i32, n: i32, m: i32, cp: usize, r: usize): void { conv33<T>(src, rs, d, drs, px, py, gx, gy, W, n, m, cp, r, true, true, true, false); }
-export function conv33Erf<T>(src: usize, rs: usize, d: usize, drs: usize, px: usize, py: usize, W: i32, n: i32, m: i32, cp: usize, r: usize): void { conv33<T>(src, rs, d, drs, px, py, 0, 0, W, n, m, cp, r, true, true, false, true); }
+/** K >= 0, no bias, no gains, gamma = 1: what follows the first activation of most nets. */
+export function conv33Plain<T>(src: usize, rs: usize, d: usize, drs: usize, px: usize, py: usize, W: i32, n: i32, m: i32, cp: usize, r: usize): void { conv33<T>(src, rs, d, drs, px, py, 0, 0, W, n, m, cp, r, false, false); }
+export function conv33General<T>(src: usize, rs: usize, d: usize, drs: usize, px: usize, py: usize, gx: usize, gy: usize, W: i32, n: i32, m: i32, cp: usize, r: usize): void { conv33<T>(src, rs, d, drs, px, py, gx, gy, W, n, m, cp, r, true, false); }
+export function conv33Erf<T>(src: usize, rs: usize, d: usize, drs: usize, px: usize, py: usize, gx: usize, gy: usize, W: i32, n: i32, m: i32, cp: usize, r: usize): void { conv33<T>(src, rs, d, drs, px, py, gx, gy, W, n, m, cp, r, true, true); }
 
 /** Both passes over a row b of box sums; gx = 0: no gains. self: vectors on the X side. */
 export function reluRow<T>(b: usize, d: usize, px: usize, py: usize, gx: usize, gy: usize, m: i32, cp: usize, r: usize, self: bool): void {
   if (self) {
-    if (gx) passRow<T>(b, px, py, gx, gy, m, cp, r, true, true, false); else passRow<T>(b, px, py, 0, 0, m, cp, r, false, true, false);
-    reluPass<T>(r, d, 0, px, py, 0, 0, m, cp, true, true, true, false);
+    passRow<T>(b, px, py, gx, gy, m, cp, r, true, false);
+    reluPass<T>(r, d, 0, px, py, 0, 0, m, cp, true, true, false);
   } else {
-    if (gx) passRow<T>(b, px, py, gx, gy, m, cp, r, true, false, false); else passRow<T>(b, px, py, 0, 0, m, cp, r, false, false, false);
-    reluPass<T>(r, d, 0, px, py, 0, 0, m, cp, true, true, false, false);
+    passRow<T>(b, px, py, gx, gy, m, cp, r, false, false);
+    reluPass<T>(r, d, 0, px, py, 0, 0, m, cp, true, false, false);
   }
 }
 export function erfRow<T>(b: usize, d: usize, px: usize, py: usize, gx: usize, gy: usize, m: i32, cp: usize, r: usize, self: bool): void {
-  if (self) {
-    if (gx) passRow<T>(b, px, py, gx, gy, m, cp, r, true, true, true); else passRow<T>(b, px, py, 0, 0, m, cp, r, false, true, true);
-  } else {
-    if (gx) passRow<T>(b, px, py, gx, gy, m, cp, r, true, false, true); else passRow<T>(b, px, py, 0, 0, m, cp, r, false, false, true);
-  }
+  if (self) passRow<T>(b, px, py, gx, gy, m, cp, r, true, true); else passRow<T>(b, px, py, gx, gy, m, cp, r, false, true);
   erfPass<T>(r, d, 0, m, cp, false);
 }
 

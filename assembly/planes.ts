@@ -13,10 +13,13 @@
 //   13 finisher, 14 gains (record index, -1 none), 15 gains are computed here, 16.. as the op says. Slots are arena offsets of element (0,0).
 // record (one image): T values; Y interleaves the records of one image per lane.
 import {
-  affineAdd, affineGains, affineSet, box33, boxAny, conv33Erf, conv33Gain, conv33General, conv33Plain, conv33Signed, erfRow, erfTables,
+  affineAdd, affineGains, affineSet, box33, boxAny, conv33Erf, conv33General, conv33Plain, erfRow, erfTables,
   reluDiagonal, reluRow,
 } from './planes-rows';
 import { mixPlane } from './planes-mix';
+
+// Row finishers: relu with K >= 0 and nothing else, relu with everything, erf, affine into or onto the plane.
+const FIN_RELU: i32 = 0, FIN_GENERAL: i32 = 1, FIN_ERF: i32 = 2, FIN_ADD: i32 = 4;
 
 // @ts-ignore: decorator
 @inline function word(p: usize, i: i32): i32 { return load<i32>(p + (<usize>i << 2)); }
@@ -158,14 +161,14 @@ function multiply<T>(src: usize, dst: usize, srs: usize, drs: usize, n: i32, m: 
 /** One row: `count` elements of the producer's row b, finished into d. Table and gain pointers are at the first element. */
 // @ts-ignore: decorator
 @inline function finish<T>(fin: i32, b: usize, d: usize, px: usize, py: usize, gx: usize, gy: usize, compute: bool, self: bool, diagonal: bool, count: i32, cp: usize, r: usize): void {
-  if (fin <= 3) {
+  if (fin <= FIN_GENERAL) {
     if (diagonal) reluDiagonal<T>(b, d, py, gy, compute, count, cp); else reluRow<T>(b, d, px, py, gx, gy, count, cp, r, self);
-  } else if (fin == 4) {
+  } else if (fin == FIN_ERF) {
     if (diagonal) erfTables<T>(b, py, gy, compute, count, cp);
     erfRow<T>(b, d, px, py, gx, gy, count, cp, r, self);
   } else {
     if (diagonal && compute && gy != 0) affineGains<T>(b, gy, count, cp);
-    if (fin == 6) affineAdd<T>(b, d, gx, gy, count, cp, self); else affineSet<T>(b, d, gx, gy, count, cp, self);
+    if (fin == FIN_ADD) affineAdd<T>(b, d, gx, gy, count, cp, self); else affineSet<T>(b, d, gx, gy, count, cp, self);
   }
 }
 
@@ -176,19 +179,18 @@ function rows<T>(ctx: usize, op: usize, src: usize, rs: usize, dst: usize, dc: u
   const kh = word(op, 7), kw = word(op, 8), th = word(op, 9), tw = word(op, 10), fin = word(op, 13), compute = word(op, 15) != 0;
   const cols = <usize>word(ctx, 7), rb = <usize>word(ctx, 6), vb = rb + cols * 32, r2 = vb + cols * 32;
   const cp = <usize>word(ctx, 1) + <usize>word(op, 6) * 16, xs: usize = self ? 16 : sizeof<T>();
-  const width = <usize>(fin <= 3 ? 2 : 1), direct = kh == 1 && kw == 1 && tw == 1, diagonal = self && eh == 0 && ew == 0;
+  const width = <usize>(fin <= FIN_GENERAL ? 2 : 1), direct = kh == 1 && kw == 1 && tw == 1, diagonal = self && eh == 0 && ew == 0;
   const table = <usize>word(op, 5), gain = word(op, 14), X = <usize>word(ctx, 2), Y = <usize>word(ctx, 3);
   const tx = X + table * xs, ty = Y + table * 16, gx0 = X + <usize>gain * xs, gy0 = Y + <usize>gain * 16;
   const split = modular ? W - ew : m, is33 = kh == 3 && kw == 3 && tw == 1;
   let r = src - <usize>word(op, 11) * rs - <usize>word(op, 12) * 32, d = dst;
-  if (is33 && th == 1 && !self && !modular && (fin < 4 || (fin == 4 && gain < 0))) {
+  if (is33 && th == 1 && !self && !modular && fin <= FIN_ERF) {
     const p = <usize>(h0 * W + w0), q = <usize>((h0 + eh) * W + w0 + ew);
     const px = tx + p * width * xs, py = ty + q * width * 16;
-    if (fin == 0) conv33Plain<T>(r, rs, dst, drs, px, py, W, n, m, cp, r2);
-    else if (fin == 1) conv33Signed<T>(r, rs, dst, drs, px, py, W, n, m, cp, r2);
-    else if (fin == 2) conv33General<T>(r, rs, dst, drs, px, py, W, n, m, cp, r2);
-    else if (fin == 3) conv33Gain<T>(r, rs, dst, drs, px, py, gx0 + p * xs, gy0 + q * 16, W, n, m, cp, r2);
-    else conv33Erf<T>(r, rs, dst, drs, px, py, W, n, m, cp, r2);
+    const gx: usize = gain < 0 ? 0 : gx0 + p * xs, gy = gy0 + q * 16;
+    if (fin == FIN_RELU) conv33Plain<T>(r, rs, dst, drs, px, py, W, n, m, cp, r2);
+    else if (fin == FIN_GENERAL) conv33General<T>(r, rs, dst, drs, px, py, gx, gy, W, n, m, cp, r2);
+    else conv33Erf<T>(r, rs, dst, drs, px, py, gx, gy, W, n, m, cp, r2);
     return;
   }
   for (let i = 0; i < n; i++) {

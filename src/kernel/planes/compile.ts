@@ -27,7 +27,7 @@ const OPS = {
   stat: 10,
   emit: 11,
 } as const;
-const FINISH = { relu: 0, reluSigned: 1, reluGeneral: 2, reluGain: 3, erf: 4, set: 5, add: 6 } as const;
+const FINISH = { relu: 0, reluGeneral: 1, erf: 2, set: 3, add: 4 } as const;
 export const OP_WORDS = 20;
 const CLASS_WORDS = 8;
 
@@ -364,8 +364,7 @@ class Compiler {
       : this.inherit(step, source.step);
     const plain = s.b2 === 0 && s.bT === 0 && s.gamma === 1 && s.delta === 0;
     const signed = !this.c.states.nonNegative[source.step.node]!;
-    const relu =
-      gain >= 0 ? FINISH.reluGain : !plain ? FINISH.reluGeneral : signed ? FINISH.reluSigned : FINISH.relu;
+    const relu = plain && !signed && gain < 0 ? FINISH.relu : FINISH.reluGeneral;
     this.row({
       src,
       srcClass,
