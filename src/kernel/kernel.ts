@@ -5,6 +5,7 @@ import type { Layer } from '../layers/vocabulary.js';
 import { parseNet, type NetDocument } from '../net/document.js';
 import type { Engine, RunOptions } from '../wasm/engine.js';
 import { compileNet } from './compile.js';
+import { planesCall, planesOf } from './planes/tile.js';
 import { tileGrid, tileSide, type TilePlace } from './plan.js';
 import { mirror, tileJob, transposedPlanes, wantedOutput, type TileParams, type TileResult } from './tile.js';
 
@@ -271,10 +272,20 @@ function prepare(
   const spatial = compiled.facts.shape.slice(0, -1);
   const positions = diagonalSpatial ? spatial : spatial.flatMap((n) => [n, n]);
   const [n1, n2] = [x1.shape[0]!, (x2 ?? x1).shape[0]!];
+  const params = {
+    net,
+    ntk: names.includes('ntk'),
+    dtype,
+    diagonalSpatial,
+    maskConstant,
+    frozen: options.frozen ?? [],
+    tolerance: options.tolerance ?? (dtype === 'f32' ? 1e-8 : 1e-13),
+  };
   const side = tileSide(compiled, [n1, n2], {
     dtype,
     memoryBytes: engine.memoryBytes,
     wish: options.tile ?? null,
+    planes: planesOf(planesCall(params, x1.shape.slice(1))),
   });
   const pattern = (value: TensorLike | null | undefined, name: string): Pattern | null => {
     if (value === null || value === undefined) return null;
@@ -285,15 +296,7 @@ function prepare(
     net,
     x1,
     x2,
-    params: {
-      net,
-      ntk: names.includes('ntk'),
-      dtype,
-      diagonalSpatial,
-      maskConstant,
-      frozen: options.frozen ?? [],
-      tolerance: options.tolerance ?? (dtype === 'f32' ? 1e-8 : 1e-13),
-    },
+    params,
     pattern1: pattern(options.pattern1, 'pattern1'),
     pattern2: pattern(options.pattern2, 'pattern2'),
     places: tileGrid(n1, n2, side, x2 === null),

@@ -2,6 +2,8 @@
 import { planeCount } from '../layers/kernel/state.js';
 import { parseNet, type NetDocument } from '../net/document.js';
 import { compileNet, type Compiled } from './compile.js';
+import { planesBytes, planesOf, planesSide } from './planes/tile.js';
+import type { PlanesPlan, PlanesReport } from './planes/plan.js';
 import { wantedOutput } from './tile.js';
 
 export interface TilePlace {
@@ -14,6 +16,8 @@ export interface TileLimits {
   readonly memoryBytes: number;
   /** Samples per side the caller asks for. */
   readonly wish: number | null;
+  /** The plan of convolutional nets, or why there is none. */
+  readonly planes: PlanesPlan | { readonly reason: string };
 }
 
 /** States of a layer and its input, K and T of each, with one more for branches. */
@@ -34,6 +38,7 @@ export function tileSide(node: Compiled, [n1, n2]: readonly [number, number], li
     }
     return limits.wish;
   }
+  if (!('reason' in limits.planes)) return planesSide(limits.planes, Math.max(n1, n2), limits.memoryBytes);
   const perPair = mostPlanes(node) * LIVE * (limits.dtype === 'f32' ? 4 : 8);
   const planes = mostPlanes(node);
   const fits = Math.floor(Math.sqrt(limits.memoryBytes / perPair));
@@ -70,6 +75,8 @@ export interface KernelPlan {
   /** Floating-point operations, roughly. */
   readonly flops: number;
   readonly layers: readonly LayerPlan[];
+  /** Convolutional nets by planes of constant offset: stages, planes, bytes; or why the net takes the general path. */
+  readonly planes: PlanesReport | { readonly reason: string };
 }
 export interface LayerPlan {
   readonly path: string;
@@ -85,14 +92,31 @@ export function planKernel(
   document: NetDocument,
   shape1: readonly number[],
   shape2: readonly number[] | null = null,
-  options: { dtype?: 'f32' | 'f64'; diagonalSpatial?: boolean; memoryBytes?: number; tile?: number } = {},
+  options: {
+    dtype?: 'f32' | 'f64';
+    diagonalSpatial?: boolean;
+    memoryBytes?: number;
+    tile?: number;
+    masked?: boolean;
+    frozen?: readonly string[];
+  } = {},
 ): KernelPlan {
   const [n1, ...sample] = shape1 as [number, ...number[]];
   const n2 = (shape2 ?? shape1)[0]!;
-  const compiled = compileNet(parseNet(document), sample, wantedOutput(options.diagonalSpatial ?? false));
+  const net = parseNet(document);
+  const diagonalSpatial = options.diagonalSpatial ?? false;
+  const compiled = compileNet(net, sample, wantedOutput(diagonalSpatial));
   const dtype = options.dtype ?? 'f64';
   const bytes = dtype === 'f32' ? 4 : 8;
-  const limits = { dtype, memoryBytes: options.memoryBytes ?? 2 ** 30, wish: options.tile ?? null };
+  const planes = planesOf({
+    net,
+    sample,
+    dtype,
+    diagonalSpatial,
+    masked: options.masked ?? false,
+    frozen: options.frozen ?? [],
+  });
+  const limits = { dtype, memoryBytes: options.memoryBytes ?? 2 ** 30, wish: options.tile ?? null, planes };
   const side = tileSide(compiled, [n1, n2], limits);
   const layers = listLayers(compiled);
   const pairs = shape2 ? n1 * n2 : (n1 * (n1 + 1)) / 2;
@@ -106,9 +130,15 @@ export function planKernel(
     tile: side,
     tiles: tileGrid(n1, n2, side, shape2 === null).length,
     resultBytes: 2 * n1 * n2 * positions * bytes,
-    tileBytes: Math.min(n1, side) * Math.min(n2, side) * mostPlanes(compiled) * LIVE * bytes,
-    flops: pairs * (2 * input * sample.at(-1)! + FLOPS_PER_STEP * steps),
+    tileBytes:
+      'reason' in planes
+        ? Math.min(n1, side) * Math.min(n2, side) * mostPlanes(compiled) * LIVE * bytes
+        : planesBytes(planes, Math.min(Math.max(n1, n2), side)),
+    flops:
+      pairs *
+      ('reason' in planes ? 2 * input * sample.at(-1)! + FLOPS_PER_STEP * steps : planes.report.flops),
     layers,
+    planes: 'reason' in planes ? { reason: planes.reason } : planes.report,
   };
 }
 

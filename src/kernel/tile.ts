@@ -14,6 +14,7 @@ import {
 import type { Layer } from '../layers/vocabulary.js';
 import { defineJob, NumericalError, type Core, type Job, type Ptr } from '../wasm/engine.js';
 import { compileNet, type Compiled } from './compile.js';
+import { planesTile } from './planes/tile.js';
 import { inputJoint, inputSide, makeBatch, type Batch, type Operands } from './input.js';
 import { releaseNotes, runJoint, runSide, type Notes, type Tap } from './propagate.js';
 
@@ -53,6 +54,8 @@ export function wantedOutput(diagonalSpatial: boolean): Compiled['output'] {
 const BLOCK_ENTRIES = 32768;
 
 export function computeTile(core: Core, params: TileParams, tap?: Tap): TileResult {
+  const byPlanes = tap ? null : planesTile(core, params);
+  if (byPlanes) return byPlanes;
   try {
     const first = makeBatch(params.x1, params.maskConstant);
     const second = params.x2 ? makeBatch(params.x2, params.maskConstant) : first;

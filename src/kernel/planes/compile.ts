@@ -238,6 +238,7 @@ class Compiler {
         const [input] = this.inputs(step) as [Evaluation];
         const { dst, moved } = this.inherit(step, input);
         if (!moved) this.copy(input, step, dst, 1);
+        else this.convert(dst, this.class(step), input.node, step.node);
         const constants = this.c.constants.put(affineConstants({ ...UNIT, w: 1 / node.keep }));
         this.ops.push({ code: OPS.dropout, dst, dstClass: this.class(step), constants });
         return this.done(step, dst);
@@ -345,6 +346,14 @@ class Compiler {
 
   private copy(input: Evaluation, step: Evaluation, dst: number, weight: number): void {
     this.affineRow({ step: input, affine: null, norm: null }, step, dst, FINISH.set, weight);
+  }
+
+  /** M of the one node into M of the other, in place. */
+  private convert(dst: number, dstClass: number, from: number, to: number): void {
+    const delta = this.c.states.gamma[to]! - this.c.states.gamma[from]!;
+    if (delta === 0) return;
+    const constants = this.c.constants.put(affineConstants({ ...UNIT, delta }));
+    this.row({ src: dst, srcClass: dstClass, dst, dstClass, constants, finish: FINISH.set });
   }
 
   private activation(step: Evaluation, node: ActivationNode): void {
@@ -489,6 +498,7 @@ class Compiler {
     }
     const node = this.nodes[this.p.sink]!;
     const store = this.c.stores.get(this.p.sink)!;
+    this.convert(src, at, this.p.end, this.p.sink);
     if (node.op === 'collapse') {
       this.ops.push({ ...common, code: OPS.accumulate, dst: store.accumulator });
       return;

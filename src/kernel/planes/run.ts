@@ -75,12 +75,14 @@ export class Runner {
       const count = Math.min(plan.lanes, n2 - first);
       if (x2) this.tables(x2, first);
       else this.interleave(rows.ptr + first * this.stride, this.y.ptr, this.stride, plan.recordLength, 0);
-      const height = x2 ? x1.count : Math.min(x1.count, first + count);
-      this.execute('pairs', rows.ptr, out.ptr, height);
+      // Of a symmetric block the lower triangle, as in blocks below the diagonal: the same pairs give the same bits in any tiling.
+      const start = x2 ? 0 : first;
+      const height = x1.count - start;
+      this.execute('pairs', rows.ptr + start * this.stride, out.ptr, height);
       const values = this.core.heap.read(out, 0, height * plan.output.elements * 2 * plan.lanes) as Floats;
       for (let i = 0; i < height; i++)
         for (let l = 0; l < count; l++)
-          this.place(values, i * plan.output.elements, l, result, i, first + l, n2, !x2);
+          this.place(values, i * plan.output.elements, l, result, start + i, first + l, n2, !x2);
       if (x2) continue;
       this.execute('diagonal', null, out.ptr, 1);
       const exact = this.core.heap.read(out, 0, plan.output.elements * 2 * plan.lanes) as Floats;
@@ -102,7 +104,7 @@ export class Runner {
   ): void {
     const { elements, place, mirror } = this.plan.output;
     const { lanes } = this.plan;
-    if (both && i >= j) return;
+    if (both && i <= j) return;
     const to = (i * n2 + j) * elements;
     const back = (j * n2 + i) * elements;
     for (let e = 0; e < elements; e++) {

@@ -1,0 +1,111 @@
+// The seam to the general path of kernels: which calls run by planes, how large their tiles are, and a tile.
+import { shapeLayer, type Shape } from '../../layers/shapes.js';
+import type { Layer } from '../../layers/vocabulary.js';
+import type { Tensor } from '../../math/tensor.js';
+import { NumericalError, type Core } from '../../wasm/engine.js';
+import type { TileParams, TileResult } from '../tile.js';
+import { planPlanes, type PlanesPlan } from './plan.js';
+import { runPlanes, type Images } from './run.js';
+
+/** What decides whether and how a call runs by planes. */
+export interface PlanesCall {
+  readonly net: Layer;
+  readonly sample: Shape;
+  readonly dtype: 'f32' | 'f64';
+  readonly diagonalSpatial: boolean;
+  readonly masked: boolean;
+  /** Layers that are not trained need their terms apart: the general path has them. */
+  readonly frozen: readonly string[];
+}
+
+const plans = new Map<string, PlanesPlan | { readonly reason: string }>();
+const MOST_PLANS = 8;
+
+/** The plan of a call, or why it takes the general path. Plans are remembered: tiles of one call share one. */
+export function planesOf(call: PlanesCall): PlanesPlan | { readonly reason: string } {
+  if (call.sample.length < 2) return { reason: 'no spatial axes' };
+  if (call.frozen.length > 0) return { reason: 'frozen layers' };
+  const key = JSON.stringify(call);
+  let plan = plans.get(key);
+  if (!plan) {
+    plan = planPlanes(shapeLayer(call.net, call.sample), call);
+    if (plans.size >= MOST_PLANS) plans.delete(plans.keys().next().value!);
+    plans.set(key, plan);
+  }
+  return plan;
+}
+
+/** Bytes that a tile with `side` images on both sides holds: planes, records of one side, results. */
+export function planesBytes(plan: PlanesPlan, side: number): number {
+  const bytes = plan.dtype === 'f32' ? 4 : 8;
+  const images = (side + 2 * plan.lanes) * plan.report.bytes.perImage;
+  const results = side * plan.output.elements * bytes * (2 * plan.lanes + 2 * side);
+  return plan.arenaBytes + plan.blob.byteLength + plan.columns * 256 + images + results;
+}
+
+/** Seconds of one pair, for choosing tiles only: measured on a 2 GHz core, per convolution step. */
+const STEP_SECONDS = { f32: 2.5e-9, f64: 8e-9 } as const;
+const TILE_SECONDS = 1.5;
+
+/** Images per side of a tile: about a second and a half of work, within the memory budget; a multiple of the lanes. */
+export function planesSide(plan: PlanesPlan, most: number, memoryBytes: number): number {
+  const seconds = Math.max(1e-7, plan.report.affineSteps * STEP_SECONDS[plan.dtype]);
+  let side = Math.min(most, 512, Math.max(4, Math.floor(Math.sqrt(TILE_SECONDS / seconds))));
+  while (side > 1 && planesBytes(plan, side) > memoryBytes) side = Math.floor(side / 2);
+  if (planesBytes(plan, side) > memoryBytes) {
+    throw new RangeError(
+      `kernel: one pair of samples needs ${planesBytes(plan, 1)} bytes, more than memoryBytes = ${memoryBytes}. Raise memoryBytes or shrink the input.`,
+    );
+  }
+  return side > 4 ? Math.floor(side / 4) * 4 : side;
+}
+
+/** The tile by planes, or null where the call takes the general path. */
+export function planesTile(core: Core, params: TileParams): TileResult | null {
+  const plan = planesOf(planesCall(params, params.x1.shape.slice(1)));
+  if ('reason' in plan) return null;
+  const { maskConstant } = params;
+  const result = runPlanes(
+    core,
+    plan,
+    imagesOf(params.x1, maskConstant),
+    params.x2 && imagesOf(params.x2, maskConstant),
+  );
+  for (const values of [result.nngp, result.ntk]) {
+    if (values.every((value) => value - value === 0)) continue;
+    throw new NumericalError(
+      `kernel: entries overflow ${params.dtype === 'f32' ? 'float32' : 'float64'}. Use smaller inputs or wStd${params.dtype === 'f32' ? ", or dtype 'f64'" : ''}.`,
+    );
+  }
+  return { nngp: result.nngp, ntk: params.ntk ? result.ntk : null };
+}
+
+export function planesCall(
+  {
+    net,
+    dtype,
+    diagonalSpatial,
+    maskConstant,
+    frozen,
+  }: Pick<TileParams, 'net' | 'dtype' | 'diagonalSpatial' | 'maskConstant' | 'frozen'>,
+  sample: Shape,
+): PlanesCall {
+  return { net, sample, dtype, diagonalSpatial, masked: maskConstant !== null, frozen };
+}
+
+/** Masked entries become zero; a position is masked where all its channels are. */
+function imagesOf(x: Tensor, maskConstant: number | null): Images {
+  const count = x.shape[0]!;
+  if (maskConstant === null) return { data: x.data, count };
+  const channels = x.shape.at(-1)!;
+  const positions = x.data.length / count / channels;
+  const data = x.data.slice();
+  const masks = Array.from({ length: count }, () => new Uint8Array(positions).fill(1));
+  const masked = (value: number): boolean =>
+    value === maskConstant || (value !== value && maskConstant !== maskConstant);
+  for (let i = 0; i < data.length; i++) {
+    if (masked(data[i]!)) data[i] = 0;
+    else masks[Math.floor(i / channels / positions)]![Math.floor(i / channels) % positions] = 0;
+  }
+  return { data, count, masks };
+}
