@@ -7,6 +7,7 @@ export * from './linalg';
 export * from './cholesky';
 export * from './eigh';
 export * from './roofline';
+export * from './activation';
 export * from './conv';
 export * from './pool';
 export * from './rows';

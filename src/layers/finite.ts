@@ -1,6 +1,6 @@
 // What a layer of a finite net is made of: operations on values (activations of a batch), written once as power series.
 // With parameters theta0 + eps*theta1, every value is a series in eps: order 0 is the forward pass, order 1 the tangent,
-// higher orders are Taylor models. `backward` carries cotangents the other way, order 1 for second derivatives.
+// higher orders are Taylor models. `backward` carries the series of cotangents the other way.
 import type { Core, FloatType, Ticket } from '../wasm/engine.js';
 import type { Shape } from './shapes.js';
 
@@ -52,7 +52,7 @@ export interface Operation {
   readonly parameter: number | null;
   /** Writes the coefficient of order `order` of the output, given the lower ones. */
   forward(pass: Pass, order: number): void;
-  /** From the output's cotangent of order 0 or 1 to those of the inputs and (order 0) the gradient. */
+  /** From the output's cotangents up to `order` to those of the inputs of that order; adds to the gradient. */
   backward(pass: Pass, order: number): void;
 }
 

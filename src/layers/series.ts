@@ -58,6 +58,21 @@ export function integrateSeries(a: Series, value0: number, d: Series): Series {
   return c;
 }
 
+/** c'(t): one coefficient fewer. */
+export function derivativeSeries(c: Series): Series {
+  return Float64Array.from({ length: c.length - 1 }, (_, j) => (j + 1) * c[j + 1]!);
+}
+
+/** c(d(eps)) for a series d without constant term. */
+export function composeSeries(c: Series, d: Series): Series {
+  let result: Series = new Float64Array(d.length);
+  for (let j = c.length - 1; j >= 0; j--) {
+    result = multiplySeries(result, d);
+    result[0]! += c[j]!;
+  }
+  return result;
+}
+
 /** Writes coefficient `order` of value `y` from the series of every row of `width` entries of value `x`. */
 export function seriesThrough(
   pass: Pass,

@@ -146,9 +146,14 @@ function backward(pass: Pass, order: number, parts: Parts): void {
     const moved = order > 0 ? pass.displacement(parameter) : null;
     if (moved) map.transpose(pass, moved.w, pass.cotangent(y, order - 1), target.to, scale, 1);
   }
-  const gradient = order === 0 ? pass.gradient(parameter) : null;
+  const gradient = pass.gradient(parameter);
   if (!gradient) return;
-  map.gradient(pass, pass.value(x, 0), gy, gradient.to.w, scale, gradient.beta);
+  let beta = gradient.beta;
+  for (let j = 0; j <= order; j++) {
+    if (pass.isZero(x, j)) continue;
+    map.gradient(pass, pass.value(x, j), pass.cotangent(y, order - j), gradient.to.w, scale, beta);
+    beta = 1;
+  }
   if (!gradient.to.b) return;
   const rows = (pass.n * map.positions * map.channels) / biasLength;
   kernelOf(pass.core, 'rows_sum', pass.dtype)(

@@ -70,9 +70,10 @@ function pushPair(builder: Builder, path: string, a: ValueRef, b: ValueRef): Val
       ] as const) {
         const target = pass.addTo(mine, order);
         if (!target) continue;
-        multiply(pass, pass.cotangent(output.id, order), pass.value(other, 0), target.beta, target.to);
-        if (order > 0 && !pass.isZero(other, order)) {
-          multiply(pass, pass.cotangent(output.id, 0), pass.value(other, order), 1, target.to);
+        for (let j = 0; j <= order; j++) {
+          if (pass.isZero(other, j)) continue;
+          const beta = j === 0 ? target.beta : 1;
+          multiply(pass, pass.cotangent(output.id, order - j), pass.value(other, j), beta, target.to);
         }
       }
     },

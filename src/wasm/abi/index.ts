@@ -1,4 +1,5 @@
 // The exports of the wasm module, one file per kernel file of assembly/. A test compares this list with the binary.
+import type { ActivationKernels } from './activation.js';
 import type { CholeskyKernels } from './cholesky.js';
 import type { ConvKernels } from './conv.js';
 import type { DualKernels } from './dual.js';
@@ -15,7 +16,7 @@ import type { RooflineKernels } from './roofline.js';
 import type { RowsKernels } from './rows.js';
 
 export interface Kernels
-  extends
+  extends ActivationKernels,
     CholeskyKernels,
     ConvKernels,
     DualKernels,
