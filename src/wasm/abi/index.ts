@@ -16,7 +16,8 @@ import type { RooflineKernels } from './roofline.js';
 import type { RowsKernels } from './rows.js';
 
 export interface Kernels
-  extends ActivationKernels,
+  extends
+    ActivationKernels,
     CholeskyKernels,
     ConvKernels,
     DualKernels,
