@@ -2,6 +2,7 @@
 // falls again beyond (Belkin et al. 2019, Mei & Montanari 2022).
 import { eighInPlace } from '../math/eigh.js';
 import { gemm } from '../math/matmul.js';
+import { quantile } from '../math/statistics.js';
 import { foldIn, normal, randomKey } from '../math/random.js';
 import { defineJob, type Core, type Engine, type Job, type RunOptions } from '../wasm/engine.js';
 
@@ -35,27 +36,48 @@ export interface DoubleDescentPoint {
 type Params = Required<Omit<DoubleDescentOptions, 'ratios'>> & { readonly features: number };
 
 /** @internal one ratio, all repetitions: test and train errors */
-export const doubleDescentJob: Job<Params, { test: Float64Array; train: Float64Array }> = defineJob('dynamics/double-descent', (core, params) => {
-  const test = new Float64Array(params.repeats);
-  const train = new Float64Array(params.repeats);
-  for (let r = 0; r < params.repeats; r++) [test[r], train[r]] = once(core, params, r) as [number, number];
-  return { test, train };
-});
+export const doubleDescentJob: Job<Params, { test: Float64Array; train: Float64Array }> = defineJob(
+  'dynamics/double-descent',
+  (core, params) => {
+    const test = new Float64Array(params.repeats);
+    const train = new Float64Array(params.repeats);
+    for (let r = 0; r < params.repeats; r++) [test[r], train[r]] = once(core, params, r) as [number, number];
+    return { test, train };
+  },
+);
 
 const DEFAULT_RATIOS = [0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 1, 1.05, 1.1, 1.2, 1.5, 2, 3, 4, 10, 40];
 
 /** Test error against the number of random ReLU features, for a linear teacher with label noise. */
-export async function doubleDescent(engine: Engine, options: DoubleDescentOptions = {}, run: RunOptions = {}): Promise<DoubleDescentPoint[]> {
-  const { ratios = DEFAULT_RATIOS, samples = 120, testSamples = 500, dimension = 30, noise = 0.3, ridge = 0, repeats = 20, seed = 0 } = options;
+export async function doubleDescent(
+  engine: Engine,
+  options: DoubleDescentOptions = {},
+  run: RunOptions = {},
+): Promise<DoubleDescentPoint[]> {
+  const {
+    ratios = DEFAULT_RATIOS,
+    samples = 120,
+    testSamples = 500,
+    dimension = 30,
+    noise = 0.3,
+    ridge = 0,
+    repeats = 20,
+    seed = 0,
+  } = options;
   for (const [name, value] of Object.entries({ samples, testSamples, dimension, repeats })) {
-    if (!Number.isInteger(value) || value < 1) throw new RangeError(`doubleDescent: ${name} must be a whole number >= 1, got ${value}`);
+    if (!Number.isInteger(value) || value < 1)
+      throw new RangeError(`doubleDescent: ${name} must be a whole number >= 1, got ${value}`);
   }
   for (const [name, value] of Object.entries({ noise, ridge })) {
-    if (!(value >= 0) || !Number.isFinite(value)) throw new RangeError(`doubleDescent: ${name} must be finite and >= 0, got ${value}`);
+    if (!(value >= 0) || !Number.isFinite(value))
+      throw new RangeError(`doubleDescent: ${name} must be finite and >= 0, got ${value}`);
   }
   const list = ratios.map((ratio) => {
     const features = Math.round(ratio * samples);
-    if (!(features >= 1)) throw new RangeError(`doubleDescent: every ratio must give at least one feature, got ${ratio} of ${samples} samples`);
+    if (!(features >= 1))
+      throw new RangeError(
+        `doubleDescent: every ratio must give at least one feature, got ${ratio} of ${samples} samples`,
+      );
     return { samples, testSamples, dimension, noise, ridge, repeats, seed, features };
   });
   const results = await engine.map(doubleDescentJob, list, run);
@@ -69,7 +91,11 @@ export async function doubleDescent(engine: Engine, options: DoubleDescentOption
 }
 
 /** One draw of data and features: mean squared test and train errors of the fit. */
-function once(core: Core, { samples, testSamples, dimension, noise, ridge, seed, features }: Params, repeat: number): readonly [number, number] {
+function once(
+  core: Core,
+  { samples, testSamples, dimension, noise, ridge, seed, features }: Params,
+  repeat: number,
+): readonly [number, number] {
   const rows = samples + testSamples;
   const key = foldIn(randomKey(seed), 'double-descent', repeat);
   return core.heap.scope((scope) => {
@@ -84,20 +110,32 @@ function once(core: Core, { samples, testSamples, dimension, noise, ridge, seed,
     const weights = scope.put(normal(core, foldIn(key, 'features'), dimension * features));
     const z = scope.alloc('f64', rows * features);
     gemm(core, scope.put(x), weights, z, [rows, features, dimension], { alpha: 1 / Math.sqrt(dimension) });
-    core.heap.write(z, core.heap.read(z).map((value) => Math.max(value, 0)));
+    core.heap.write(
+      z,
+      core.heap.read(z).map((value) => Math.max(value, 0)),
+    );
     const k = scope.alloc('f64', samples * rows); // kernel of every row with the training rows, transposed
     gemm(core, z, z, k, [rows, samples, features], { transB: true, alpha: 1 / features });
-    const coefficients = scope.put(dualSolution(core, core.heap.read(k, 0, samples * samples), y.slice(0, samples), ridge, features));
+    const coefficients = scope.put(
+      dualSolution(core, core.heap.read(k, 0, samples * samples), y.slice(0, samples), ridge, features),
+    );
     const f = scope.alloc('f64', rows);
     gemm(core, k, coefficients, f, [rows, 1, samples]);
     const residual = core.heap.read(f).map((value, i) => (value - y[i]!) ** 2);
-    const mean = (from: number, to: number): number => residual.slice(from, to).reduce((sum, value) => sum + value, 0) / (to - from);
+    const mean = (from: number, to: number): number =>
+      residual.slice(from, to).reduce((sum, value) => sum + value, 0) / (to - from);
     return [mean(samples, rows), mean(0, samples)] as const;
   });
 }
 
 /** (K + ridge)^+ y with the rank of K at most `rank`: the pseudo-inverse keeps the min(n, rank) largest eigenvalues. */
-function dualSolution(core: Core, kernel: Float64Array<ArrayBuffer>, y: Float64Array, ridge: number, rank: number): Float64Array<ArrayBuffer> {
+function dualSolution(
+  core: Core,
+  kernel: Float64Array<ArrayBuffer>,
+  y: Float64Array,
+  ridge: number,
+  rank: number,
+): Float64Array<ArrayBuffer> {
   const n = y.length;
   return core.heap.scope((scope) => {
     const w = scope.alloc('f64', n);
@@ -116,11 +154,4 @@ function dualSolution(core: Core, kernel: Float64Array<ArrayBuffer>, y: Float64A
     }
     return alpha;
   });
-}
-
-function quantile(values: Float64Array, q: number): number {
-  const sorted = values.slice().sort();
-  const at = q * (sorted.length - 1);
-  const below = sorted[Math.floor(at)]!;
-  return below + (at - Math.floor(at)) * (sorted[Math.ceil(at)]! - below);
 }

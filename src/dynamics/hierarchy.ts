@@ -1,6 +1,7 @@
 // The hierarchy of kernels: df/dt = -Theta g, dTheta/dt = -O3 g, dO3/dt = -O4 g, ..., g = dL/df, truncated, beside the
 // gradient flow of the net itself. At width N, O3 and O4 are both of order 1/N, so only keeping both gains an order.
 import type { Core } from '../wasm/engine.js';
+import { rootMeanSquare } from '../math/statistics.js';
 import { addTo, denseGradient, densePass, displaced, type DenseNet } from './denseNet.js';
 import { fourthOrder, tangentKernel, thirdOrder } from './kernelOrders.js';
 import { rungeKutta4, type OdeState } from './rungeKutta.js';
@@ -59,7 +60,7 @@ export function integrateHierarchy(core: Core, problem: HierarchyProblem): Hiera
     output: transposed(last.f, n, last.outputs),
     kernel: tangentKernel(core, end, last),
     truncations,
-    size: { theta: rms(theta), o3: rms(o3), o4: rms(o4) },
+    size: { theta: rootMeanSquare(theta), o3: rootMeanSquare(o3), o4: rootMeanSquare(o4) },
   };
 }
 
@@ -112,11 +113,4 @@ function gradientFlow(core: Core, { net, x, y, n, steps }: HierarchyProblem, h: 
 /** (n, o) to (o, n). */
 function transposed(f: Float64Array, n: number, outputs: number): Float64Array {
   return Float64Array.from({ length: f.length }, (_, p) => f[(p % n) * outputs + Math.floor(p / n)]!);
-}
-
-/** Root mean square of the entries. */
-export function rms(values: Float64Array): number {
-  let sum = 0;
-  for (const value of values) sum += value * value;
-  return Math.sqrt(sum / values.length);
 }

@@ -37,14 +37,23 @@ export function sharpness(core: Core, theta: Float64Array<ArrayBuffer>, rows: nu
 }
 
 /** Trains the same initial net once per multiple of n/lambda_max(Theta_0). */
-export function learningRateScan(core: Core, problem: ScanProblem, multiples: readonly number[]): ScanPoint[] {
+export function learningRateScan(
+  core: Core,
+  problem: ScanProblem,
+  multiples: readonly number[],
+): ScanPoint[] {
   const { net, x, n } = problem;
   const pass = densePass(core, net, x, n);
   const start = sharpness(core, tangentKernel(core, net, pass), n * pass.outputs);
   return multiples.map((multiple) => descend(core, problem, multiple, start));
 }
 
-function descend(core: Core, { net, x, y, n, steps }: ScanProblem, multiple: number, start: number): ScanPoint {
+function descend(
+  core: Core,
+  { net, x, y, n, steps }: ScanProblem,
+  multiple: number,
+  start: number,
+): ScanPoint {
   const learningRate = (multiple * n) / start;
   const losses: number[] = [];
   let divergedAt: number | null = null;
@@ -59,8 +68,17 @@ function descend(core: Core, { net, x, y, n, steps }: ScanProblem, multiple: num
     pass = densePass(core, now, x, n);
   }
   const maxLossStep = losses.reduce((best, value, step) => (value > losses[best]! ? step : best), 0);
-  const sharpnessRatio = divergedAt === null ? sharpness(core, tangentKernel(core, now, pass), n * pass.outputs) / start : null;
-  return { multiple, learningRate, maxLoss: losses[maxLossStep]!, maxLossStep, finalLoss: losses.at(-1)!, sharpnessRatio, divergedAt };
+  const sharpnessRatio =
+    divergedAt === null ? sharpness(core, tangentKernel(core, now, pass), n * pass.outputs) / start : null;
+  return {
+    multiple,
+    learningRate,
+    maxLoss: losses[maxLossStep]!,
+    maxLossStep,
+    finalLoss: losses.at(-1)!,
+    sharpnessRatio,
+    divergedAt,
+  };
 }
 
 /** f (n, o) minus y (o, n), as (o, n). */

@@ -33,9 +33,8 @@ interface Decomposition {
 }
 
 /** @internal */
-export const spectrumJob: Job<{ kernel: Float64Array; y: Float64Array; n: number }, Decomposition> = defineJob(
-  'dynamics/spectrum',
-  (core, { kernel, y, n }) =>
+export const spectrumJob: Job<{ kernel: Float64Array; y: Float64Array; n: number }, Decomposition> =
+  defineJob('dynamics/spectrum', (core, { kernel, y, n }) =>
     core.heap.scope((scope) => {
       const w = scope.alloc('f64', n);
       const v = scope.alloc('f64', n * n);
@@ -53,7 +52,7 @@ export const spectrumJob: Job<{ kernel: Float64Array; y: Float64Array; n: number
       }
       return { values: ascending.reverse(), energy };
     }),
-);
+  );
 
 /** Eigen-analysis of the train kernel `(n, n)` for targets `y` of shape `(n)` or `(n, outputs)`. */
 export async function spectrum(engine: Engine, kernel: TensorLike, y: TensorLike): Promise<Spectrum> {
@@ -62,9 +61,15 @@ export async function spectrum(engine: Engine, kernel: TensorLike, y: TensorLike
   assertFinite(target, 'spectrum: y');
   const n = matrix.shape[0]!;
   if (target.shape[0] !== n || target.shape.length > 2) {
-    throw new RangeError(`spectrum: y must have shape (${n}) or (${n}, outputs) to match the kernel, got [${target.shape.join(', ')}]`);
+    throw new RangeError(
+      `spectrum: y must have shape (${n}) or (${n}, outputs) to match the kernel, got [${target.shape.join(', ')}]`,
+    );
   }
-  const { values, energy } = await engine.run(spectrumJob, { kernel: Float64Array.from(matrix.data), y: Float64Array.from(target.data), n });
+  const { values, energy } = await engine.run(spectrumJob, {
+    kernel: Float64Array.from(matrix.data),
+    y: Float64Array.from(target.data),
+    n,
+  });
   return describe(values, energy, n);
 }
 
@@ -91,7 +96,13 @@ function describe(values: Float64Array, energy: Float64Array, n: number): Spectr
     predictedLoss(time) {
       if (!(time >= 0)) throw new RangeError(`predictedLoss: time must be >= 0, got ${time}`);
       // a null direction never moves, whatever the time
-      return values.reduce((sum, value, j) => sum + energy[j]! * (value > floor ? exp((-2 * value * time) / n) : 1), 0) / (2 * n);
+      return (
+        values.reduce(
+          (sum, value, j) => sum + energy[j]! * (value > floor ? exp((-2 * value * time) / n) : 1),
+          0,
+        ) /
+        (2 * n)
+      );
     },
   };
 }

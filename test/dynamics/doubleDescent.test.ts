@@ -9,13 +9,22 @@ describe('double descent', () => {
   afterAll(() => engine.dispose());
 
   it('peaks at P = n and descends below the first valley', async () => {
-    const points = await doubleDescent(engine, { ratios: [0.1, 0.5, 0.8, 1, 1.2, 2, 4], repeats: 11, seed: 3 });
+    const points = await doubleDescent(engine, {
+      ratios: [0.1, 0.5, 0.8, 1, 1.2, 2, 4],
+      repeats: 11,
+      seed: 3,
+    });
     const mse = new Map(points.map((point) => [point.ratio, point.testMse]));
     expect(mse.get(1)!).toBeGreaterThan(10 * mse.get(0.5)!);
     expect(mse.get(1)!).toBeGreaterThan(10 * mse.get(2)!);
     expect(mse.get(4)!).toBeLessThan(0.6 * mse.get(0.5)!);
     // medians of 60 repetitions of the same experiment by numpy's least squares
-    for (const [ratio, value] of [[0.1, 0.857], [0.5, 0.496], [2, 0.244], [4, 0.126]] as const) {
+    for (const [ratio, value] of [
+      [0.1, 0.857],
+      [0.5, 0.496],
+      [2, 0.244],
+      [4, 0.126],
+    ] as const) {
       expect(Math.abs(Math.log(mse.get(ratio)! / value))).toBeLessThan(0.25);
     }
     // more features than samples interpolate the training set

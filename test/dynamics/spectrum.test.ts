@@ -9,7 +9,13 @@ describe('spectrum', () => {
   afterAll(() => engine.dispose());
 
   const n = 6;
-  const kernel = tensor(Float64Array.from({ length: n * n }, (_, i) => 1 / (1 + Math.abs(Math.floor(i / n) - (i % n))) + (i % n === Math.floor(i / n) ? 0.2 : 0)), [n, n]);
+  const kernel = tensor(
+    Float64Array.from(
+      { length: n * n },
+      (_, i) => 1 / (1 + Math.abs(Math.floor(i / n) - (i % n))) + (i % n === Math.floor(i / n) ? 0.2 : 0),
+    ),
+    [n, n],
+  );
   const y = tensor(Float64Array.of(1, -1, 2, 0, 0.5, -0.3), [n]);
 
   it('predicts the loss curve of gradient flow', async () => {
@@ -66,6 +72,15 @@ describe('spectrum', () => {
 
   it('names what does not fit', async () => {
     await expect(spectrum(engine, kernel, [1, 2])).rejects.toThrow('(6)');
-    await expect(spectrum(engine, [[1, 2], [3, 4]], [1, 2])).rejects.toThrow(RangeError);
+    await expect(
+      spectrum(
+        engine,
+        [
+          [1, 2],
+          [3, 4],
+        ],
+        [1, 2],
+      ),
+    ).rejects.toThrow(RangeError);
   });
 });
