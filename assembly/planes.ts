@@ -16,10 +16,11 @@ import {
   affineAdd, affineGains, affineSet, box33, boxAny, conv33Erf, conv33General, conv33Plain, erfRow, erfTables,
   reluDiagonal, reluRow,
 } from './planes-rows';
+import { dualRow, dualRowDiagonal } from './planes-duals';
 import { mixPlane } from './planes-mix';
 
-// Row finishers: relu with K >= 0 and nothing else, relu with everything, erf, affine into or onto the plane.
-const FIN_RELU: i32 = 0, FIN_GENERAL: i32 = 1, FIN_ERF: i32 = 2, FIN_ADD: i32 = 4;
+// Row finishers: relu with K >= 0 and nothing else, relu with everything, erf, affine into or onto the plane, duals of dual.ts.
+const FIN_RELU: i32 = 0, FIN_GENERAL: i32 = 1, FIN_ERF: i32 = 2, FIN_ADD: i32 = 4, FIN_DUAL: i32 = 5;
 
 // @ts-ignore: decorator
 @inline function word(p: usize, i: i32): i32 { return load<i32>(p + (<usize>i << 2)); }
@@ -160,12 +161,16 @@ function multiply<T>(src: usize, dst: usize, srs: usize, drs: usize, n: i32, m: 
 
 /** One row: `count` elements of the producer's row b, finished into d. Table and gain pointers are at the first element. */
 // @ts-ignore: decorator
-@inline function finish<T>(fin: i32, b: usize, d: usize, px: usize, py: usize, gx: usize, gy: usize, compute: bool, self: bool, diagonal: bool, count: i32, cp: usize, r: usize): void {
+@inline function finish<T>(op: usize, blob: usize, size: i32, fin: i32, b: usize, d: usize, px: usize, py: usize, gx: usize, gy: usize, compute: bool, self: bool, diagonal: bool, count: i32, cp: usize, r: usize): void {
   if (fin <= FIN_GENERAL) {
     if (diagonal) reluDiagonal<T>(b, d, py, gy, compute, count, cp); else reluRow<T>(b, d, px, py, gx, gy, count, cp, r, self);
   } else if (fin == FIN_ERF) {
     if (diagonal) erfTables<T>(b, py, gy, compute, count, cp);
     erfRow<T>(b, d, px, py, gx, gy, count, cp, r, self);
+  } else if (fin == FIN_DUAL) {
+    const p = blob + (<usize>word(op, 17) << 2);
+    if (diagonal) dualRowDiagonal<T>(b, d, py, gy, compute, size, count, cp, r, word(op, 16), p);
+    else dualRow<T>(b, d, px, py, gx, gy, size, count, cp, r, word(op, 16), p, self);
   } else {
     if (diagonal && compute && gy != 0) affineGains<T>(b, gy, count, cp);
     if (fin == FIN_ADD) affineAdd<T>(b, d, gx, gy, count, cp, self); else affineSet<T>(b, d, gx, gy, count, cp, self);
@@ -182,7 +187,7 @@ function rows<T>(ctx: usize, op: usize, src: usize, rs: usize, dst: usize, dc: u
   const width = <usize>(fin <= FIN_GENERAL ? 2 : 1), direct = kh == 1 && kw == 1 && tw == 1, diagonal = self && eh == 0 && ew == 0;
   const table = <usize>word(op, 5), gain = word(op, 14), X = <usize>word(ctx, 2), Y = <usize>word(ctx, 3);
   const tx = X + table * xs, ty = Y + table * 16, gx0 = X + <usize>gain * xs, gy0 = Y + <usize>gain * 16;
-  const split = modular ? W - ew : m, is33 = kh == 3 && kw == 3 && tw == 1;
+  const blob = <usize>word(ctx, 8), split = modular ? W - ew : m, is33 = kh == 3 && kw == 3 && tw == 1;
   let r = src - <usize>word(op, 11) * rs - <usize>word(op, 12) * 32, d = dst;
   if (is33 && th == 1 && !self && !modular && fin <= FIN_ERF) {
     const p = <usize>(h0 * W + w0), q = <usize>((h0 + eh) * W + w0 + ew);
@@ -202,10 +207,10 @@ function rows<T>(ctx: usize, op: usize, src: usize, rs: usize, dst: usize, dc: u
     let row = i + h0 + eh;
     if (row >= H) row -= H;
     const q = <usize>(row * W + w0 + ew);
-    finish<T>(fin, b, d, tx + p * width * xs, ty + q * width * 16, gain < 0 ? 0 : gx0 + p * xs, gain < 0 ? 0 : gy0 + q * 16, compute, self, diagonal, split, cp, r2);
+    finish<T>(op, blob, H * W, fin, b, d, tx + p * width * xs, ty + q * width * 16, gain < 0 ? 0 : gx0 + p * xs, gain < 0 ? 0 : gy0 + q * 16, compute, self, diagonal, split, cp, r2);
     if (split < m) {
       const p2 = p + split, q2 = <usize>(row * W), shift = <usize>split * 32;
-      finish<T>(fin, b + shift, d + shift, tx + p2 * width * xs, ty + q2 * width * 16, gain < 0 ? 0 : gx0 + p2 * xs, gain < 0 ? 0 : gy0 + q2 * 16, compute, self, diagonal, m - split, cp, r2);
+      finish<T>(op, blob, H * W, fin, b + shift, d + shift, tx + p2 * width * xs, ty + q2 * width * 16, gain < 0 ? 0 : gx0 + p2 * xs, gain < 0 ? 0 : gy0 + q2 * 16, compute, self, diagonal, m - split, cp, r2);
     }
     r += rs * <usize>th; d += drs;
   }

@@ -59,6 +59,8 @@ const activation = fc.constantFrom<NetDocument>(
   { layer: 'leakyRelu', alpha: 0.2 },
   { layer: 'abs' },
   { layer: 'erf', a: 1.1, b: 0.8, c: 0.2 },
+  { layer: 'gelu' },
+  { layer: 'cos', a: 1, b: 0.7, c: 0.3 },
 );
 const norm = fc.constantFrom<NetDocument>(
   { layer: 'layerNorm' },

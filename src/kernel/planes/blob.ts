@@ -9,6 +9,12 @@ export class Blob {
     return at;
   }
 
+  /** Appends f64 numbers, aligned. */
+  putNumbers(values: readonly number[]): number {
+    if (this.#words.length % 2 === 1) this.#words.push(0);
+    return this.put(new Int32Array(Float64Array.from(values).buffer));
+  }
+
   done(): Int32Array {
     return Int32Array.from(this.#words);
   }

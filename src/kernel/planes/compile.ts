@@ -27,7 +27,7 @@ const OPS = {
   stat: 10,
   emit: 11,
 } as const;
-const FINISH = { relu: 0, reluGeneral: 1, erf: 2, set: 3, add: 4 } as const;
+const FINISH = { relu: 0, reluGeneral: 1, erf: 2, set: 3, add: 4, dual: 5 } as const;
 export const OP_WORDS = 20;
 const CLASS_WORDS = 8;
 
@@ -361,7 +361,7 @@ class Compiler {
     const s = this.scales(source, this.c.states.gamma[step.node]!);
     const { activation } = node;
     const constants = this.c.constants.put(activationConstants(s, activation, this.c.dtype));
-    const table = this.c.records.table(step.node, activation.kind === 'relu' ? 2 : 1);
+    const table = this.c.records.table(step.node, activation.kind === 'erf' ? 1 : 2);
     const normed = source.norm === null ? null : (this.nodes[source.norm] as NormNode);
     const mask = source.affine ? this.c.records.mask(step.node) : -1;
     const gain = source.norm === null ? mask : this.c.records.gains(source.norm);
@@ -382,12 +382,19 @@ class Compiler {
       table,
       constants,
       filter: source.affine?.filter ?? POINT,
-      finish: activation.kind === 'relu' ? relu : FINISH.erf,
+      finish: activation.kind === 'relu' ? relu : FINISH[activation.kind],
       gain,
       compute: normed !== null && isRowNorm(normed),
+      more: activation.kind === 'dual' ? [activation.dual, this.parameters(activation.params, s.gamma)] : [],
     });
     if (!moved) this.release(source.step);
-    this.finishNode(step, dst, activation.kind === 'erf' && activation.c !== 0);
+    this.finishNode(step, dst, activation.kind !== 'relu');
+  }
+
+  /** The parameter block of a dual: no affine map behind it, but gamma. */
+  private parameters(params: readonly number[], gamma: number): number {
+    const block = [1, 0, gamma, 0, ...params];
+    return this.c.blob.putNumbers([...block, ...Array.from({ length: 8 - block.length }, () => 0)]);
   }
 
   /** Gains of a norm that averages over positions, from the plane of variances. */

@@ -34,8 +34,9 @@ export function affineConstants(s: RowScales): number[] {
   return [1, 0, 0, 0, -0, s.b2, s.bT, s.gamma, s.delta, s.w, s.eps];
 }
 
-/** Of an activation: w is folded into the tables and polynomials, so b^2 and bT are divided by it. */
+/** Of an activation (those of dual.ts take K itself); else w is folded into the tables and polynomials, so b^2 and bT are divided by it. */
 export function activationConstants(s: RowScales, activation: Activation, dtype: 'f32' | 'f64'): number[] {
+  if (activation.kind === 'dual') return affineConstants(s);
   const { w } = s;
   const common = (A: number, H: number): number[] => [
     1,

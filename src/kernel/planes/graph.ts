@@ -18,6 +18,7 @@ import {
   type IndexLayer,
   type MergeLayer,
 } from '../../layers/vocabulary.js';
+import { dualOf } from '../../layers/activation/dual.js';
 import {
   identityAxis,
   localAxis,
@@ -66,10 +67,11 @@ export interface ActivationNode extends Base {
   readonly op: 'activation';
   readonly activation: Activation;
 }
-/** relu: a min(x,0) + b max(x,0). erf: a erf(b x) + c. */
+/** relu: a min(x,0) + b max(x,0). erf: a erf(b x) + c. dual: a number and parameters of assembly/dual.ts. */
 export type Activation =
   | { readonly kind: 'relu'; readonly a: number; readonly b: number }
-  | { readonly kind: 'erf'; readonly a: number; readonly b: number; readonly c: number };
+  | { readonly kind: 'erf'; readonly a: number; readonly b: number; readonly c: number }
+  | { readonly kind: 'dual'; readonly dual: number; readonly params: readonly number[] };
 export interface NormNode extends Base {
   readonly op: 'norm';
   readonly rows: boolean;
@@ -421,21 +423,16 @@ function weights(
   };
 }
 
+const [RELU, ERF, GAUSSIAN] = [1, 3, 7];
+
 function activationOf(layer: ActivationLayer, path: string): Activation {
-  switch (layer.layer) {
-    case 'relu':
-      return { kind: 'relu', a: 0, b: 1 };
-    case 'abs':
-      return { kind: 'relu', a: -1, b: 1 };
-    case 'leakyRelu':
-      return { kind: 'relu', a: layer.alpha, b: 1 };
-    case 'abRelu':
-      return { kind: 'relu', a: layer.a, b: layer.b };
-    case 'erf':
-      return { kind: 'erf', a: layer.a, b: layer.b, c: layer.c };
-    case 'sigmoidLike':
-      return { kind: 'erf', a: 0.5, b: 1 / 2.4020563531719796, c: 0.5 };
-    default:
-      throw new NotPlanes(`${path} (${layer.layer}) has no row finisher`);
-  }
+  const dual = dualOf(layer);
+  const name = `${path} (${layer.layer})`;
+  if (dual.form !== 'closed') throw new NotPlanes(`${name} has tables that grow with the accuracy`);
+  const { kind, params } = dual;
+  const [a = 0, b = 0, c = 0] = params;
+  if (kind === RELU) return { kind: 'relu', a, b };
+  if (kind === ERF) return { kind: 'erf', a, b, c };
+  if (kind === GAUSSIAN && b > 0) throw new NotPlanes(`${name} has moments that may diverge`);
+  return { kind: 'dual', dual: kind, params };
 }

@@ -195,12 +195,10 @@ export function ringSchedule(
     const rows = rowsOf(program.offsets);
     if (!store) return { program, rows, store: null };
     const wanted = rowsOf(store.offsets);
-    const from = new Map<number, number[]>();
-    for (const { dh } of wanted)
-      from.set(
-        dh,
-        [...flowsInto(store.node.maps[0]![0], dh, false, false).keys()].sort((a, b) => a - b),
-      );
+    // The input rows that a stored row still waits for.
+    const waits = new Map(
+      wanted.map(({ dh }) => [dh, new Set(flowsInto(store.node.maps[0]![0], dh, false, false).keys())]),
+    );
     const bytes = Math.max(
       ...wanted.map((row) => rowBytes(store.offsets.slice(row.first, row.first + row.count), store.node)),
     );
@@ -208,7 +206,7 @@ export function ringSchedule(
     return {
       program,
       rows,
-      store: { ...store, wanted, from, bytes, free: [] as number[], at: new Map<number, number>() },
+      store: { ...store, wanted, waits, bytes, free: [] as number[], at: new Map<number, number>() },
     };
   });
   const go = (k: number, row: Row): void => {
@@ -216,7 +214,7 @@ export function ringSchedule(
     const record = records.get(program)!;
     if (store) {
       for (const want of store.wanted) {
-        if (store.from.get(want.dh)![0] !== row.dh) continue;
+        if (!store.waits.get(want.dh)!.has(row.dh) || store.at.has(want.dh)) continue;
         let at = store.free.pop();
         if (at === undefined) {
           at = arena.take(store.bytes);
@@ -233,7 +231,8 @@ export function ringSchedule(
     schedule.push(0, record.at, record.offsets + 3 * row.first, row.count);
     if (!store) return;
     for (const want of store.wanted) {
-      if (store.from.get(want.dh)!.at(-1) !== row.dh) continue;
+      const waits = store.waits.get(want.dh)!;
+      if (!waits.delete(row.dh) || waits.size > 0) continue;
       for (const next of plans[k + 1]!.rows) if (next.dh * store.factor === want.dh) go(k + 1, next);
       const at = store.at.get(want.dh)!;
       schedule.push(1, at, store.bytes, 0);
