@@ -163,3 +163,35 @@ export function planeFinite_f64(n: i32, x: usize): i32 { return finite<f64>(n, x
 export function copyRows(rows: i32, bytes: i32, from: usize, fromStride: i32, to: usize, toStride: i32): void {
   for (let i = 0; i < rows; i++) { memory.copy(to, from, bytes); from += fromStride; to += toStride; }
 }
+
+function rowSquares<T>(n: i32, d: i32, scale: f64, x: usize, out: usize): void {
+  const whole = d - d % 4;
+  for (let i = 0; i < n; i++) {
+    let a = f64x2.splat(0), b = f64x2.splat(0), c = 0;
+    for (; c < whole; c += 4) {
+      let u: v128, v: v128;
+      if (sizeof<T>() == 8) { u = v128.load(x); v = v128.load(x, 16); x += 32; }
+      else { u = v128.load(x); v = f64x2.promote_low_f32x4(v128.shuffle<f32>(u, u, 2, 3, 2, 3)); u = f64x2.promote_low_f32x4(u); x += 16; }
+      a = madd<f64>(u, u, a); b = madd<f64>(v, v, b);
+    }
+    a = v128.add<f64>(a, b);
+    let sum = f64x2.extract_lane(a, 0) + f64x2.extract_lane(a, 1);
+    for (; c < d; c++) { const u = <f64>load<T>(x); sum += u * u; x += sizeof<T>(); }
+    store<f64>(out + <usize>i * 8, sum * scale);
+  }
+}
+/** out[i] = scale sum_c x[i, c]^2 in f64, for n rows of d entries of T. */
+export function rowSquares_f32(n: i32, d: i32, scale: f64, x: usize, out: usize): void { rowSquares<f32>(n, d, scale, x, out); }
+export function rowSquares_f64(n: i32, d: i32, scale: f64, x: usize, out: usize): void { rowSquares<f64>(n, d, scale, x, out); }
+
+function transposeInto<T>(rows: i32, cols: i32, from: usize, ldf: i32, to: usize, ldt: i32): void {
+  const step = <usize>ldf * sizeof<T>(), next = <usize>ldt * sizeof<T>();
+  for (let j = 0; j < cols; j++) {
+    let p = from + <usize>j * sizeof<T>();
+    for (let q = to, end = to + <usize>rows * sizeof<T>(); q < end; q += sizeof<T>()) { store<T>(q, load<T>(p)); p += step; }
+    to += next;
+  }
+}
+/** to[j, i] = from[i, j] for rows x cols entries; leading dimensions in elements. Few rows, so that reads stay in cache. */
+export function transposeInto_f32(rows: i32, cols: i32, from: usize, ldf: i32, to: usize, ldt: i32): void { transposeInto<f32>(rows, cols, from, ldf, to, ldt); }
+export function transposeInto_f64(rows: i32, cols: i32, from: usize, ldf: i32, to: usize, ldt: i32): void { transposeInto<f64>(rows, cols, from, ldf, to, ldt); }

@@ -31,6 +31,9 @@ export function makeBatch(x: Tensor, maskConstant: number | null): Batch {
   const positions = spatial.reduce((size, extent) => size * extent, 1);
   const masked = (value: number): boolean =>
     maskConstant !== null && (value === maskConstant || (value !== value && maskConstant !== maskConstant));
+  if (maskConstant === null && positions === 1) {
+    return { n, spatial, channels, positions, data: x.data as Batch['data'], keep: null };
+  }
   const data = new (x.data.constructor as typeof Float64Array)(x.data.length);
   const ld = padded(n);
   const keep = maskConstant === null ? null : new Float64Array(positions * ld);
@@ -53,11 +56,12 @@ export function makeBatch(x: Tensor, maskConstant: number | null): Batch {
 }
 
 /** Covariances within the samples of a batch, in f64. */
-export function inputSide(core: Core, batch: Batch, wanted: Demand): Side {
+export function inputSide(core: Core, batch: Batch, operand: Ticket, wanted: Demand): Side {
   const { n, spatial, channels, data, keep } = batch;
   const ld = padded(n);
   if (wanted.cov === 'none') return { n, ld, spatial, keep, cov: null };
   const full = wanted.cov === 'full';
+  if (!full) return { n, ld, spatial, keep, cov: { full, data: squares(core, batch, operand, ld) } };
   const pairs = positionPairs({ spatial, full });
   const values = new Float64Array((pairs.length / 2) * ld);
   for (let plane = 0; plane < pairs.length / 2; plane++) {
@@ -72,6 +76,29 @@ export function inputSide(core: Core, batch: Batch, wanted: Demand): Side {
   const planes = new Planes(core, 'f64', values.length);
   core.heap.write(planes.ticket, values);
   return { n, ld, spatial, keep, cov: { full, data: planes } };
+}
+
+/** Mean squares over channels, (positions, ld); from `operand`, the batch in wasm memory, unless it was rounded there. */
+function squares(
+  core: Core,
+  { n, positions, channels, data }: Batch,
+  operand: Ticket,
+  ld: number,
+): Planes<'f64'> {
+  const planes = new Planes(core, 'f64', positions * ld, true);
+  const single = data instanceof Float32Array;
+  const kernel = core.kernels[
+    single ? 'rowSquares_f32' : 'rowSquares_f64'
+  ] as typeof core.kernels.rowSquares_f64;
+  core.heap.scope((scope) => {
+    const x = single === (operand.dtype === 'f32') ? operand : scope.put(data);
+    const bytes = n * channels * data.BYTES_PER_ELEMENT;
+    for (let p = 0; p < positions; p++) {
+      const out = planes.ptr + p * ld * 8;
+      kernel(n, channels, 1 / channels, (x.ptr + p * bytes) as Ptr<'f64'>, out as Ptr<'f64'>);
+    }
+  });
+  return planes;
 }
 
 /** The two batches in wasm memory; `two` is `one` for a batch with itself. */

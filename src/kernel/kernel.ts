@@ -3,11 +3,11 @@ import { asTensor, type Tensor, type TensorLike } from '../math/tensor.js';
 import type { Pattern } from '../layers/kernel/state.js';
 import type { Layer } from '../layers/vocabulary.js';
 import { parseNet, type NetDocument } from '../net/document.js';
-import type { Engine, RunOptions } from '../wasm/engine.js';
+import { NumericalError, type Engine } from '../wasm/engine.js';
 import { compileNet } from './compile.js';
 import { planesCall, planesOf } from './planes/tile.js';
 import { tileGrid, tileSide, type TilePlace } from './plan.js';
-import { mirror, tileJob, transposedPlanes, wantedOutput, type TileParams, type TileResult } from './tile.js';
+import { tileJob, transposedPlanes, wantedOutput, type TileParams, type TileResult } from './tile.js';
 
 export type KernelName = 'nngp' | 'ntk';
 
@@ -117,15 +117,9 @@ export async function* kernelTiles(
   const batch = Math.max(1, engine.workers);
   for (let i = 0; i < call.places.length; i += batch) {
     const places = call.places.slice(i, i + batch);
-    const run: RunOptions = { signal: options.signal };
-    const tiles = await engine.map(
-      tileJob,
-      places.map((place) => tileParams(call, place)),
-      run,
-    );
+    const tiles = await mapTiles(engine, call, places, options);
     for (const [j, tile] of tiles.entries()) {
       const place = places[j]!;
-      complete(place, tile, call);
       report(place);
       const shape = outputShape(call, place.rows[1] - place.rows[0], place.columns[1] - place.columns[0]);
       const map = new Map<KernelName, Tensor>([['nngp', { data: tile.nngp, shape }]]);
@@ -162,27 +156,15 @@ async function runTiles(
   const window = Math.max(1, engine.workers) * 4;
   for (let i = 0; i < call.places.length; i += window) {
     const places = call.places.slice(i, i + window);
-    const tiles = await engine.map(
-      tileJob,
-      places.map((place) => tileParams(call, place)),
-      {
-        signal: options.signal,
-      },
-    );
+    const tiles = await mapTiles(engine, call, places, options);
     for (const [j, tile] of tiles.entries()) {
-      complete(places[j]!, tile, call);
       onTile(places[j]!, tile);
       report(places[j]!);
     }
   }
 }
 
-/** Tiles on the diagonal come with their lower triangle only. */
-function complete({ rows, columns }: TilePlace, tile: TileResult, call: Call): void {
-  if (call.x2 || rows[0] !== columns[0]) return;
-  mirror(tile.nngp, rows[1] - rows[0], call.swap);
-  if (tile.ntk) mirror(tile.ntk, rows[1] - rows[0], call.swap);
-}
+const BLOCK = 32;
 
 /** Writes a tile into the whole, and its mirror image where the matrix is symmetric. */
 function place2d(
@@ -199,12 +181,17 @@ function place2d(
   }
   if (call.x2 || rows[0] === columns[0]) return;
   const swap = call.swap;
-  for (let j = 0; j < width; j++) {
-    const to = ((columns[0] + j) * n2 + rows[0]) * size;
-    for (let i = 0; i < height; i++) {
-      const from = (i * width + j) * size;
-      if (!swap) data[to + i] = tile[from]!;
-      else for (let e = 0; e < size; e++) data[to + i * size + e] = tile[from + swap[e]!]!;
+  // By blocks, so that both sides stay in cache.
+  for (let j0 = 0; j0 < width; j0 += BLOCK) {
+    for (let i0 = 0; i0 < height; i0 += BLOCK) {
+      for (let j = j0; j < Math.min(width, j0 + BLOCK); j++) {
+        const to = ((columns[0] + j) * n2 + rows[0]) * size;
+        for (let i = i0; i < Math.min(height, i0 + BLOCK); i++) {
+          const from = (i * width + j) * size;
+          if (!swap) data[to + i] = tile[from]!;
+          else for (let e = 0; e < size; e++) data[to + i * size + e] = tile[from + swap[e]!]!;
+        }
+      }
     }
   }
 }
@@ -227,21 +214,25 @@ function outputShape({ positions }: Call, n1: number, n2: number): number[] {
   return [n1, n2, ...positions];
 }
 
-/** Samples [start, end) of a tensor. */
-function cut({ data, shape }: Tensor, [start, end]: readonly [number, number]): Tensor {
+/** Samples [start, end) of a tensor: a copy to send to a worker, else a view. */
+function cut({ data, shape }: Tensor, [start, end]: readonly [number, number], send: boolean): Tensor {
   const size = shape.slice(1).reduce((product, n) => product * n, 1);
   if (start === 0 && end === shape[0]) return { data, shape };
-  return { data: data.slice(start * size, end * size), shape: [end - start, ...shape.slice(1)] };
+  const [from, to] = [start * size, end * size];
+  return {
+    data: send ? data.slice(from, to) : data.subarray(from, to),
+    shape: [end - start, ...shape.slice(1)],
+  };
 }
 
-function tileParams(call: Call, { rows, columns }: TilePlace): TileParams {
+function tileParams(call: Call, { rows, columns }: TilePlace, send: boolean): TileParams {
   const same = !call.x2 && rows[0] === columns[0];
   const slice = (pattern: Pattern | null, range: readonly [number, number]): Pattern | null =>
-    pattern && (cut(pattern, range) as Pattern);
+    pattern && (cut(pattern, range, send) as Pattern);
   return {
     ...call.params,
-    x1: cut(call.x1, rows),
-    x2: same ? null : cut(call.x2 ?? call.x1, columns),
+    x1: cut(call.x1, rows, send),
+    x2: same ? null : cut(call.x2 ?? call.x1, columns, send),
     pattern1: slice(call.pattern1, rows),
     pattern2: same ? null : slice(call.x2 ? call.pattern2 : call.pattern1, columns),
   };
@@ -256,8 +247,8 @@ function prepare(
 ): Call {
   const net = parseNet(document);
   const maskConstant = options.maskConstant ?? null;
-  const x1 = checkInput(first, 'x1', maskConstant);
-  const x2 = second === null ? null : checkInput(second, 'x2', maskConstant);
+  const x1 = checkInput(first, 'x1');
+  const x2 = second === null ? null : checkInput(second, 'x2');
   if (x2 && x1.shape.slice(1).join() !== x2.shape.slice(1).join()) {
     throw new RangeError(
       `kernel: samples of x1 and x2 must have one shape, got [${x1.shape.join(', ')}] and [${x2.shape.join(', ')}].`,
@@ -320,7 +311,7 @@ function checkNames(get: KernelOptions['get'] = ['nngp', 'ntk']): readonly Kerne
   return names;
 }
 
-function checkInput(value: TensorLike, name: string, maskConstant: number | null): Tensor {
+function checkInput(value: TensorLike, name: string): Tensor {
   const x = asTensor(value, `kernel: ${name}`);
   if (x.shape.length < 2) {
     throw new RangeError(
@@ -329,16 +320,38 @@ function checkInput(value: TensorLike, name: string, maskConstant: number | null
   }
   if (x.shape.includes(0))
     throw new RangeError(`kernel: ${name} is empty, got shape [${x.shape.join(', ')}].`);
-  for (let i = 0; i < x.data.length; i++) {
-    const v = x.data[i]!;
-    if (
-      v - v !== 0 &&
-      !(maskConstant !== null && (v === maskConstant || (v !== v && maskConstant !== maskConstant)))
-    ) {
-      throw new RangeError(
-        `kernel: ${name} has the entry ${v} at flat index ${i}. Remove it, or mask it with maskConstant.`,
-      );
+  return x;
+}
+
+/** RangeError naming the first entry of x that is not finite; called when a result is not, which is cheaper than before. */
+function blameInput(call: Call): void {
+  for (const [name, x] of [
+    ['x1', call.x1],
+    ['x2', call.x2],
+  ] as const) {
+    for (let i = 0; x && i < x.data.length; i++) {
+      const v = x.data[i]!;
+      if (v - v !== 0 && v !== call.params.maskConstant) {
+        throw new RangeError(
+          `kernel: ${name} has the entry ${v} at flat index ${i}. Remove it, or mask it with maskConstant.`,
+        );
+      }
     }
   }
-  return x;
+}
+
+/** Runs tiles; where a result is not finite because an input is not, the error says so. */
+async function mapTiles(
+  engine: Engine,
+  call: Call,
+  places: readonly TilePlace[],
+  options: KernelOptions,
+): Promise<TileResult[]> {
+  try {
+    const list = places.map((place) => tileParams(call, place, engine.workers > 0));
+    return await engine.map(tileJob, list, { signal: options.signal });
+  } catch (error) {
+    if (error instanceof NumericalError) blameInput(call);
+    throw error;
+  }
 }

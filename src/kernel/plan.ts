@@ -47,7 +47,7 @@ export function tileSide(node: Compiled, [n1, n2]: readonly [number, number], li
       `kernel: one pair of samples needs ${perPair} bytes (all pairs of positions), more than memoryBytes = ${limits.memoryBytes}. Raise memoryBytes or shrink the input.`,
     );
   }
-  const most = planes === 1 ? 512 : 32;
+  const most = planes === 1 ? 1024 : 32;
   const side = Math.min(fits, most, Math.max(n1, n2));
   return side > 4 ? Math.floor(side / 4) * 4 || side : side;
 }

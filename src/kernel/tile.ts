@@ -34,7 +34,7 @@ export interface TileParams {
   readonly tolerance: number;
 }
 
-/** Kernel entries (n1, n2, ...positions, zipped), exact on the diagonal where x2 is null. */
+/** Kernel entries (n1, n2, ...positions, zipped) of the whole tile, exact on the diagonal where x2 is null. */
 export interface TileResult {
   readonly nngp: Float64Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
   readonly ntk: Float64Array<ArrayBuffer> | Float32Array<ArrayBuffer> | null;
@@ -60,13 +60,21 @@ export function computeTile(core: Core, params: TileParams, tap?: Tap): TileResu
     const first = makeBatch(params.x1, params.maskConstant);
     const second = params.x2 ? makeBatch(params.x2, params.maskConstant) : first;
     const node = compileNet(params.net, params.x1.shape.slice(1), wantedOutput(params.diagonalSpatial));
-    const one = sideNotes(core, node, first, params.pattern1, params);
-    const two = params.x2 ? sideNotes(core, node, second, params.pattern2, params) : one;
-    const sides = [one, two] as const;
-    const result =
-      first.positions === 1 && !tap
-        ? flatTile(core, params, node, [first, second], sides)
-        : spatialTile(core, params, node, [first, second], sides, tap);
+    const batches = [first, second] as const;
+    const [operands, dispose] = putOperands(core, params, batches);
+    let result: TileResult;
+    const sides: Notes[] = [];
+    try {
+      sides.push(sideNotes(core, node, first, operands.one, params.pattern1, params));
+      sides.push(
+        params.x2 ? sideNotes(core, node, second, operands.two, params.pattern2, params) : sides[0]!,
+      );
+      const run = first.positions === 1 && !tap ? flatTile : spatialTile;
+      result = run(core, params, node, batches, operands, sides as [Notes, Notes], tap);
+    } finally {
+      dispose();
+    }
+    const [one, two] = sides as [Notes, Notes];
     releaseNotes(one);
     if (two !== one) releaseNotes(two);
     return result;
@@ -80,10 +88,11 @@ function sideNotes(
   core: Core,
   node: Compiled,
   batch: Batch,
+  operand: Operands['one'],
   pattern: Pattern | null,
   { dtype, tolerance }: TileParams,
 ): Notes {
-  const { side, notes } = runSide(core, node, inputSide(core, batch, node.input), {
+  const { side, notes } = runSide(core, node, inputSide(core, batch, operand, node.input), {
     pattern,
     dtype,
     tolerance,
@@ -125,17 +134,12 @@ function spatialTile(
   params: TileParams,
   node: Compiled,
   batches: readonly [Batch, Batch],
+  operands: Operands,
   [one, two]: readonly [Notes, Notes],
   tap?: Tap,
 ): TileResult {
-  const [operands, dispose] = putOperands(core, params, batches);
   const layout = { spatial: batches[0].spatial, full: node.input.joint === 'full' };
-  let joint: Joint;
-  try {
-    joint = inputJoint(core, batches, operands, [0, batches[0].n], layout, params.ntk);
-  } finally {
-    dispose();
-  }
+  let joint: Joint = inputJoint(core, batches, operands, [0, batches[0].n], layout, params.ntk);
   joint = runJoint(core, node, joint, one, two, blockOf(params, 0), tap);
   const columns = batches[1].n;
   const result = {
@@ -179,6 +183,7 @@ function flatTile(
   params: TileParams,
   node: Compiled,
   batches: readonly [Batch, Batch],
+  operands: Operands,
   [one, two]: readonly [Notes, Notes],
 ): TileResult {
   const [first, second] = batches;
@@ -186,12 +191,13 @@ function flatTile(
   const bytes = dtype === 'f32' ? 4 : 8;
   const ld = padded(second.n);
   const gram = new Planes(core, dtype, first.n * ld, true);
-  const [operands, dispose] = putOperands(core, params, batches);
-  try {
-    multiply(core, operands, batches, gram, ld);
-  } finally {
-    dispose();
-  }
+  multiply(core, operands, batches, gram, ld);
+  const transpose = core.kernels[
+    dtype === 'f32' ? 'transposeInto_f32' : 'transposeInto_f64'
+  ] as typeof core.kernels.transposeInto_f64;
+  const mirror = core.kernels[
+    dtype === 'f32' ? 'mirror_f32' : 'mirror_f64'
+  ] as typeof core.kernels.mirror_f64;
   const same = params.x2 === null;
   const length = first.n * second.n;
   const region = core.heap.region();
@@ -201,7 +207,7 @@ function flatTile(
     const step = Math.max(4, Math.floor(BLOCK_ENTRIES / ld / 4) * 4);
     for (let row = 0; row < first.n; row += step) {
       const rows = Math.min(step, first.n - row);
-      const columns = same ? row + rows : second.n; // below the diagonal only: the caller mirrors
+      const columns = same ? row + rows : second.n; // below the diagonal only
       const width = padded(columns);
       const k = new Planes(core, dtype, rows * width);
       core.kernels.copyRows(
@@ -223,6 +229,11 @@ function flatTile(
         assertFinitePlanes(core, planes);
         const to = target.ptr + row * second.n * bytes;
         core.kernels.copyRows(rows, columns * bytes, planes.ptr, width * bytes, to, second.n * bytes);
+        if (same) {
+          const above = (target.ptr + row * bytes) as Ptr<'f64'>;
+          transpose(rows, row, planes.ptr as Ptr<'f64'>, width, above, second.n);
+          mirror(rows, (to + row * bytes) as Ptr<'f64'>, second.n, 0);
+        }
         planes.release();
       }
     }
@@ -254,18 +265,6 @@ function multiply(
       gemm(0, 1, n, second.n, channels, 1 / channels, a, channels, b, channels, 0, c, ld, work);
     }
   });
-}
-
-/** Copies the lower triangle of a square tile (n, n, entry) over the upper one; positions of a pair change places. */
-export function mirror(tile: TileResult['nngp'], n: number, swap: Int32Array | null): void {
-  const size = swap ? swap.length : 1;
-  for (let i = 0; i < n; i++) {
-    for (let j = i + 1; j < n; j++) {
-      const [to, from] = [(i * n + j) * size, (j * n + i) * size];
-      if (!swap) tile[to] = tile[from]!;
-      else for (let e = 0; e < size; e++) tile[to + e] = tile[from + swap[e]!]!;
-    }
-  }
 }
 
 /** For every plane (p, q) the plane (q, p). */

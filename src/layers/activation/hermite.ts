@@ -2,7 +2,7 @@
 //   a_0 = E phi(s z),  B_l = E[phi'(s z) h_l(z)] / sqrt(l + 1),
 //   kappa = a_0 a_0 + k12 P(c),  kappa' = P(c) + c P'(c),  P(c) = sum_l B_l(k11) B_l(k22) c^l        (Mehler).
 // The expectations are Gauss-Legendre sums over panels graded towards the kinks, where phi changes on the scale 1/s.
-import { cos, exp } from './functions.js';
+import { cos, exp, log, sin } from './functions.js';
 import type { ScalarFunction } from './scalar.js';
 
 export interface HermiteSeries {
@@ -101,30 +101,45 @@ function sample(fn: ScalarFunction, s: number): Samples {
   return { z, phi, slope, a0, kappa, slopeSquare };
 }
 
-/** B_l until the terms hold all of E[phi'^2] but `tolerance`. */
-function coefficients({ z, slope, slopeSquare }: Samples, tolerance: number): number[] {
+interface Term {
+  readonly a0: number;
+  readonly kappa: number;
+  readonly slope: number;
+  readonly b: Float64Array;
+}
+
+/** B_l until the terms hold all of E[phi'^2] but `tolerance`, or exactly `length` of them. */
+function termsAt(
+  fn: ScalarFunction,
+  variance: number,
+  stop: { tolerance: number } | { length: number },
+): Term {
+  const { z, slope, slopeSquare, a0, kappa } = sample(fn, Math.sqrt(variance));
+  const most = 'length' in stop ? stop.length : MOST_TERMS;
   const b: number[] = [];
   let low = new Float64Array(z.length);
   let high = new Float64Array(z.length).fill(1);
-  let held = 0;
-  let quiet = 0;
-  for (let l = 0; l < MOST_TERMS; l++) {
+  let [held, quiet] = [0, 0];
+  for (let l = 0; l < most; l++) {
     let sum = 0;
-    const next = new Float64Array(z.length);
     const [root, rootNext] = [Math.sqrt(l), Math.sqrt(l + 1)];
     for (let i = 0; i < z.length; i++) {
-      sum += slope[i]! * high[i]!;
-      next[i] = (z[i]! * high[i]! - root * low[i]!) / rootNext;
+      const h = high[i]!;
+      sum += slope[i]! * h;
+      low[i] = (z[i]! * h - root * low[i]!) / rootNext;
     }
-    low = high;
-    high = next;
+    [low, high] = [high, low];
     b.push(sum / rootNext);
+    if ('length' in stop) continue;
     held += sum * sum;
-    quiet = sum * sum <= 0.1 * tolerance * slopeSquare ? quiet + 1 : 0;
-    if (quiet >= 4 && slopeSquare - held <= tolerance * slopeSquare) break;
+    quiet = sum * sum <= 0.1 * stop.tolerance * slopeSquare ? quiet + 1 : 0;
+    if (quiet >= 4 && slopeSquare - held <= stop.tolerance * slopeSquare) break;
   }
-  return b;
+  return { a0, kappa, slope: slopeSquare, b: Float64Array.from(b) };
 }
+
+/** More distinct variances than this are interpolated. */
+const FEW = 24;
 
 /** The series of `fn` at variances `k`; `tolerance` is the share of E[phi'^2] that may be left out. */
 export function hermiteSeries(
@@ -132,33 +147,85 @@ export function hermiteSeries(
   k: Float64Array<ArrayBuffer>,
   tolerance: number,
 ): HermiteSeries {
-  const done = new Map<number, { samples: Samples; b: number[] }>();
-  const at = (variance: number): { samples: Samples; b: number[] } => {
-    let found = done.get(variance);
-    if (!found) {
-      const samples = sample(fn, Math.sqrt(variance));
-      found = { samples, b: coefficients(samples, tolerance) };
-      done.set(variance, found);
-    }
-    return found;
-  };
+  const distinct = new Set(k);
+  const cache = intervalsOf(fn, tolerance);
+  const all = new Map<number, Term>();
+  for (const variance of distinct) {
+    const direct = distinct.size <= FEW || !(variance > 0);
+    all.set(variance, direct ? termsAt(fn, variance, { tolerance }) : interpolate(cache, variance));
+  }
   const n = k.length;
-  const [a0, kappa, slope] = [new Float64Array(n), new Float64Array(n), new Float64Array(n)];
-  const all = Array.from(k, at);
-  const terms = Math.max(1, ...all.map(({ b }) => b.length));
+  const result = { a0: new Float64Array(n), kappa: new Float64Array(n), slope: new Float64Array(n) };
+  const terms = Math.max(1, ...Array.from(all.values(), ({ b }) => b.length));
   const b = Array.from({ length: terms }, () => new Float64Array(n));
   let error = 0;
   for (let i = 0; i < n; i++) {
-    const { samples, b: own } = all[i]!;
-    a0[i] = samples.a0;
-    kappa[i] = samples.kappa;
-    slope[i] = samples.slopeSquare;
-    let held = samples.a0 ** 2;
-    for (let l = 0; l < own.length; l++) {
-      b[l]![i] = own[l]!;
-      held += k[i]! * own[l]! ** 2;
+    const term = all.get(k[i]!)!;
+    result.a0[i] = term.a0;
+    result.kappa[i] = term.kappa;
+    result.slope[i] = term.slope;
+    let held = term.a0 ** 2;
+    for (let l = 0; l < term.b.length; l++) {
+      b[l]![i] = term.b[l]!;
+      held += k[i]! * term.b[l]! ** 2;
     }
-    if (samples.kappa > 0) error = Math.max(error, (samples.kappa - held) / samples.kappa);
+    if (term.kappa > 0) error = Math.max(error, (term.kappa - held) / term.kappa);
   }
-  return { terms, a0, b, kappa, slope, error };
+  return { terms, ...result, b, error };
+}
+
+// The terms are analytic in log k. Each interval of length (ln 2)/2 has a Chebyshev table, made when first needed.
+const NODES = 14;
+const WIDTH = 0.34657359027997264;
+const chebyshev = Array.from({ length: NODES }, (_, j) => cos((Math.PI * (j + 0.5)) / NODES));
+const signs = Array.from(chebyshev, (_, j) => (j % 2 ? -1 : 1) * sin((Math.PI * (j + 0.5)) / NODES));
+
+interface Intervals {
+  readonly fn: ScalarFunction;
+  readonly tolerance: number;
+  /** Node-major rows a0, kappa, slope, B_0, B_1, ... */
+  readonly tables: Map<number, readonly Float64Array[]>;
+}
+
+const caches = new WeakMap<ScalarFunction, Map<number, Intervals>>();
+
+function intervalsOf(fn: ScalarFunction, tolerance: number): Intervals {
+  let byTolerance = caches.get(fn);
+  if (!byTolerance) caches.set(fn, (byTolerance = new Map()));
+  let found = byTolerance.get(tolerance);
+  if (!found) byTolerance.set(tolerance, (found = { fn, tolerance, tables: new Map() }));
+  return found;
+}
+
+function tableOf({ fn, tolerance, tables }: Intervals, interval: number): readonly Float64Array[] {
+  let table = tables.get(interval);
+  if (table) return table;
+  const at = (z: number): number => exp((interval + 0.5 + z / 2) * WIDTH);
+  const ends = [-1, 1].map((z) => termsAt(fn, at(z), { tolerance }).b.length);
+  const length = Math.max(...ends);
+  table = chebyshev.map((z) => {
+    const { a0, kappa, slope, b } = termsAt(fn, at(z), { length });
+    return Float64Array.of(a0, kappa, slope, ...b);
+  });
+  tables.set(interval, table);
+  return table;
+}
+
+/** Barycentric interpolation in log k. */
+function interpolate(intervals: Intervals, variance: number): Term {
+  const place = log(variance) / WIDTH;
+  const interval = Math.floor(place);
+  const table = tableOf(intervals, interval);
+  const x = 2 * (place - interval) - 1;
+  const sum = new Float64Array(table[0]!.length);
+  let total = 0;
+  for (let j = 0; j < NODES; j++) {
+    const distance = x - chebyshev[j]!;
+    const w = signs[j]! / (Math.abs(distance) < 1e-15 ? 1e-15 : distance);
+    total += w;
+    const row = table[j]!;
+    for (let l = 0; l < sum.length; l++) sum[l] = sum[l]! + w * row[l]!;
+  }
+  for (let l = 0; l < sum.length; l++) sum[l] = sum[l]! / total;
+  return { a0: sum[0]!, kappa: sum[1]!, slope: sum[2]!, b: sum.subarray(3) };
 }

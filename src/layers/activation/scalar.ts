@@ -12,8 +12,17 @@ export interface ScalarFunction {
 
 const KINKS: Readonly<Record<string, readonly number[]>> = { elu: [0], selu: [0], softsign: [0] };
 
-/** The function of a layer of the vocabulary. */
+const known = new Map<string, ScalarFunction>();
+
+/** The function of a layer of the vocabulary; the same object for equal layers, so that tables can be kept. */
 export function scalarFunction(layer: ActivationLayer): ScalarFunction {
+  const key = JSON.stringify(layer);
+  let fn = known.get(key);
+  if (!fn) known.set(key, (fn = make(layer)));
+  return fn;
+}
+
+function make(layer: ActivationLayer): ScalarFunction {
   const rule = seriesRule(layer);
   return {
     value: (x) => rule(Float64Array.of(x))[0]!,

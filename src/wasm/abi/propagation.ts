@@ -59,6 +59,15 @@ type Same<D extends 'f32' | 'f64'> = (
   saved: Ptr<'f64'>,
 ) => void;
 
+type Transpose<D extends 'f32' | 'f64'> = (
+  rows: number,
+  cols: number,
+  from: Ptr<D>,
+  fromLd: number,
+  to: Ptr<D>,
+  toLd: number,
+) => void;
+
 /** Contracts: assembly/propagation.ts. */
 export interface PropagationKernels {
   planeCombine_f32: Combine<'f32'>;
@@ -78,5 +87,9 @@ export interface PropagationKernels {
   /** 1 when all n entries are finite. */
   planeFinite_f32(n: number, x: Ptr<'f32'>): number;
   planeFinite_f64(n: number, x: Ptr<'f64'>): number;
+  rowSquares_f32(n: number, d: number, scale: number, x: Ptr<'f32'>, out: Ptr<'f64'>): void;
+  rowSquares_f64(n: number, d: number, scale: number, x: Ptr<'f64'>, out: Ptr<'f64'>): void;
+  transposeInto_f32: Transpose<'f32'>;
+  transposeInto_f64: Transpose<'f64'>;
   copyRows(rows: number, bytes: number, from: number, fromStride: number, to: number, toStride: number): void;
 }
