@@ -1,6 +1,6 @@
 // Activations of the one-hidden-layer trainer: leaky ones run inside its kernels, the rest as arrays.
 import type { Core, FloatType, Ticket } from '../wasm/engine.js';
-import { exp, log1p } from './power.js';
+import { exp, expm1, sigmoid, softplus, tanh } from '../math/elementary.js';
 
 /** A hidden activation, named as in a Net document. */
 export type HiddenActivation =
@@ -33,18 +33,15 @@ export function slopeOf(activation: HiddenActivation): number | null {
 /** phi and phi' of one number. */
 export function activate(activation: HiddenActivation, z: number): readonly [number, number] {
   switch (activation.layer) {
-    case 'softplus': {
-      const tail = exp(-Math.abs(z));
-      return [Math.max(z, 0) + log1p(tail), z > 0 ? 1 / (1 + tail) : tail / (1 + tail)];
-    }
+    case 'softplus':
+      return [softplus(z), sigmoid(z)];
     case 'tanh': {
-      const tail = exp(-2 * Math.abs(z));
-      const value = (z < 0 ? -1 : 1) * ((1 - tail) / (1 + tail));
+      const value = tanh(z);
       return [value, 1 - value * value];
     }
     case 'elu': {
       const alpha = activation.alpha ?? 1;
-      return z > 0 ? [z, 1] : [alpha * (exp(z) - 1), alpha * exp(z)];
+      return z > 0 ? [z, 1] : [alpha * expm1(z), alpha * exp(z)];
     }
     default: {
       const slope = slopeOf(activation)!;

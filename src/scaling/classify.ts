@@ -1,6 +1,6 @@
 // The 13 cells of the plane of scaling exponents (arXiv:2006.06574, figure 1 left).
 import { powersOf, type Powers } from './exponents.js';
-import { realPower } from './power.js';
+import { pow } from '../math/elementary.js';
 import { add, format, signOf, times, toNumber, type Rational } from './rational.js';
 import { exponentsOf, type ScalingSpec } from './scalings.js';
 
@@ -138,7 +138,7 @@ const dominant = (terms: Powers['terms'], logits: Rational): Term[] =>
 
 function crossover(distance: number): number | null {
   if (distance === 0) return null;
-  return realPower(10, 1 / Math.abs(distance));
+  return pow(10, 1 / Math.abs(distance));
 }
 
 function mapValues<K extends string, A, B>(

@@ -1,7 +1,7 @@
 import type { Allocator, Core } from '../wasm/engine.js';
 import { HiddenNet, type Batch, type StepRule } from './hidden-net.js';
 import { multipliers, type Multipliers } from './multipliers.js';
-import type { BinaryData, Increments, Model, RunParams } from './train.js';
+import type { BinaryData, Coordinates, Increments, Model, RunParams } from './train.js';
 
 /** A scaled finite net as the loop trains it. */
 export class FiniteModel implements Model {
@@ -63,7 +63,8 @@ export class FiniteModel implements Model {
     });
     const unscaled = correction === 'none' ? null : both();
     net.scaleOutput(particles?.outputStart ?? factors.weights.output);
-    if (mode !== 'full' || correction === 'mask' || keep.decomposition || keep.increments) net.keepStart();
+    if (mode !== 'full' || correction === 'mask' || keep.decomposition || keep.increments || keep.coordinates)
+      net.keepStart();
     if (!unscaled) {
       net.mode = { frozenGradient: mode !== 'full', firstOrder: mode === 'firstOrder' };
     } else if (correction === 'mask') {
@@ -147,6 +148,9 @@ export class FiniteModel implements Model {
 
   increments(): Increments {
     return this.#net.increments();
+  }
+  coordinates(): Coordinates {
+    return this.#net.coordinates(this.#test);
   }
   decompose(): Record<'f0' | 'fa' | 'fw' | 'faw', Float64Array> {
     return this.#net.decompose(this.#test);

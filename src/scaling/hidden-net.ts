@@ -280,6 +280,28 @@ export class HiddenNet {
     return { input, output };
   }
 
+  /** Mean absolute pre-activation over units and inputs, and of its change since the start. */
+  coordinates({ x, rows }: Batch): { hidden: number; change: number } {
+    const { heap } = this.#core;
+    const { inputs, width, dtype } = this.shape;
+    let [hidden, change] = [0, 0];
+    for (const { units, w, w0 } of this.#blocks) {
+      heap.scope((scope) => {
+        const z = scope.alloc(dtype, rows * units);
+        const product = (weights: Ticket<FloatType>): ArrayLike<number> => {
+          gemm(this.#core, x, weights, z, [rows, units, inputs], { transB: true });
+          return heap.read(z);
+        };
+        const [now, start] = [product(w), product(w0!)];
+        for (let i = 0; i < now.length; i++) {
+          hidden += Math.abs(now[i]!) / (rows * width);
+          change += Math.abs(now[i]! - start[i]!) / (rows * width);
+        }
+      });
+    }
+    return { hidden, change };
+  }
+
   /** Terms of the output: a and w each at their start or as increments, through the present on/off pattern. */
   decompose({ x, rows }: Batch): Record<'f0' | 'fa' | 'fw' | 'faw', Float64Array> {
     const { heap } = this.#core;

@@ -48,3 +48,26 @@ export {
   type CurveQuantity,
   type Curves,
 } from './compare.js';
+export {
+  discrepancies,
+  klNoiseFloor,
+  smoothLog,
+  type Discrepancies,
+  type SeedLogits,
+} from './discrepancy.js';
+export {
+  measureExponents,
+  type MeasuredName,
+  type MeasuredSlope,
+  type Measurement,
+  type MeasureOptions,
+} from './measure.js';
+export {
+  coordinateCheck,
+  learningRateTransfer,
+  measureTerms,
+  type CoordinateCheck,
+  type CoordinateSlope,
+  type RateTransfer,
+  type TermMeasurement,
+} from './checks.js';

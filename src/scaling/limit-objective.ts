@@ -1,8 +1,9 @@
 import { logisticLoss, logisticSlope, type Objective } from './loss.js';
 import type { LimitPlan } from './limit-plan.js';
-import { realPower } from './power.js';
+import { pow } from '../math/elementary.js';
 
-interface Start {
+/** Initial logits of order one. */
+export interface Start {
   readonly train: Float64Array;
   readonly test: Float64Array;
 }
@@ -16,7 +17,7 @@ export function limitObjective(plan: LimitPlan, start: Start | null, closure: nu
 }
 
 function closed({ power, startPower }: LimitPlan, start: Start, widthFactor: number): Objective {
-  const [later, first] = [realPower(widthFactor, power), realPower(widthFactor, startPower)];
+  const [later, first] = [pow(widthFactor, power), pow(widthFactor, startPower)];
   const shown: Objective['shown'] = (f, part, rows) =>
     f.map((value, i) => later * value + first * start[part][rows ? rows[i]! : i]!);
   return {

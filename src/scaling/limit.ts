@@ -1,11 +1,12 @@
 // The infinitely wide classifier itself: d = infinity dynamics of every stable scaling.
 import { gemv } from '../math/matmul.js';
+import { asTensor, type TensorLike } from '../math/tensor.js';
 import { defineJob, type Allocator, type Core, type Engine, type Job, type Ticket } from '../wasm/engine.js';
 import type { CellId } from './classify.js';
 import { FiniteModel } from './finite-model.js';
 import { gaussianDraw, unitKernels, type UnitKernels } from './infinite-kernel.js';
 import { limitPlan, type LimitPlan } from './limit-plan.js';
-import { limitObjective } from './limit-objective.js';
+import { limitObjective, type Start } from './limit-objective.js';
 import { multipliers } from './multipliers.js';
 import { runsOf, type TrainingOptions } from './onehidden.js';
 import { scalings, type ScalingSpec } from './scalings.js';
@@ -21,6 +22,8 @@ export interface LimitOptions extends TrainingOptions {
    * gradient is constant. A width factor: the gradient of logits of that size, a closure that converges faster.
    */
   readonly closure?: 'hard' | number;
+  /** Initial logits of order one, instead of draws of their Gaussian process: `(train)` and `(test)`. */
+  readonly start?: { readonly train: TensorLike; readonly test: TensorLike };
 }
 
 /** The limit's equation, and one trace per seed: independent Gaussian starts and particles give the error bars. */
@@ -38,6 +41,7 @@ export interface LimitParams {
   readonly plan: LimitPlan;
   readonly features: number;
   readonly closure: number | null;
+  readonly start: Start | null;
 }
 
 /** @internal */
@@ -88,25 +92,51 @@ export function limitRuns(scaling: ScalingSpec, options: LimitOptions): LimitPar
     );
   const plan = limitPlan(scaling);
   const width = Math.max(particles, baseWidth);
+  const start = options.start ? readStart(options.start) : null;
   return runsOf({ ...options, scaling, width }).map((run) => ({
     run,
     plan,
     features,
     closure: closure === 'hard' ? null : closure,
+    start: start && checkStart(start, run),
   }));
+}
+
+function readStart({ train, test }: NonNullable<LimitOptions['start']>): Start {
+  const read = (value: TensorLike, name: string): Float64Array =>
+    Float64Array.from(asTensor(value, name).data);
+  return { train: read(train, 'start: train'), test: read(test, 'start: test') };
+}
+
+function checkStart(start: Start, { data }: RunParams): Start {
+  if (start.train.length !== data.yTrain.length || start.test.length !== data.yTest.length) {
+    throw new RangeError(
+      `limitModel: start must have ${data.yTrain.length} and ${data.yTest.length} logits, got ${start.train.length} and ${start.test.length}`,
+    );
+  }
+  return start;
 }
 
 function simulate(
   core: Core,
   memory: Allocator,
-  { run, plan, features, closure }: LimitParams,
+  { run, plan, features, closure, start: given }: LimitParams,
   send: (epoch: number) => void,
 ): RunTrace {
   const needsStart = plan.keepsStart || plan.startSign >= 0 || closure !== null;
-  const kernels = needsStart || plan.kind === 'kernel' ? kernelsOf(core, run, features) : null;
-  const start = needsStart
-    ? splitStart(gaussianDraw(core, scaled(kernels!.values, run.init.gain * run.init.gain), run.seed), run)
-    : null;
+  const draws = needsStart && !given;
+  const kernels = draws || plan.kind === 'kernel' ? kernelsOf(core, run, features) : null;
+  const variance = run.init.gain * run.init.gain;
+  const start = draws
+    ? splitStart(
+        gaussianDraw(
+          core,
+          kernels!.values.map((value) => value * variance),
+          run.seed,
+        ),
+        run,
+      )
+    : given;
   const model =
     plan.kind === 'kernel'
       ? new KernelModel(core, memory, run, plan, kernels!)
@@ -119,8 +149,6 @@ function simulate(
   }).go(send);
 }
 
-const scaled = (values: Float64Array, factor: number): Float64Array => values.map((value) => value * factor);
-
 function kernelsOf(core: Core, { data, activation, init, seed }: RunParams, features: number): UnitKernels {
   const x = new Float64Array(data.xTrain.length + data.xTest.length);
   x.set(data.xTrain);
@@ -128,7 +156,7 @@ function kernelsOf(core: Core, { data, activation, init, seed }: RunParams, feat
   return unitKernels(core, { x, inputs: data.inputs, activation, ...init }, features, seed);
 }
 
-function splitStart(f0: Float64Array, { data }: RunParams): { train: Float64Array; test: Float64Array } {
+function splitStart(f0: Float64Array, { data }: RunParams): Start {
   const n = data.yTrain.length;
   return { train: f0.slice(0, n), test: f0.slice(n) };
 }

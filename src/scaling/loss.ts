@@ -1,5 +1,5 @@
 // The binary classification loss log(1 + exp(-y f)), y = -1 or 1, and what training takes its gradient from.
-import { exp, log1p } from './power.js';
+import { sigmoid, softplus } from '../math/elementary.js';
 
 /** `linear` has the gradient -y/2 whatever f is: exponents show without the saturation of the logistic loss. */
 export type TrainingLoss = 'logistic' | 'linear';
@@ -29,14 +29,11 @@ export function logisticLoss(f: ArrayLike<number>, y: ArrayLike<number>): { loss
   let right = 0;
   for (let i = 0; i < f.length; i++) {
     const margin = y[i]! * f[i]!;
-    loss += Math.max(0, -margin) + log1p(exp(-Math.abs(margin)));
+    loss += softplus(-margin);
     if (margin > 0) right++;
   }
   return { loss: loss / f.length, accuracy: right / f.length };
 }
 
 /** d loss / d f of one point: -y / (1 + exp(y f)). */
-export function logisticSlope(f: number, y: number): number {
-  const tail = exp(-Math.abs(f));
-  return y * f > 0 ? (-y * tail) / (1 + tail) : -y / (1 + tail);
-}
+export const logisticSlope = (f: number, y: number): number => -y * sigmoid(-y * f);

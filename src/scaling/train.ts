@@ -48,7 +48,14 @@ export interface RunParams {
     readonly grams?: boolean;
     readonly weights?: boolean;
     readonly increments?: boolean;
+    readonly coordinates?: boolean;
   };
+}
+
+/** Mean absolute pre-activation over units and test points, and of its change since the start. */
+export interface Coordinates {
+  readonly hidden: number;
+  readonly change: number;
 }
 
 export interface Increments {
@@ -79,6 +86,7 @@ export interface RunTrace {
   readonly testLogits?: Float64Array[];
   readonly grams?: { readonly output: Float64Array; readonly input: Float64Array }[];
   readonly increments?: Increments[];
+  readonly coordinates?: Coordinates[];
   readonly decomposition?: Record<'f0' | 'fa' | 'fw' | 'faw', Float64Array>;
   readonly weights?: { readonly input: Float64Array; readonly output: Float64Array };
   readonly rates: { readonly input: number; readonly output: number };
@@ -102,6 +110,7 @@ export interface Model {
   reorder(order: Int32Array): void;
   grams?(points: number): { output: Float64Array; input: Float64Array };
   increments?(): Increments;
+  coordinates?(): Coordinates;
   decompose?(): Record<'f0' | 'fa' | 'fw' | 'faw', Float64Array>;
   weights?(): { input: Float64Array; output: Float64Array };
 }
@@ -139,7 +148,7 @@ export class Loop {
     this.#objective = objective;
     this.#rows = p.data.yTrain.length;
     this.#order = Int32Array.from({ length: this.#rows }, (_, i) => i);
-    const { testLogits, grams, increments } = p.keep;
+    const { testLogits, grams, increments, coordinates } = p.keep;
     this.#trace = {
       name: p.scaling.name,
       width: p.width,
@@ -156,6 +165,7 @@ export class Loop {
       ...(testLogits ? { testLogits: [] } : {}),
       ...(grams ? { grams: [] } : {}),
       ...(increments ? { increments: [] } : {}),
+      ...(coordinates ? { coordinates: [] } : {}),
       rates: model.rates,
       overflow: null,
     };
@@ -253,6 +263,7 @@ export class Loop {
     trace.testLogits?.push(f);
     if (keep.grams) trace.grams!.push(this.#model.grams!(points));
     if (keep.increments) trace.increments!.push(this.#model.increments!());
+    if (keep.coordinates) trace.coordinates!.push(this.#model.coordinates!());
     return true;
   }
 
