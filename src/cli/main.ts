@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { version } from '../version.js';
 import { exitCodeOf, messageOf } from './errors.js';
+import { registerBench } from './verbs/bench.js';
 import { registerScaling } from './verbs/scaling.js';
 
 const program = new Command('infinite-width')
@@ -23,7 +24,7 @@ Exit codes: 0 done, 1 the computation failed, 2 wrong usage or input.`,
   );
 
 // In the order of the help. Each verb: one import above, one line here.
-const verbs: readonly ((program: Command) => void)[] = [registerScaling];
+const verbs: readonly ((program: Command) => void)[] = [registerBench, registerScaling];
 for (const register of verbs) register(program);
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
