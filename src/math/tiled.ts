@@ -1,0 +1,180 @@
+// Symmetric matrices larger than one wasm memory: the lower triangle as square tiles in ordinary JS memory (shared with
+// the workers where the platform allows it), worked on by jobs of a few tiles each. Tile sizes depend on n alone, and
+// every tile sees its updates in the same order, so results have equal bits for any number of workers.
+import { defineJob, type Engine, type Job } from '../wasm/engine.js';
+import { gemm, gram } from './matmul.js';
+import { asTensor, assertFinite, type TensorLike } from './tensor.js';
+
+/** The lower triangle of a symmetric n x n matrix. */
+export interface TiledMatrix {
+  readonly n: number;
+  /** Rows and columns of a tile; the last row of tiles may be lower. */
+  readonly tile: number;
+  /**
+   * Tile (i, j), j <= i, is `tiles[i (i + 1) / 2 + j]`: row-major, `heightOf(i)` x `heightOf(j)`. In a diagonal tile the
+   * entries above the diagonal are not part of the matrix.
+   */
+  readonly tiles: readonly Float64Array[];
+}
+
+export interface TiledOptions {
+  readonly signal?: AbortSignal;
+  /** Called first with `done` = 0: `bytes` is what the operation will hold in JS memory and in all workers together. */
+  readonly onProgress?: (progress: {
+    readonly done: number;
+    readonly total: number;
+    readonly bytes: number;
+  }) => void;
+  /** Rows of a tile; the default depends on n only. */
+  readonly tile?: number;
+}
+
+/** Tiles are large enough for gemm to run at full speed and small enough to keep two workers busy. */
+export function tileOf(n: number, wish?: number): number {
+  if (!Number.isSafeInteger(n) || n < 1) throw new RangeError(`tiled: expected a size n >= 1, got ${n}.`);
+  const tile = wish ?? (n < 8192 ? 512 : 1024);
+  if (!Number.isInteger(tile) || tile < 1) throw new RangeError(`tiled: expected a tile >= 1, got ${tile}.`);
+  return Math.min(tile, n);
+}
+
+/** @internal */
+export const tileIndex = (i: number, j: number): number => (i * (i + 1)) / 2 + j;
+/** @internal Rows of tiles. */
+export const tileRows = ({ n, tile }: { n: number; tile: number }): number => Math.ceil(n / tile);
+/** @internal Rows in tile row i. */
+export const heightOf = ({ n, tile }: { n: number; tile: number }, i: number): number =>
+  Math.min(tile, n - i * tile);
+
+/** Bytes of the tiles of an n x n matrix, and of the working memory of one worker. */
+export function tiledBytes(
+  n: number,
+  wish?: number,
+): { readonly matrix: number; readonly perWorker: number } {
+  const shape = { n, tile: tileOf(n, wish) };
+  let matrix = 0;
+  for (let i = 0; i < tileRows(shape); i++)
+    for (let j = 0; j <= i; j++) matrix += 8 * heightOf(shape, i) * heightOf(shape, j);
+  return { matrix, perWorker: 3 * 8 * shape.tile ** 2 + 10 * 2 ** 20 };
+}
+
+/** Memory that workers see without copying, where there is such a thing. */
+function sharedArray(length: number): Float64Array {
+  return typeof SharedArrayBuffer === 'function'
+    ? new Float64Array(new SharedArrayBuffer(8 * length))
+    : new Float64Array(length);
+}
+
+/** @internal True when a job may write into `array` itself instead of returning it. */
+export const inPlace = (engine: Engine, array: Float64Array): boolean =>
+  engine.workers === 0 || !(array.buffer instanceof ArrayBuffer);
+
+/** A zero matrix. RangeError naming the bytes if the runtime cannot hold them. */
+export function tiledMatrix(n: number, wish?: number): TiledMatrix {
+  const shape = { n, tile: tileOf(n, wish) };
+  const tiles: Float64Array[] = [];
+  try {
+    for (let i = 0; i < tileRows(shape); i++)
+      for (let j = 0; j <= i; j++) tiles.push(sharedArray(heightOf(shape, i) * heightOf(shape, j)));
+  } catch (error) {
+    throw new RangeError(
+      `tiled: ${tiledBytes(n, wish).matrix} bytes wanted for n = ${n}, more than this runtime gives (${String(error)}). Use fewer rows.`,
+    );
+  }
+  return { ...shape, tiles };
+}
+
+/** Entry (row, column) of the symmetric matrix. */
+export function tiledEntry(matrix: TiledMatrix, row: number, column: number): number {
+  const [r, c] = row >= column ? [row, column] : [column, row];
+  const [i, j] = [Math.floor(r / matrix.tile), Math.floor(c / matrix.tile)];
+  return matrix.tiles[tileIndex(i, j)]![(r - i * matrix.tile) * heightOf(matrix, j) + c - j * matrix.tile]!;
+}
+
+/** Adds `value` to the diagonal: a ridge. */
+export function tiledAddDiagonal(matrix: TiledMatrix, value: number): void {
+  for (let i = 0; i < tileRows(matrix); i++) {
+    const tile = matrix.tiles[tileIndex(i, i)]!;
+    const height = heightOf(matrix, i);
+    for (let k = 0; k < height; k++) tile[k * (height + 1)]! += value;
+  }
+}
+
+interface GramParams {
+  /** Rows of X of the tile's row and, unless it lies on the diagonal, of its column. */
+  readonly left: Float64Array;
+  readonly right: Float64Array | null;
+  readonly width: number;
+  readonly alpha: number;
+  readonly out: Float64Array;
+  readonly inPlace: boolean;
+}
+
+/** @internal One tile of alpha X X^T; null when written in place. */
+export const tiledGramJob: Job<GramParams, Float64Array | null> = defineJob(
+  'math/tiled-gram',
+  (core, params) =>
+    core.heap.scope((scope) => {
+      const { left, right, width, alpha, out } = params;
+      const rows = left.length / width;
+      const columns = right ? right.length / width : rows;
+      const a = scope.alloc('f64', left.length);
+      const c = scope.zeros('f64', rows * columns);
+      core.heap.write(a, left);
+      if (right) {
+        const b = scope.alloc('f64', right.length);
+        core.heap.write(b, right);
+        gemm(core, a, b, c, [rows, columns, width], { transB: true, alpha });
+      } else gram(core, a, c, [rows, width], { alpha });
+      if (!params.inPlace) return core.heap.read(c);
+      core.heap.readInto(c, out as Float64Array<ArrayBuffer>);
+      return null;
+    }),
+);
+
+/**
+ * alpha X X^T for X of shape `[n, d]`, tile by tile on the workers. n d + n^2 / 2 numbers of JS memory.
+ * RangeError for other shapes and for NaN or infinity in X.
+ */
+export async function tiledGram(
+  engine: Engine,
+  x: TensorLike,
+  { signal, onProgress, tile: wish, alpha = 1 }: TiledOptions & { readonly alpha?: number } = {},
+): Promise<TiledMatrix> {
+  const tensor = asTensor(x, 'tiledGram: x');
+  const [n, width] = tensor.shape as [number, number];
+  if (tensor.shape.length !== 2 || !(n >= 1) || !(width >= 1)) {
+    throw new RangeError(
+      `tiledGram: expected shape [n, d] with n, d >= 1, got [${tensor.shape.join(', ')}].`,
+    );
+  }
+  assertFinite(tensor, 'tiledGram: x');
+  const tile = tileOf(n, wish);
+  const bytes = tiledBytes(n, tile).matrix + 8 * n * width + engine.workers * 8 * tile * (2 * width + tile);
+  const total = tileIndex(tileRows({ n, tile }), 0);
+  onProgress?.({ done: 0, total, bytes });
+  const matrix = tiledMatrix(n, tile);
+  const shared = sharedArray(n * width);
+  shared.set(tensor.data);
+  const rowsOf = (i: number): Float64Array =>
+    shared.subarray(i * tile * width, Math.min(n, (i + 1) * tile) * width);
+  const jobs: GramParams[] = [];
+  for (let i = 0; i < tileRows(matrix); i++) {
+    for (let j = 0; j <= i; j++) {
+      const out = matrix.tiles[tileIndex(i, j)]!;
+      jobs.push({
+        left: rowsOf(i),
+        right: i === j ? null : rowsOf(j),
+        width,
+        alpha,
+        out,
+        inPlace: inPlace(engine, out),
+      });
+    }
+  }
+  const results = await engine.map(tiledGramJob, jobs, {
+    signal,
+    onDone: (done) => onProgress?.({ done, total, bytes }),
+  });
+  for (const [index, result] of results.entries()) if (result) matrix.tiles[index]!.set(result);
+  return matrix;
+}
