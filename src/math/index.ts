@@ -2,7 +2,7 @@ export { tensor, type NestedArray, type Tensor, type TensorLike } from './tensor
 export { matmul } from './matmul.js';
 export { eigh, eigenvalues, type Eigenpairs } from './eigh.js';
 export { cholesky, solve, type CholeskyResult, type JitterOptions, type SolveResult } from './positive.js';
-export { tiledGram, type TiledMatrix, type TiledOptions } from './tiled.js';
+export { tiledAddDiagonal, tiledEntry, tiledGram, type TiledMatrix, type TiledOptions } from './tiled.js';
 export { tiledCholesky, tiledSolve } from './tiledCholesky.js';
 export { extremeEigenvalues, type LanczosOptions } from './lanczos.js';
 export {

@@ -1,0 +1,39 @@
+// How much faster are two workers than one? Wall-clock time, so run it on a quiet machine.
+//   node bench/workers.mjs [rounds] [n of gram] [n of cholesky]
+import { availableParallelism } from 'node:os';
+import { createEngine, tiledCholesky, tiledGram } from '../build/index.js';
+import { tiledAddDiagonal } from '../build/math/tiled.js';
+
+const [rounds = 3, gramSize = 4096, choleskySize = 4096] = process.argv.slice(2).map(Number);
+const engines = await Promise.all([1, 2].map((workers) => createEngine({ variant: 'auto', workers })));
+const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
+const data = (n, d) => ({
+  data: Float64Array.from({ length: n * d }, (_, i) => Math.sin(i * i)),
+  shape: [n, d],
+});
+const timed = async (run) => {
+  const begin = performance.now();
+  await run();
+  return performance.now() - begin;
+};
+
+const questions = {
+  [`gram n=${gramSize} d=1024`]: (engine) => timed(() => tiledGram(engine, data(gramSize, 1024))),
+  [`cholesky n=${choleskySize}`]: async (engine) => {
+    const matrix = await tiledGram(engine, data(choleskySize, 64));
+    tiledAddDiagonal(matrix, 1);
+    return timed(() => tiledCholesky(engine, matrix));
+  },
+};
+console.log(`${availableParallelism()} cores, ${engines[0].variant}`);
+for (const [name, run] of Object.entries(questions)) {
+  const times = [[], []];
+  for (const engine of engines) await run(engine); // start workers, compile, grow memories
+  for (let round = 0; round < rounds; round++)
+    for (const [index, engine] of engines.entries()) times[index].push(await run(engine));
+  const ratios = times[0].map((t, i) => t / times[1][i]);
+  console.log(
+    `${name}: one worker ${median(times[0]).toFixed(0)} ms, two ${median(times[1]).toFixed(0)} ms, speed-up ${median(ratios).toFixed(2)} (best ${Math.max(...ratios).toFixed(2)})`,
+  );
+}
+for (const engine of engines) engine.dispose();
