@@ -8,3 +8,4 @@ export {
 } from './kernels.js';
 export type { Outputs } from './contract.js';
 export { empiricalNtkSolve, empiricalNtkVectorProduct, type NtkSolveOptions } from './products.js';
+export { linearize, taylorExpand, TaylorModel } from './taylor.js';

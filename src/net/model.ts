@@ -1,5 +1,5 @@
 // A finite net: parameters in wasm memory, and everything that can be asked of them for a batch of inputs.
-import { sizeOfShape, type Tensors } from '../layers/finite.js';
+import { sizeOfShape, type Numbers, type Tensors } from '../layers/finite.js';
 import type { Shape } from '../layers/shapes.js';
 import { asTensor, assertFinite, tensor, type Tensor, type TensorLike } from '../math/tensor.js';
 import type { RandomKey } from '../math/random.js';
@@ -108,8 +108,7 @@ export class Model {
     const outputs = this.outputSize;
     const result = this.array(n * outputs);
     this.chunks(n, data, call, (machine, first) => {
-      machine.forward(0);
-      const part = this.core.heap.read(machine.value(this.program.output, 0), 0, machine.n * outputs);
+      const part = this.core.heap.read(this.run(machine), 0, machine.n * outputs);
       result.set(part, first * outputs);
     });
     return tensor(result, [n, ...this.outputShape]);
@@ -198,6 +197,17 @@ export class Model {
     return sizeOfShape(this.outputShape);
   }
 
+  /** @internal runs the samples of the machine forward; where the outputs are */
+  run(machine: Machine): Numbers {
+    machine.forward(0);
+    return machine.value(this.program.output, 0);
+  }
+
+  /** @internal from the outputs' cotangent of order 0 to the gradients */
+  runBack(machine: Machine): void {
+    machine.backward(0);
+  }
+
   /** @internal checked inputs */
   input(where: string, x: TensorLike): { data: Float64Array | Float32Array; n: number } {
     const value = asTensor(x, `${where}: x`);
@@ -275,12 +285,12 @@ export class Model {
       const flat = scope.zeros(this.dtype, this.parameterCount);
       const tensors = tensorsOf(this.slots, flat);
       this.chunks(n, data, call, (machine, first) => {
-        machine.forward(0);
+        this.run(machine);
         machine.gradients = tensors;
         machine.gradientBeta = 1;
         const part = Array.prototype.slice.call(cotangent, first * size, (first + machine.n) * size);
         this.core.heap.write(machine.cotangent(this.program.output, 0), part);
-        machine.backward(0);
+        this.runBack(machine);
       });
       return unflatten(this.slots, this.core.heap.read(flat));
     });

@@ -174,8 +174,7 @@ export class Trainer {
     core.heap.write(this.#order, batch);
     const into = machine.value(0, 0).ptr;
     kernelOf(core, 'conv_gather', model.dtype)(1, count, width, this.#x.ptr, 0, this.#order.ptr, into);
-    machine.forward(0);
-    const f = core.heap.read(machine.value(model.program.output, 0), 0, count * outputs);
+    const f = core.heap.read(model.run(machine), 0, count * outputs);
     const y = new Float64Array(count * outputs);
     batch.forEach((sample, i) =>
       y.set(this.#targets.subarray(sample * outputs, (sample + 1) * outputs), i * outputs),
@@ -186,7 +185,7 @@ export class Trainer {
     core.heap.write(machine.cotangent(model.program.output, 0), result.cotangent);
     machine.gradients = this.#tensors;
     machine.gradientBeta = 0;
-    machine.backward(0);
+    model.runBack(machine);
     const factor = this.#options.schedule ? scheduleFactor(this.#options.schedule, this.step) : 1;
     this.#state.update(this.step + 1, factor, this.#rates, this.#gradient, model.theta);
     this.step++;

@@ -182,6 +182,26 @@ describe('gradients and tangents against central differences', () => {
     }
   });
 
+  it('attention: mechanisms, scalings, embeddings', () => {
+    const base = { layer: 'attention', channels: 3, keyChannels: 2, valueChannels: 3, heads: 2, bStd: 0.3 };
+    for (const fields of [
+      {},
+      { linearScaling: false, mechanism: 'identity' },
+      { linearScaling: false, mechanism: 'relu', queryStd: 1.3 },
+      { mechanism: 'abs', keyStd: 0.7 },
+      { positional: 'sum', positionalStd: 0.6 },
+      { positional: 'concat', positionalChannels: 3, valuePositional: true, linearScaling: false },
+    ]) {
+      const net = [
+        { ...base, ...fields },
+        { layer: 'tanh' },
+        { layer: 'flatten' },
+        { layer: 'dense', units: 2 },
+      ];
+      expect(check(engine, net as NetDocument, [2, 2, 3]), JSON.stringify(fields)).toBeLessThan(1e-6);
+    }
+  });
+
   it('aggregation with a pattern, on any axes; dropout with masks', () => {
     const pattern = tensor(random(3 * 16, 5), [3, 4, 4]);
     for (const axis of [1, 2]) {

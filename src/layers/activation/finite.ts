@@ -74,9 +74,10 @@ function forward(pass: Pass, order: number, parts: Parts): void {
   const length = pass.n * size;
   const out = pass.value(y, order);
   if (order === 0) return derivative(pass, parts, 0, pass.value(x, 0), out, length);
-  if (order > 1) return seriesThrough(pass, x, y, order, length, 1, ([entry]) => [rule(entry!)]);
-  if (pass.isZero(x, 1)) return pass.core.heap.fill(out, 0);
-  timesSlope(pass, parts, pass.value(x, 1), 0, out);
+  const linear = order === 1 || parts.kernel?.[0] === 0;
+  if (!linear) return seriesThrough(pass, x, y, order, length, 1, ([entry]) => [rule(entry!)]);
+  if (pass.isZero(x, order)) return pass.core.heap.fill(out, 0);
+  timesSlope(pass, parts, pass.value(x, order), 0, out);
 }
 
 function backward(pass: Pass, order: number, parts: Parts): void {

@@ -44,10 +44,38 @@ export function pushProduct(builder: Builder, path: string, inputs: readonly Val
 }
 
 function pushPair(builder: Builder, path: string, a: ValueRef, b: ValueRef): ValueRef {
-  const output = builder.value(a.shape);
   const size = sizeOfShape(a.shape);
-  const multiply = (pass: Pass, x: Numbers, y: Numbers, beta: number, z: Numbers): void =>
+  const multiply: Bilinear['apply'] = (pass, x, y, beta, z) =>
     void kernelOf(pass.core, 'rows_multiply', pass.dtype)(pass.n * size, x.ptr, y.ptr, beta, z.ptr);
+  return pushBilinear(builder, path, a, b, a.shape, { apply: multiply, left: multiply, right: multiply });
+}
+
+/** z = beta z + x*y for a product linear in both, and its transposes given the cotangent and the other factor. */
+export interface Bilinear {
+  readonly apply: (pass: Pass, x: Numbers, y: Numbers, beta: number, z: Numbers) => void;
+  readonly left: (pass: Pass, g: Numbers, y: Numbers, beta: number, gx: Numbers) => void;
+  readonly right: (pass: Pass, g: Numbers, x: Numbers, beta: number, gy: Numbers) => void;
+}
+
+/** Adds a product of two values; its series is the convolution of theirs. */
+export function pushBilinear(
+  builder: Builder,
+  path: string,
+  a: ValueRef,
+  b: ValueRef,
+  shape: readonly number[],
+  { apply, left, right }: Bilinear,
+): ValueRef {
+  const output = builder.value(shape);
+  const transpose = (pass: Pass, order: number, mine: number, other: number, run: Bilinear['left']): void => {
+    const target = pass.addTo(mine, order);
+    if (!target) return;
+    for (let j = 0; j <= order; j++) {
+      if (pass.isZero(other, j)) continue;
+      const beta = j === 0 ? target.beta : 1;
+      run(pass, pass.cotangent(output.id, order - j), pass.value(other, j), beta, target.to);
+    }
+  };
   builder.push({
     path,
     inputs: [a.id, b.id],
@@ -58,24 +86,14 @@ function pushPair(builder: Builder, path: string, a: ValueRef, b: ValueRef): Val
       let beta = 0;
       for (let j = 0; j <= order; j++) {
         if (pass.isZero(a.id, j) || pass.isZero(b.id, order - j)) continue;
-        multiply(pass, pass.value(a.id, j), pass.value(b.id, order - j), beta, z);
+        apply(pass, pass.value(a.id, j), pass.value(b.id, order - j), beta, z);
         beta = 1;
       }
       if (beta === 0) pass.core.heap.fill(z, 0);
     },
     backward(pass, order) {
-      for (const [mine, other] of [
-        [a.id, b.id],
-        [b.id, a.id],
-      ] as const) {
-        const target = pass.addTo(mine, order);
-        if (!target) continue;
-        for (let j = 0; j <= order; j++) {
-          if (pass.isZero(other, j)) continue;
-          const beta = j === 0 ? target.beta : 1;
-          multiply(pass, pass.cotangent(output.id, order - j), pass.value(other, j), beta, target.to);
-        }
-      }
+      transpose(pass, order, a.id, b.id, left);
+      transpose(pass, order, b.id, a.id, right);
     },
   });
   return output;
