@@ -2,32 +2,39 @@
 // planes it touches. Per axis and input offset a table lists, for each output offset, which rows (columns) go where with which weight.
 //
 // axis table (blob): one word per input offset, 0 or the index of {count, count x (plane coordinate, index, number)} where the entries are
-// rows {out, in, weight} or column runs {out, in, length, step, taps, weight}; a weight is an index of constants, 0 = one.
+// rows {out, in, taps, weight} or column runs {out, in, length, step, taps, weight}; taps are consecutive inputs of equal weight; a weight
+// is an index of constants, 0 = one.
 
 // @ts-ignore: decorator
 @inline function word(p: usize, i: i32): i32 { return load<i32>(p + (<usize>i << 2)); }
 
-// out[j] (+)= w * (in[0] + ... + in[taps-1]), in advancing by `step` elements
-function addRun<T>(out: usize, r: usize, length: i32, step: usize, taps: i32): void {
-  if (taps == 1) for (; length > 0; length--) {
+// out[j] += the sum of `rows` x `taps` inputs at r, which advances by `step` bytes per output.
+function addRun<T>(out: usize, r: usize, length: i32, step: usize, rows: i32, rs: usize, taps: i32): void {
+  const second = taps == 2 ? <usize>32 : rs;
+  if (rows * taps == 1) for (; length > 0; length--) {
     v128.store(out, v128.add<T>(v128.load(out), v128.load(r))); v128.store(out, v128.add<T>(v128.load(out, 16), v128.load(r, 16)), 16);
     out += 32; r += step;
-  } else if (taps == 2) for (; length > 0; length--) {
-    v128.store(out, v128.add<T>(v128.load(out), v128.add<T>(v128.load(r), v128.load(r, 32))));
-    v128.store(out, v128.add<T>(v128.load(out, 16), v128.add<T>(v128.load(r, 16), v128.load(r, 48))), 16);
+  } else if (rows * taps == 2) for (; length > 0; length--) {
+    const q = r + second;
+    v128.store(out, v128.add<T>(v128.load(out), v128.add<T>(v128.load(r), v128.load(q))));
+    v128.store(out, v128.add<T>(v128.load(out, 16), v128.add<T>(v128.load(r, 16), v128.load(q, 16))), 16);
     out += 32; r += step;
-  } else for (; length > 0; length--) {
-    let k = v128.load(out), t = v128.load(out, 16), a = r;
-    for (let i = 0; i < taps; i++) { k = v128.add<T>(k, v128.load(a)); t = v128.add<T>(t, v128.load(a, 16)); a += 32; }
-    v128.store(out, k); v128.store(out, t, 16);
+  } else if (rows == 2 && taps == 2) for (; length > 0; length--) {
+    const q = r + rs;
+    v128.store(out, v128.add<T>(v128.load(out), v128.add<T>(v128.add<T>(v128.load(r), v128.load(r, 32)), v128.add<T>(v128.load(q), v128.load(q, 32)))));
+    v128.store(out, v128.add<T>(v128.load(out, 16), v128.add<T>(v128.add<T>(v128.load(r, 16), v128.load(r, 48)), v128.add<T>(v128.load(q, 16), v128.load(q, 48)))), 16);
     out += 32; r += step;
-  }
+  } else addWeighted<T>(out, r, length, step, rows, rs, taps, v128.splat<T>(<T>1));
 }
 
-function addWeighted<T>(out: usize, r: usize, length: i32, step: usize, taps: i32, w: v128): void {
+function addWeighted<T>(out: usize, r: usize, length: i32, step: usize, rows: i32, rs: usize, taps: i32, w: v128): void {
   for (; length > 0; length--) {
-    let k = v128.splat<T>(<T>0), t = k, a = r;
-    for (let i = 0; i < taps; i++) { k = v128.add<T>(k, v128.load(a)); t = v128.add<T>(t, v128.load(a, 16)); a += 32; }
+    let k = v128.splat<T>(<T>0), t = k, line = r;
+    for (let i = 0; i < rows; i++) {
+      let a = line;
+      for (let j = 0; j < taps; j++) { k = v128.add<T>(k, v128.load(a)); t = v128.add<T>(t, v128.load(a, 16)); a += 32; }
+      line += rs;
+    }
     v128.store(out, v128.add<T>(v128.load(out), v128.mul<T>(k, w))); v128.store(out, v128.add<T>(v128.load(out, 16), v128.mul<T>(t, w)), 16);
     out += 32; r += step;
   }
@@ -48,13 +55,13 @@ export function mixPlane<T>(ctx: usize, op: usize, blob: usize, arena: usize, sr
       const width = outModular ? toW : toW - abs(ow - toW + 1);
       const store = arena + <usize>at;
       let row = blob + (<usize>word(hList, 2 + 3 * a) << 2);
-      for (let i = word(hList, 3 + 3 * a); i > 0; i--, row += 12) {
-        const out = store + <usize>(word(row, 0) * width) * 32, r = src + <usize>word(row, 1) * rs, wi = word(row, 2);
+      for (let i = word(hList, 3 + 3 * a); i > 0; i--, row += 16) {
+        const out = store + <usize>(word(row, 0) * width) * 32, r = src + <usize>word(row, 1) * rs, taps = word(row, 2), wi = word(row, 3);
         let run = blob + (<usize>word(wList, 2 + 3 * b) << 2);
         for (let j = word(wList, 3 + 3 * b); j > 0; j--, run += 24) {
           const o = out + <usize>word(run, 0) * 32, s = r + <usize>word(run, 1) * 32, wj = word(run, 5), step = <usize>(word(run, 3) * 32);
-          if ((wi | wj) == 0) addRun<T>(o, s, word(run, 2), step, word(run, 4));
-          else addWeighted<T>(o, s, word(run, 2), step, word(run, 4), v128.mul<T>(v128.load(constants + <usize>wi * 16), v128.load(constants + <usize>wj * 16)));
+          if ((wi | wj) == 0) addRun<T>(o, s, word(run, 2), step, taps, rs, word(run, 4));
+          else addWeighted<T>(o, s, word(run, 2), step, taps, rs, word(run, 4), v128.mul<T>(v128.load(constants + <usize>wi * 16), v128.load(constants + <usize>wj * 16)));
         }
       }
     }

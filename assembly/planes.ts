@@ -64,7 +64,13 @@ function wrapBorder(dst: usize, c: usize): void {
 /** K = w sum over channels of x x', M = gamma K. Records hold images as [channel][position]. Op word 16: channels. */
 function inputRow<T>(x: usize, y: usize, d: usize, m: i32, channels: i32, plane: usize, w: v128, gamma: v128, self: bool): void {
   const xs: usize = self ? 16 : sizeof<T>(), px = plane * xs, py = plane * 16;
-  for (; m > 0; m--) {
+  if (channels == 3 && !self) for (; m > 0; m--) {
+    const a = x + px, b = y + py;
+    let s = v128.add<T>(v128.mul<T>(v128.load_splat<T>(x), v128.load(y)), v128.mul<T>(v128.load_splat<T>(a), v128.load(b)));
+    s = v128.mul<T>(v128.add<T>(s, v128.mul<T>(v128.load_splat<T>(a + px), v128.load(b + py))), w);
+    v128.store(d, s); v128.store(d, v128.mul<T>(s, gamma), 16);
+    x += sizeof<T>(); y += 16; d += 32;
+  } else for (; m > 0; m--) {
     let s = v128.mul<T>(x0<T>(x, self), v128.load(y)), a = x, b = y;
     for (let c = 1; c < channels; c++) { a += px; b += py; s = v128.add<T>(s, v128.mul<T>(x0<T>(a, self), v128.load(b))); }
     s = v128.mul<T>(s, w);

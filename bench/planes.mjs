@@ -69,7 +69,11 @@ function wideResnet() {
     ],
   });
   const group = (channels, t) => [0, 1, 2, 3].map((i) => block(channels, i ? 1 : t, i === 0));
-  const tail = [...pre, { layer: 'globalAvgPool' }, { layer: 'dense', units: 10, parametrization: 'standard' }];
+  const tail = [
+    ...pre,
+    { layer: 'globalAvgPool' },
+    { layer: 'dense', units: 10, parametrization: 'standard' },
+  ];
   return [c(16), ...group(16, 1), ...group(32, 2), ...group(64, 2), ...tail];
 }
 
@@ -111,7 +115,9 @@ function specialised(dtype) {
   const flags = ['-o', file, '-O3', '--noAssert', '--enable', 'simd', '--runtime', 'stub'];
   // away from the project's own compiler options
   const cwd = `${root}build/bench`;
-  const made = spawnSync(process.execPath, [asc, `${root}bench/planes/specialised-${dtype}.ts`, ...flags], { cwd });
+  const made = spawnSync(process.execPath, [asc, `${root}bench/planes/specialised-${dtype}.ts`, ...flags], {
+    cwd,
+  });
   if (made.status !== 0) throw new Error(String(made.stderr));
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(readFileSync(file)), {
     env: { abort() {} },

@@ -66,7 +66,8 @@ export function axisTable(
         ...f,
         weight: f.weight === scale ? 0 : constants.put([f.weight / scale]),
       }));
-      const words = runs ? asRuns(entries) : entries.map((f) => [f.out, f.input, f.weight]);
+      const wide = widened(entries);
+      const words = runs ? asRuns(wide) : wide.map((f) => [f.out, f.input, f.taps, f.weight]);
       const list = inverse.get(e) ?? [];
       inverse.set(e, list);
       list.push(outModular ? d : d + axis.out - 1, blob.put(words.flat()), words.length);
@@ -84,15 +85,24 @@ interface Entry {
   readonly weight: number;
 }
 
-/** Flows of consecutive outputs with equal steps as runs {out, in, length, step, taps, weight}; equal neighbours as taps. */
-function asRuns(flows: readonly Entry[]): number[][] {
-  const wide: (Entry & { taps: number })[] = [];
+interface WideEntry extends Entry {
+  taps: number;
+}
+
+/** Consecutive inputs of one output with equal weights as one entry. */
+function widened(flows: readonly Entry[]): WideEntry[] {
+  const wide: WideEntry[] = [];
   for (const flow of [...flows].sort((a, b) => a.out - b.out || a.input - b.input)) {
     const last = wide.at(-1);
     if (last?.out === flow.out && last.weight === flow.weight && last.input + last.taps === flow.input)
       last.taps++;
     else wide.push({ ...flow, taps: 1 });
   }
+  return wide;
+}
+
+/** Entries of consecutive outputs with equal steps as runs {out, in, length, step, taps, weight}. */
+function asRuns(wide: readonly WideEntry[]): number[][] {
   const runs: number[][] = [];
   const open: number[][] = [];
   for (const { out, input, taps, weight } of wide) {
