@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { version } from '../version.js';
 import { exitCodeOf, messageOf } from './errors.js';
 import { registerBench } from './verbs/bench.js';
+import { registerDemo } from './verbs/demo.js';
 import { registerScaling } from './verbs/scaling.js';
 
 const program = new Command('infinite-width')
@@ -24,8 +25,9 @@ Exit codes: 0 done, 1 the computation failed, 2 wrong usage or input.`,
   );
 
 // In the order of the help. Each verb: one import above, one line here.
-const verbs: readonly ((program: Command) => void)[] = [registerBench, registerScaling];
-for (const register of verbs) register(program);
+registerDemo(program);
+registerScaling(program);
+registerBench(program);
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0); // the reader has seen enough
