@@ -1,76 +1,227 @@
-// Activations and their derivatives, entry by entry. Kinds: 0 bent (a for x <= 0, b above), 1 tanh, 2 sigmoid,
-// 3 a erf(b x) + c, 4 a sin(b x + c), 5 gelu, 6 swish. Rarer ones are series rules in TypeScript (layers/activation).
-import { cos_v, erf_v, exp_v, sigmoid_v, sin_v, tanh_v } from './elementary';
+// Activations and their derivatives up to order 3, entry by entry. The codes are those of src/layers/activation/codes.ts.
+// At a kink every derivative is that of the left side (x <= 0): relu'(0) = 0, leakyRelu'(0) = alpha, abs'(0) = -1.
+import { cos_v, erf_v, erfc_v, exp_v, expm1_v, log1p_v, sigmoid_v, sin_v, tanh_v } from './elementary';
+import { loadPart, storePart } from './part';
 import { lanes, madd } from './simd';
 
+const LINEAR: i32 = 0, SIGN: i32 = 1, ERF: i32 = 2, SIN: i32 = 3, EXP: i32 = 4, GAUSSIAN: i32 = 5, GABOR: i32 = 6;
+const GELU: i32 = 7, GELU_TANH: i32 = 8, POLYNOMIAL: i32 = 9, RECTIFIED: i32 = 10, TANH: i32 = 11, SIGMOID: i32 = 12;
+const SOFTPLUS: i32 = 13, SWISH: i32 = 14, ELU: i32 = 15, MISH: i32 = 16, SOFTSIGN: i32 = 17, COS: i32 = 18;
+
 // @ts-ignore: decorator
-@inline function k<T>(x: f64): v128 { return v128.splat<T>(<T>x); }
+@inline function full<T>(x: f64): v128 { return v128.splat<T>(<T>x); }
 // @ts-ignore: decorator
-@inline function bend<T>(x: v128, a: v128, b: v128): v128 { return v128.bitselect(b, a, v128.gt<T>(x, v128.splat<T>(<T>0))); }
-
-function value<T>(kind: i32, x: v128, a: f64, b: f64, c: f64): v128 {
-  switch (kind) {
-    case 0: return v128.mul<T>(x, bend<T>(x, k<T>(a), k<T>(b)));
-    case 1: return tanh_v<T>(x);
-    case 2: return sigmoid_v<T>(x);
-    case 3: return madd<T>(k<T>(a), erf_v<T>(v128.mul<T>(k<T>(b), x)), k<T>(c));
-    case 4: return v128.mul<T>(k<T>(a), sin_v<T>(madd<T>(k<T>(b), x, k<T>(c))));
-    case 5: return v128.mul<T>(x, normal<T>(x));
-    default: return v128.mul<T>(x, sigmoid_v<T>(x));
-  }
-}
-
-/** The normal distribution function. */
+@inline function add<T>(x: v128, y: v128): v128 { return v128.add<T>(x, y); }
 // @ts-ignore: decorator
-@inline function normal<T>(x: v128): v128 { return madd<T>(k<T>(0.5), erf_v<T>(v128.mul<T>(k<T>(0.7071067811865476), x)), k<T>(0.5)); }
+@inline function sub<T>(x: v128, y: v128): v128 { return v128.sub<T>(x, y); }
+// @ts-ignore: decorator
+@inline function mul<T>(x: v128, y: v128): v128 { return v128.mul<T>(x, y); }
+// @ts-ignore: decorator
+@inline function div<T>(x: v128, y: v128): v128 { return v128.div<T>(x, y); }
+// @ts-ignore: decorator
+@inline function times<T>(a: f64, x: v128): v128 { return v128.mul<T>(full<T>(a), x); }
+// @ts-ignore: decorator
+@inline function positive<T>(x: v128, yes: v128, no: v128): v128 { return v128.bitselect(yes, no, v128.gt<T>(x, full<T>(0))); }
+/** Not inlined: one copy of exp for all activations. */
+function exponential<T>(x: v128): v128 { return exp_v<T>(x); }
 
-function slope<T>(kind: i32, x: v128, a: f64, b: f64, c: f64): v128 {
-  const one = k<T>(1);
-  switch (kind) {
-    case 0: return bend<T>(x, k<T>(a), k<T>(b));
-    case 1: { const t = tanh_v<T>(x); return v128.sub<T>(one, v128.mul<T>(t, t)); }
-    case 2: { const s = sigmoid_v<T>(x); return v128.mul<T>(s, v128.sub<T>(one, s)); }
-    case 3: { const z = v128.mul<T>(k<T>(b), x); return v128.mul<T>(k<T>(a * b * 1.1283791670955126), exp_v<T>(v128.neg<T>(v128.mul<T>(z, z)))); }
-    case 4: return v128.mul<T>(k<T>(a * b), cos_v<T>(madd<T>(k<T>(b), x, k<T>(c))));
-    case 5: return madd<T>(v128.mul<T>(k<T>(0.3989422804014327), x), exp_v<T>(v128.mul<T>(k<T>(-0.5), v128.mul<T>(x, x))), normal<T>(x));
-    default: { const s = sigmoid_v<T>(x); return v128.mul<T>(s, madd<T>(x, v128.sub<T>(one, s), one)); }
+/** a erf(b x) + c. */
+function erfOf<T>(order: i32, x: v128, a: v128, b: v128, c: v128): v128 {
+  const u = mul<T>(b, x);
+  if (order == 0) return madd<T>(a, erf_v<T>(u), c);
+  const z = mul<T>(u, u), g = mul<T>(times<T>(1.1283791670955126, mul<T>(a, b)), exponential<T>(v128.neg<T>(z)));
+  if (order == 1) return g;
+  if (order == 2) return mul<T>(g, times<T>(-2, mul<T>(u, b)));
+  return mul<T>(g, mul<T>(mul<T>(b, b), sub<T>(times<T>(4, z), full<T>(2))));
+}
+
+/** a sin(b x + c + phase pi/2) b^order: sine and cosine and their derivatives. */
+function sinOf<T>(phase: i32, order: i32, x: v128, a: v128, b: v128, c: v128): v128 {
+  const u = madd<T>(b, x, c);
+  let y = mul<T>(a, phase & 1 ? cos_v<T>(u) : sin_v<T>(u));
+  if (phase & 2) y = v128.neg<T>(y);
+  for (; order > 0; order--) y = mul<T>(y, b);
+  return y;
+}
+
+/** a e^(b x^2). */
+function gaussianOf<T>(order: i32, x: v128, a: v128, b: v128): v128 {
+  const z = mul<T>(mul<T>(b, x), x), g = mul<T>(a, exponential<T>(z));
+  if (order == 0) return g;
+  const d = times<T>(2, mul<T>(b, g));
+  if (order == 1) return mul<T>(d, x);
+  if (order == 2) return mul<T>(d, add<T>(times<T>(2, z), full<T>(1)));
+  return mul<T>(mul<T>(d, times<T>(2, mul<T>(b, x))), add<T>(times<T>(2, z), full<T>(3)));
+}
+
+/** e^(-x^2) sin x = e^(-x^2) (P sin x + Q cos x) in every order. */
+function gaborOf<T>(order: i32, x: v128): v128 {
+  const z = mul<T>(x, x);
+  let p = full<T>(1), q = full<T>(0);
+  if (order == 1) { p = times<T>(-2, x); q = full<T>(1); }
+  else if (order == 2) { p = sub<T>(times<T>(4, z), full<T>(3)); q = times<T>(-4, x); }
+  else if (order == 3) { p = mul<T>(x, sub<T>(full<T>(18), times<T>(8, z))); q = sub<T>(times<T>(12, z), full<T>(7)); }
+  const g = exponential<T>(v128.neg<T>(z));
+  return mul<T>(g, order == 0 ? sin_v<T>(x) : madd<T>(p, sin_v<T>(x), mul<T>(q, cos_v<T>(x))));
+}
+
+/** x Phi(x). In f32 Phi = (1 + erf) / 2 has absolute, in f64 through erfc relative accuracy. */
+function geluOf<T>(order: i32, x: v128): v128 {
+  if (order > 1) {
+    const density = times<T>(0.3989422804014327, exponential<T>(times<T>(-0.5, mul<T>(x, x))));
+    if (order == 2) return mul<T>(density, sub<T>(full<T>(2), mul<T>(x, x)));
+    return mul<T>(density, mul<T>(x, sub<T>(mul<T>(x, x), full<T>(4))));
+  }
+  const u = times<T>(0.7071067811865476, x);
+  let y: v128;
+  if (sizeof<T>() == 8) y = times<T>(0.5, erfc_v<T>(v128.neg<T>(u))); else y = madd<T>(full<T>(0.5), erf_v<T>(u), full<T>(0.5));
+  if (order == 0) return mul<T>(x, y);
+  return madd<T>(x, times<T>(0.3989422804014327, exponential<T>(times<T>(-0.5, mul<T>(x, x)))), y);
+}
+
+/** The derivatives of x g from those of g: x g_n + n g_(n-1). */
+// @ts-ignore: decorator
+@inline function timesX<T>(x: v128, g: v128, n: f64, before: v128): v128 { return madd<T>(x, g, times<T>(n, before)); }
+
+/** x (1 + tanh u) / 2, u = sqrt(2/pi) (x + .044715 x^3). */
+function geluTanhOf<T>(order: i32, x: v128): v128 {
+  const z = mul<T>(x, x), k = 0.7978845608028654, c = 0.044715;
+  const u = mul<T>(times<T>(k, x), madd<T>(full<T>(c), z, full<T>(1))), half = full<T>(0.5);
+  const t = tanh_v<T>(u), g = madd<T>(half, t, half);
+  if (order == 0) return mul<T>(x, g);
+  const s = sech2<T>(u), u1 = madd<T>(full<T>(3 * c * k), z, full<T>(k)), t1 = mul<T>(s, u1), g1 = mul<T>(half, t1);
+  if (order == 1) return timesX<T>(x, g1, 1, g);
+  const u2 = times<T>(6 * c * k, x), s1 = times<T>(-2, mul<T>(t, t1)), t2 = madd<T>(s1, u1, mul<T>(s, u2)), g2 = mul<T>(half, t2);
+  if (order == 2) return timesX<T>(x, g2, 2, g1);
+  const s2 = times<T>(-2, madd<T>(t1, t1, mul<T>(t, t2)));
+  const t3 = add<T>(madd<T>(s2, u1, times<T>(2, mul<T>(s1, u2))), times<T>(6 * c * k, s));
+  return timesX<T>(x, mul<T>(half, t3), 3, g2);
+}
+
+/** 1 - tanh^2, without cancellation. */
+function sech2<T>(u: v128): v128 { return times<T>(4, sigmoidOf<T>(1, add<T>(u, u))); }
+
+/** Derivatives of the logistic function: s' = e q^2, s'' = s' m, s''' = s' (m^2 - 2 s'), m = 1 - 2 s, e = e^-|x|, q = 1/(1 + e). */
+function sigmoidOf<T>(order: i32, x: v128): v128 {
+  if (order == 0) return sigmoid_v<T>(x);
+  const e = exponential<T>(v128.neg<T>(v128.abs<T>(x))), one = full<T>(1), q = div<T>(one, add<T>(one, e)), d = mul<T>(e, mul<T>(q, q));
+  if (order == 1) return d;
+  const a = mul<T>(sub<T>(one, e), q), m = positive<T>(x, v128.neg<T>(a), a);
+  if (order == 2) return mul<T>(d, m);
+  return mul<T>(d, sub<T>(mul<T>(m, m), add<T>(d, d)));
+}
+
+// @ts-ignore: decorator
+@inline function softplus<T>(x: v128): v128 {
+  return add<T>(v128.bitselect(full<T>(0), x, v128.lt<T>(x, full<T>(0))), log1p_v<T>(exponential<T>(v128.neg<T>(v128.abs<T>(x)))));
+}
+
+/** x w, w = tanh(softplus(x)) = N / D with r = e^-|x|: D = 2 + 2 r + r^2 (x <= 0: N = r^2 + 2 r) or 1 + 2 r + 2 r^2 (N = 1 + 2 r). */
+function mishOf<T>(order: i32, x: v128): v128 {
+  const r = exponential<T>(v128.neg<T>(v128.abs<T>(x))), r2 = mul<T>(r, r), one = full<T>(1);
+  const n = positive<T>(x, madd<T>(full<T>(2), r, one), madd<T>(full<T>(2), r, r2));
+  const gap = positive<T>(x, add<T>(r2, r2), full<T>(2)), d = add<T>(n, gap), w = div<T>(n, d);
+  if (order == 0) return mul<T>(x, w);
+  const s = div<T>(mul<T>(gap, add<T>(n, d)), mul<T>(d, d));   // 1 - w^2
+  const g = sigmoid_v<T>(x), w1 = mul<T>(s, g);
+  if (order == 1) return timesX<T>(x, w1, 1, w);
+  const g1 = sigmoidOf<T>(1, x), s1 = times<T>(-2, mul<T>(w, w1)), w2 = madd<T>(s1, g, mul<T>(s, g1));
+  if (order == 2) return timesX<T>(x, w2, 2, w1);
+  const s2 = times<T>(-2, madd<T>(w1, w1, mul<T>(w, w2)));
+  const w3 = add<T>(madd<T>(s2, g, times<T>(2, mul<T>(s1, g1))), mul<T>(s, sigmoidOf<T>(2, x)));
+  return timesX<T>(x, w3, 3, w2);
+}
+
+/** b x for x > 0; a (e^x - 1) else. */
+function eluOf<T>(order: i32, x: v128, a: v128, b: v128): v128 {
+  if (order == 0) return positive<T>(x, mul<T>(b, x), mul<T>(a, expm1_v<T>(x)));
+  return positive<T>(x, order == 1 ? b : full<T>(0), mul<T>(a, exponential<T>(v128.bitselect(x, full<T>(0), v128.lt<T>(x, full<T>(0))))));
+}
+
+/** x / (1 + |x|). */
+function softsignOf<T>(order: i32, x: v128): v128 {
+  const one = full<T>(1), q = div<T>(one, add<T>(one, v128.abs<T>(x)));
+  if (order == 0) return div<T>(x, add<T>(one, v128.abs<T>(x)));
+  if (order == 1) return mul<T>(q, q);
+  if (order == 2) return mul<T>(mul<T>(q, mul<T>(q, q)), positive<T>(x, full<T>(-2), full<T>(2)));
+  return times<T>(6, mul<T>(mul<T>(q, q), mul<T>(q, q)));
+}
+
+/** sum_k table[k] x^k, k < count. */
+function polynomialOf<T>(x: v128, table: usize, count: i32): v128 {
+  let y = full<T>(0);
+  for (let i = count - 1; i >= 0; i--) y = madd<T>(y, x, v128.load_splat<T>(table + <usize>i * sizeof<T>()));
+  return y;
+}
+
+function phi<T>(code: i32, order: i32, x: v128, a: v128, b: v128, c: v128, table: usize, count: i32): v128 {
+  switch (code) {
+    case SIGN: {
+      if (order) return full<T>(0);
+      return v128.bitselect(x, positive<T>(x, full<T>(1), full<T>(-1)), v128.or(v128.eq<T>(x, full<T>(0)), v128.ne<T>(x, x)));
+    }
+    case ERF: return erfOf<T>(order, x, a, b, c);
+    case SIN: return sinOf<T>(order, order, x, a, b, c);
+    case COS: return sinOf<T>(order + 1, order, x, a, b, c);
+    case EXP: {
+      let y = mul<T>(a, exponential<T>(mul<T>(b, x)));
+      for (; order > 0; order--) y = mul<T>(y, b);
+      return y;
+    }
+    case GAUSSIAN: return gaussianOf<T>(order, x, a, b);
+    case GABOR: return gaborOf<T>(order, x);
+    case GELU: return geluOf<T>(order, x);
+    case GELU_TANH: return geluTanhOf<T>(order, x);
+    case POLYNOMIAL: return polynomialOf<T>(x, table, count);
+    case RECTIFIED: return v128.bitselect(full<T>(0), polynomialOf<T>(x, table, count), v128.lt<T>(x, full<T>(0)));
+    case TANH: {
+      if (order == 0) return tanh_v<T>(x);
+      return times<T>(order == 1 ? 4 : order == 2 ? 8 : 16, sigmoidOf<T>(order, add<T>(x, x)));
+    }
+    case SIGMOID: return sigmoidOf<T>(order, x);
+    case SOFTPLUS: return order == 0 ? softplus<T>(x) : sigmoidOf<T>(order - 1, x);
+    case SWISH: {
+      const g = sigmoidOf<T>(order, x);
+      return order == 0 ? mul<T>(x, g) : timesX<T>(x, g, <f64>order, sigmoidOf<T>(order - 1, x));
+    }
+    case ELU: return eluOf<T>(order, x, a, b);
+    case MISH: return mishOf<T>(order, x);
+    default: return softsignOf<T>(order, x);
   }
 }
 
-function activate<T>(kind: i32, order: i32, n: i32, a: f64, b: f64, c: f64, x: usize, y: usize): void {
-  let i = 0;
-  for (; i <= n - lanes<T>(); i += lanes<T>()) {
-    const v = v128.load(x);
-    v128.store(y, order == 0 ? value<T>(kind, v, a, b, c) : slope<T>(kind, v, a, b, c));
-    x += 16; y += 16;
+/** a x for x <= 0, b x above; NaN passes. */
+// @ts-ignore: decorator
+@inline function bent<T>(order: i32, x: v128, a: v128, b: v128): v128 {
+  const slope = positive<T>(x, b, a);
+  return order == 0 ? mul<T>(slope, x) : slope;
+}
+
+function run<T>(code: i32, order: i32, n: i32, x: usize, v: usize, beta: T, y: usize, p: T, q: T, r: T, table: usize, count: i32): void {
+  let a = v128.splat<T>(p), b = v128.splat<T>(q);
+  const c = v128.splat<T>(r), keep = v128.splat<T>(beta);
+  if (code == LINEAR && order > 1) { a = full<T>(0); b = a; }
+  if (code == LINEAR && beta == 0 && n >= lanes<T>()) {   // the common case, without branches inside
+    if (v) for (; n >= lanes<T>(); n -= lanes<T>(), x += 16, v += 16, y += 16) v128.store(y, mul<T>(bent<T>(order, v128.load(x), a, b), v128.load(v)));
+    else for (; n >= lanes<T>(); n -= lanes<T>(), x += 16, y += 16) v128.store(y, bent<T>(order, v128.load(x), a, b));
   }
-  for (; i < n; i++) {
-    const v = v128.load_splat<T>(x);
-    store<T>(y, v128.extract_lane<T>(order == 0 ? value<T>(kind, v, a, b, c) : slope<T>(kind, v, a, b, c), 0));
-    x += sizeof<T>(); y += sizeof<T>();
+  for (; n > 0; n -= lanes<T>(), x += 16, y += 16) {
+    const at = loadPart<T>(x, n);
+    let value = code == LINEAR ? bent<T>(order, at, a, b) : phi<T>(code, order, at, a, b, c, table, count);
+    if (v) { value = mul<T>(value, loadPart<T>(v, n)); v += 16; }
+    if (beta != 0) value = madd<T>(keep, loadPart<T>(y, n), value);
+    storePart<T>(y, value, n);
   }
 }
 
-function bendBack<T>(n: i32, a: T, b: T, x: usize, g: usize, beta: T, out: usize): void {
-  const va = v128.splat<T>(a), vb = v128.splat<T>(b), vbeta = v128.splat<T>(beta);
-  let i = 0;
-  for (; i <= n - lanes<T>(); i += lanes<T>()) {
-    const v = v128.mul<T>(bend<T>(v128.load(x), va, vb), v128.load(g));
-    v128.store(out, beta == 0 ? v : madd<T>(vbeta, v128.load(out), v));
-    x += 16; g += 16; out += 16;
-  }
-  for (; i < n; i++) {
-    const v = (load<T>(x) > 0 ? b : a) * load<T>(g);
-    store<T>(out, beta == 0 ? v : beta * load<T>(out) + v);
-    x += sizeof<T>(); g += sizeof<T>(); out += sizeof<T>();
-  }
-}
-
-/** y = phi(x) (order 0) or phi'(x) (order 1), n entries of f32; a, b, c are the parameters of the kind. y may be x. */
-export function activate_f32(kind: i32, order: i32, n: i32, a: f64, b: f64, c: f64, x: usize, y: usize): void { activate<f32>(kind, order, n, a, b, c, x, y); }
-/** As activate_f32, in f64. */
-export function activate_f64(kind: i32, order: i32, n: i32, a: f64, b: f64, c: f64, x: usize, y: usize): void { activate<f64>(kind, order, n, a, b, c, x, y); }
-/** out = beta out + (x > 0 ? b : a) g: the derivative of kind 0 times g. out may be g. beta = 0 does not read out. */
-export function bend_back_f32(n: i32, a: f32, b: f32, x: usize, g: usize, beta: f32, out: usize): void { bendBack<f32>(n, a, b, x, g, beta, out); }
-/** As bend_back_f32, in f64. */
-export function bend_back_f64(n: i32, a: f64, b: f64, x: usize, g: usize, beta: f64, out: usize): void { bendBack<f64>(n, a, b, x, g, beta, out); }
+/**
+ * y[i] = the derivative of order `order` (0 to 3) of activation `code` with parameters (p, q, r) at x[i]; f32[n].
+ * Codes with coefficients (polynomial, rectified) take those of the derivative wanted: f32[count], ascending. y may be x.
+ */
+export function activation_f32(code: i32, order: i32, n: i32, x: usize, y: usize, p: f32, q: f32, r: f32, table: usize, count: i32): void { run<f32>(code, order, n, x, 0, 0, y, p, q, r, table, count); }
+/** As activation_f32, in f64. */
+export function activation_f64(code: i32, order: i32, n: i32, x: usize, y: usize, p: f64, q: f64, r: f64, table: usize, count: i32): void { run<f64>(code, order, n, x, 0, 0, y, p, q, r, table, count); }
+/** z[i] = beta z[i] + v[i] times what activation_f32 gives: the backward pass (order 1) in one sweep. z may be x or v. */
+export function activation_product_f32(code: i32, order: i32, n: i32, x: usize, v: usize, beta: f32, z: usize, p: f32, q: f32, r: f32, table: usize, count: i32): void { run<f32>(code, order, n, x, v, beta, z, p, q, r, table, count); }
+/** As activation_product_f32, in f64. */
+export function activation_product_f64(code: i32, order: i32, n: i32, x: usize, v: usize, beta: f64, z: usize, p: f64, q: f64, r: f64, table: usize, count: i32): void { run<f64>(code, order, n, x, v, beta, z, p, q, r, table, count); }

@@ -2,6 +2,7 @@
 export * from './dual';
 export * from './gemm';
 export * from './random';
+export * from './activation';
 export * from './map';
 export * from './linalg';
 export * from './cholesky';

@@ -1,20 +1,18 @@
-// Activations entry by entry: y = phi(x). Frequent ones run in kernels (assembly/activation.ts), all of them as series.
+// Activations entry by entry: y = phi(x). Values and slopes run in kernels, higher orders as power series.
 import type { Builder, Numbers, Pass, ValueRef } from '../finite.js';
 import { sizeOfShape } from '../finite.js';
 import { kernelOf } from '../rows.js';
 import { composeSeries, derivativeSeries, multiplySeries, seriesThrough } from '../series.js';
 import type { ActivationLayer } from '../vocabulary.js';
+import { activationCode, type ActivationCode } from './codes.js';
 import { seriesRule, type SeriesRule } from './series.js';
-
-/** The kind and parameters of assembly/activation.ts. */
-type Kernel = readonly [kind: number, a: number, b: number, c: number];
 
 interface Parts {
   readonly x: number;
   readonly y: number;
   readonly size: number;
   readonly rule: SeriesRule;
-  readonly kernel: Kernel | null;
+  readonly phi: ActivationCode;
 }
 
 export function compileActivation(
@@ -29,7 +27,7 @@ export function compileActivation(
     y: output.id,
     size: sizeOfShape(input.shape),
     rule: seriesRule(layer),
-    kernel: kernelKind(layer),
+    phi: activationCode(layer),
   };
   builder.push({
     path,
@@ -42,39 +40,12 @@ export function compileActivation(
   return output;
 }
 
-function kernelKind(layer: ActivationLayer): Kernel | null {
-  switch (layer.layer) {
-    case 'relu':
-      return [0, 0, 1, 0];
-    case 'leakyRelu':
-      return [0, layer.alpha, 1, 0];
-    case 'abs':
-      return [0, -1, 1, 0];
-    case 'abRelu':
-      return [0, layer.a, layer.b, 0];
-    case 'tanh':
-      return [1, 0, 0, 0];
-    case 'sigmoid':
-      return [2, 0, 0, 0];
-    case 'erf':
-      return [3, layer.a, layer.b, layer.c];
-    case 'sin':
-      return [4, layer.a, layer.b, layer.c];
-    case 'gelu':
-      return layer.approximate ? null : [5, 0, 0, 0];
-    case 'swish':
-      return [6, 0, 0, 0];
-    default:
-      return null;
-  }
-}
-
 function forward(pass: Pass, order: number, parts: Parts): void {
   const { x, y, size, rule } = parts;
   const length = pass.n * size;
   const out = pass.value(y, order);
-  if (order === 0) return derivative(pass, parts, 0, pass.value(x, 0), out, length);
-  const linear = order === 1 || parts.kernel?.[0] === 0;
+  if (order === 0) return values(pass, parts, out);
+  const linear = order === 1 || parts.phi.code === 0;
   if (!linear) return seriesThrough(pass, x, y, order, length, 1, ([entry]) => [rule(entry!)]);
   if (pass.isZero(x, order)) return pass.core.heap.fill(out, 0);
   timesSlope(pass, parts, pass.value(x, order), 0, out);
@@ -88,23 +59,30 @@ function backward(pass: Pass, order: number, parts: Parts): void {
   if (order > 0) addHigher(pass, order, parts, target.to);
 }
 
+/** out = phi(x0). */
+function values(pass: Pass, { x, size, phi }: Parts, out: Numbers): void {
+  const { core, dtype, n } = pass;
+  const rest = [...phi.parameters, ...coefficients(pass, phi, 0)];
+  kernelOf(core, 'activation', dtype)(phi.code, 0, n * size, pass.value(x, 0).ptr, out.ptr, ...rest);
+}
+
 /** out = beta out + phi'(x0) g. */
-function timesSlope(pass: Pass, parts: Parts, g: Numbers, beta: number, out: Numbers): void {
-  const { x, size, kernel } = parts;
-  const length = pass.n * size;
-  const x0 = pass.value(x, 0);
-  if (kernel?.[0] === 0) {
-    kernelOf(pass.core, 'bend_back', pass.dtype)(length, kernel[1], kernel[2], x0.ptr, g.ptr, beta, out.ptr);
-    return;
-  }
-  const slope = pass.scratch('slope', length);
-  derivative(pass, parts, 1, x0, slope, length);
-  kernelOf(pass.core, 'rows_multiply', pass.dtype)(length, slope.ptr, g.ptr, beta, out.ptr);
+function timesSlope(pass: Pass, { x, size, phi }: Parts, g: Numbers, beta: number, out: Numbers): void {
+  const { core, dtype, n } = pass;
+  const rest = [...phi.parameters, ...coefficients(pass, phi, 1)];
+  const x0 = pass.value(x, 0).ptr;
+  kernelOf(core, 'activation_product', dtype)(phi.code, 1, n * size, x0, g.ptr, beta, out.ptr, ...rest);
+}
+
+/** Where the coefficients of the derivative lie, and how many there are. */
+function coefficients(pass: Pass, phi: ActivationCode, order: number): [number, number] {
+  const values = phi.coefficients[order];
+  return values?.length ? [pass.constants(values, () => values).ptr, values.length] : [0, 0];
 }
 
 /** out += the terms of (phi'(x) g) of order `order` in which phi' has an order above 0. */
-function addHigher(pass: Pass, order: number, { x, y, size, rule, kernel }: Parts, out: Numbers): void {
-  if (kernel?.[0] === 0) return; // piecewise linear
+function addHigher(pass: Pass, order: number, { x, y, size, rule, phi }: Parts, out: Numbers): void {
+  if (phi.code === 0) return; // piecewise linear
   const length = pass.n * size;
   const { heap } = pass.core;
   const xs = Array.from({ length: order + 1 }, (_, j) =>
@@ -125,27 +103,4 @@ function addHigher(pass: Pass, order: number, { x, y, size, rule, kernel }: Part
     )[order]!;
   }
   heap.write(out, sum);
-}
-
-/** out = phi (order 0) or phi' (order 1) at every entry of x. */
-function derivative(
-  pass: Pass,
-  { rule, kernel }: Parts,
-  order: 0 | 1,
-  x: Numbers,
-  out: Numbers,
-  length: number,
-): void {
-  if (kernel) {
-    const [kind, a, b, c] = kernel;
-    kernelOf(pass.core, 'activate', pass.dtype)(kind, order, length, a, b, c, x.ptr, out.ptr);
-    return;
-  }
-  const at = new Float64Array(order + 1);
-  if (order > 0) at[1] = 1;
-  const values = Float64Array.from(pass.core.heap.read(x, 0, length), (entry) => {
-    at[0] = entry;
-    return rule(at)[order]!;
-  });
-  pass.core.heap.write(out, values);
 }

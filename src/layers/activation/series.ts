@@ -2,6 +2,7 @@
 // Kinks use the left side: relu'(0) = 0, leakyRelu'(0) = alpha, abs'(0) = -1, and higher derivatives are 0 there.
 import { expSeries, integrateSeries, invertSeries, multiplySeries, type Series } from '../series.js';
 import type { ActivationLayer } from '../vocabulary.js';
+import { hermiteCoefficients, SELU_ALPHA, SELU_SCALE, SIGMOID_LIKE } from './codes.js';
 import { cos, erf, exp, expm1, log1p, sin, tanh } from './functions.js';
 
 export type SeriesRule = (x: Series) => Series;
@@ -73,23 +74,6 @@ const eluOf =
     e[0] = alpha * gain * expm1(x[0]!);
     return e;
   };
-/** Constants of Klambauer et al. (2017). */
-const SELU_ALPHA = 1.6732632423543772;
-const SELU_SCALE = 1.0507009873554805;
-const SIGMOID_LIKE = 1 / 2.4020563531719796;
-
-/** He_n/sqrt(n!) as ascending coefficients. */
-function hermiteCoefficients(degree: number): number[] {
-  let before = [0];
-  let now = [1];
-  for (let n = 0; n < degree; n++) {
-    const next = [0, ...now].map((value, i) => (value - Math.sqrt(n) * (before[i] ?? 0)) / Math.sqrt(n + 1));
-    before = now;
-    now = next;
-  }
-  return now;
-}
-
 /** The rule of an activation of the format; its parameters are those of net-format. */
 export function seriesRule(layer: ActivationLayer): SeriesRule {
   switch (layer.layer) {

@@ -1,29 +1,29 @@
 import type { FloatType, Ptr } from '../heap.js';
 
-type Activate<D extends FloatType> = (
-  kind: number,
+type Parameters<D extends FloatType> = [p: number, q: number, r: number, table: Ptr<D>, count: number];
+type Activation<D extends FloatType> = (
+  code: number,
   order: number,
   n: number,
-  a: number,
-  b: number,
-  c: number,
   x: Ptr<D>,
   y: Ptr<D>,
+  ...rest: Parameters<D>
 ) => void;
-type BendBack<D extends FloatType> = (
+type Product<D extends FloatType> = (
+  code: number,
+  order: number,
   n: number,
-  a: number,
-  b: number,
   x: Ptr<D>,
-  g: Ptr<D>,
+  v: Ptr<D>,
   beta: number,
-  out: Ptr<D>,
+  z: Ptr<D>,
+  ...rest: Parameters<D>
 ) => void;
 
-/** Contracts: assembly/activation.ts. */
+/** Contracts: assembly/activation.ts; codes: src/layers/activation/codes.ts. */
 export interface ActivationKernels {
-  activate_f32: Activate<'f32'>;
-  activate_f64: Activate<'f64'>;
-  bend_back_f32: BendBack<'f32'>;
-  bend_back_f64: BendBack<'f64'>;
+  activation_f32: Activation<'f32'>;
+  activation_f64: Activation<'f64'>;
+  activation_product_f32: Product<'f32'>;
+  activation_product_f64: Product<'f64'>;
 }
