@@ -8,7 +8,6 @@ export * from './linalg';
 export * from './cholesky';
 export * from './eigh';
 export * from './roofline';
-export * from './activation';
 export * from './conv';
 export * from './pool';
 export * from './rows';
