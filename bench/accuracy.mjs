@@ -12,7 +12,10 @@ const n = inputs[0].length;
 
 if (name.startsWith('scalar:')) {
   const f = scalar[name.slice(7)];
-  writeFileSync(output, new Uint8Array(FloatArray.from({ length: n }, (_, i) => f(...inputs.map((x) => x[i]))).buffer));
+  writeFileSync(
+    output,
+    new Uint8Array(FloatArray.from({ length: n }, (_, i) => f(...inputs.map((x) => x[i]))).buffer),
+  );
 } else {
   const engine = await createEngine({ variant });
   engine.heap.scope((scope) => {

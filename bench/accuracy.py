@@ -39,7 +39,7 @@ def erf_near(a):
 
 
 def erfc_far(a):
-    """Laplace's continued fraction, for a >= 1.5."""
+    """Laplace's continued fraction, for a >= 0.9."""
     f = np.zeros_like(a)
     for k in range(300, 0, -1):
         f = (L(k) / 2) / (a + f)
@@ -48,14 +48,14 @@ def erfc_far(a):
 
 def erf(x):
     a = np.abs(x)
-    near = erf_near(np.minimum(a, 1.6))
-    return np.copysign(np.where(a < 1.5, near, 1 - erfc_far(np.maximum(a, 1.5))), x)
+    near = erf_near(np.minimum(a, 1.0))
+    return np.copysign(np.where(a < 0.9, near, 1 - erfc_far(np.maximum(a, 0.9))), x)
 
 
 def erfc(x):
     a = np.abs(x)
-    far = erfc_far(np.maximum(a, 1.5))
-    return np.where(a < 1.5, 1 - erf(x), np.where(x < 0, 2 - far, far))
+    far = erfc_far(np.maximum(a, 0.9))
+    return np.where(a < 0.9, 1 - erf(x), np.where(x < 0, 2 - far, far))
 
 
 def mp_pow(x, y):
