@@ -51,7 +51,7 @@ export async function crossValidate(
     });
     const test = takeRows(known, rows);
     const prediction = await model.predict(test, { signal: options.signal });
-    metrics.push(measure(prediction, test, options.target));
+    metrics.push(measureTable(prediction, test, options.target));
     parts.push({ rows, prediction });
     options.onProgress?.({ done: index + 1, total: names.length });
   }
@@ -64,7 +64,7 @@ export async function crossValidate(
   const score = (m: Metrics): number => (m.task === 'classification' ? m.accuracy : m.r2);
   return {
     task: code.task,
-    metrics: measure(prediction, takeRows(known, rows), options.target),
+    metrics: measureTable(prediction, takeRows(known, rows), options.target),
     folds: metrics,
     meanScore: metrics.reduce((sum, m) => sum + score(m) / metrics.length, 0),
     rows,
@@ -74,8 +74,8 @@ export async function crossValidate(
 }
 
 /** Metrics of predictions for a table whose target is known. */
-export function measure(prediction: TablePrediction, table: Table, target: string): Metrics {
-  const cells = columnOf(table, target, 'measure');
+export function measureTable(prediction: TablePrediction, value: TableLike, target: string): Metrics {
+  const cells = columnOf(asTable(value, 'measureTable'), target, 'measureTable');
   return prediction.task === 'classification'
     ? classMetrics(prediction, cells.map(labelOf))
     : regressionMetrics(prediction, cells.map(numberOf));

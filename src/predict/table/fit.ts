@@ -21,6 +21,8 @@ export interface FitOptions extends ColumnOptions {
   readonly method?: 'nngp' | 'ntk';
   /** Noise relative to the mean diagonal of the kernel; default: 1e-4 to 10 in half decades are tried. */
   readonly diagReg?: number;
+  /** Steps of gradient descent at learning rate 1 (gradient flow); default Infinity: the limit. */
+  readonly time?: number;
   /** Rows on which kernels and noises are compared; default 500. The fit itself uses all rows. */
   readonly selectionRows?: number;
   /** Fit on a random subset of at most this many rows; default: all, or an error naming the bytes. */
@@ -48,6 +50,7 @@ const MATRICES = 6;
 /** Learns a table. RangeError for columns, targets or sizes that cannot work, naming the column or the bytes. */
 export async function fit(engine: Engine, table: TableLike, options: FitOptions): Promise<TableModel> {
   const { signal, onProgress } = options;
+  timeOf(options);
   const prepared = prepare(engine, asTable(table, 'fit'), options);
   const nets = options.net
     ? [{ depth: null, net: options.net }]
@@ -74,6 +77,7 @@ export async function fit(engine: Engine, table: TableLike, options: FitOptions)
     net,
     method: best.method,
     diagReg: best.diagReg,
+    time: timeOf(options),
     rows: prepared.rows,
     x,
     y,
@@ -84,6 +88,12 @@ export async function fit(engine: Engine, table: TableLike, options: FitOptions)
   await model.prepare({ signal });
   onProgress?.({ done: total, total });
   return model;
+}
+
+/** The time of a model file: null is infinity, which JSON cannot hold. */
+function timeOf({ time = Infinity }: FitOptions): number | null {
+  if (!(time >= 0)) throw new RangeError(`fit: time must be >= 0 or Infinity, got ${time}`);
+  return time === Infinity ? null : time;
 }
 
 interface Prepared {

@@ -2,11 +2,13 @@
 import type { NetDocument } from '../../net/document.js';
 import { exp } from '../elementary.js';
 import type { Engine, RunOptions } from '../../wasm/engine.js';
+import type { Tensor } from '../../math/tensor.js';
 import { product, solve, whiten } from '../linear.js';
+import { gradientDescentMse } from '../mse.js';
 import { TrainSystem, type Diagnostics } from '../system.js';
 import { asTable, takeRows, type TableLike } from './csv.js';
 import { encode, type Encoder } from './encoder.js';
-import type { Candidate } from './fit.js';
+import { gather, type Candidate } from './fit.js';
 import { tableDiagonal, tableKernels } from './kernels.js';
 import {
   classLogProbabilities,
@@ -27,6 +29,8 @@ export interface ModelFile {
   readonly net: NetDocument;
   readonly method: 'nngp' | 'ntk';
   readonly diagReg: number;
+  /** Steps of gradient flow at learning rate 1; null: the limit. */
+  readonly time: number | null;
   readonly rows: number;
   /** (rows, encoder.features) */
   readonly x: Float64Array;
@@ -72,7 +76,7 @@ export interface FitReport {
   readonly candidates: readonly Candidate[];
   readonly notes: readonly string[];
   readonly diagnostics: Diagnostics;
-  /** Leave-one-out accuracy, or R^2. */
+  /** Leave-one-out accuracy, or R^2 (of five folds when training stops early). */
   readonly looAccuracy?: number;
   readonly looR2?: number;
 }
@@ -197,10 +201,14 @@ async function makeReady(engine: Engine, file: ModelFile, run: RunOptions): Prom
   const pair = await tableKernels(engine, net, x, null, encoder.features, run);
   const system = new TrainSystem(engine, 'fit', pair[method], rows, { diagReg });
   const factor = await system.factor(run);
-  const weights = await solve(engine, factor, y, outputs, run);
   const identity = new Float64Array(rows * rows);
   for (let i = 0; i < rows; i++) identity[i * rows + i] = 1;
-  const loo = leaveOneOut(weights, await whiten(engine, factor, identity, 'squares', run), outputs);
+  const diagonal = await whiten(engine, factor, identity, 'squares', run);
+  const limit = await solve(engine, factor, y, outputs, run);
+  const early = file.time === null ? null : await earlyStopped(engine, pair[method], file, file.time, run.signal);
+  const weights = early ? early.weights.map((value) => value * system.scale) : limit;
+  const exact = leaveOneOut(limit, diagonal, outputs);
+  const loo = early ? { ...exact, residual: early.residual } : exact;
   const scale = profiledScale(loo, outputs);
   const report: FitReport = {
     task: target.task,
@@ -244,6 +252,48 @@ async function makeReady(engine: Engine, file: ModelFile, run: RunOptions): Prom
     quantiles,
     report: { ...report, looR2: 1 - errors! / (spread || 1) },
   };
+}
+
+const FOLDS = 5;
+
+/**
+ * Weights g(M) y after a finite time. There is no closed form for leaving one sample out of early-stopped training, so
+ * the residuals are those of five folds, sample i in fold i mod 5, each trained for the same time.
+ */
+async function earlyStopped(
+  engine: Engine,
+  kernel: Float64Array,
+  { rows, y, target, diagReg }: ModelFile,
+  time: number,
+  signal: AbortSignal | undefined,
+): Promise<{ weights: Float64Array; residual: Float64Array }> {
+  const outputs = outputsOf(target);
+  const all = Array.from({ length: rows }, (_, i) => i);
+  const trained = (train: readonly number[]) =>
+    gradientDescentMse(engine, {
+      ntk: block(kernel, rows, train, train),
+      y: { data: gather(y, train, outputs), shape: [train.length, outputs] },
+      diagReg,
+    });
+  const residual = new Float64Array(y.length);
+  for (let fold = 0; fold < Math.min(FOLDS, rows); fold++) {
+    const left = all.filter((i) => i % FOLDS === fold);
+    const rest = all.filter((i) => i % FOLDS !== fold);
+    const call = { f0Train: null, ntkTestTrain: block(kernel, rows, left, rest), signal };
+    const { test } = await trained(rest)(time, call);
+    left.forEach((row, i) => {
+      for (let k = 0; k < outputs; k++)
+        residual[row * outputs + k] = y[row * outputs + k]! - test!.data[i * outputs + k]!;
+    });
+  }
+  const weights = (await trained(all).coefficients(time)).data as Float64Array;
+  return { weights, residual };
+}
+
+/** The rows and columns of a square matrix that the lists name. */
+function block(kernel: Float64Array, size: number, rows: readonly number[], columns: readonly number[]): Tensor {
+  const data = Float64Array.from(rows.flatMap((i) => columns.map((j) => kernel[i * size + j]!)));
+  return { data, shape: [rows.length, columns.length] };
 }
 
 function regression(

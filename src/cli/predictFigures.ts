@@ -1,0 +1,76 @@
+// Figures of table predictions: are the announced probabilities or intervals true, and where are the errors?
+import type { Metrics, TablePrediction } from '../predict/index.js';
+import { calibrationFigure, lineFigure, type Figure, type LineFigure } from '../report/index.js';
+import { COLOURS } from '../report/theme.js';
+
+/** Calibration, and for numbers the residuals over the predictions. `truth` are the true cells, row by row. */
+export function tableFigures(
+  prediction: TablePrediction,
+  metrics: Metrics,
+  truth: readonly string[],
+): Figure[] {
+  if (metrics.task === 'classification') {
+    const bins = metrics.reliability.filter((bin) => bin.count > 0);
+    return [
+      calibrationFigure({
+        name: 'calibration',
+        title: 'Reliability of the announced probabilities',
+        caption: 'Rows grouped by the probability of their predicted class; on the diagonal it is the share of hits.',
+        curves: [
+          { name: 'predicted class', expected: bins.map((bin) => bin.confidence), observed: bins.map((bin) => bin.accuracy) },
+        ],
+      }),
+    ];
+  }
+  const { mean, deviation } = prediction as Required<TablePrediction>;
+  const residuals = truth.map((value, i) => Number(value) - mean[i]!);
+  const order = [...mean.keys()].sort((a, b) => mean[a]! - mean[b]!);
+  return [
+    calibrationFigure({
+      name: 'calibration',
+      title: 'Coverage of the intervals',
+      caption: 'Share of targets inside the interval of each level.',
+      curves: [
+        {
+          name: 'intervals',
+          expected: metrics.coverage.map((entry) => entry.level),
+          observed: metrics.coverage.map((entry) => entry.share),
+        },
+      ],
+      xLabel: 'level of the interval',
+      yLabel: 'share of targets inside',
+    }),
+    withPoints(order.map((i) => ({ x: mean[i]!, y: residuals[i]! })), {
+      name: 'residuals',
+      title: 'Errors over predictions',
+      caption: 'Target minus prediction, with two predicted standard deviations up and down.',
+      panels: [
+        {
+          x: { label: 'prediction' },
+          y: { label: 'target - prediction' },
+          series: [
+            {
+              name: '±2 predicted deviations',
+              x: order.map((i) => mean[i]!),
+              y: order.map(() => 0),
+              low: order.map((i) => -2 * deviation[i]!),
+              high: order.map((i) => 2 * deviation[i]!),
+            },
+          ],
+        },
+      ],
+    }),
+  ];
+}
+
+/** A line figure with single points over it. */
+function withPoints(points: readonly { x: number; y: number }[], figure: LineFigure): Figure {
+  const drawn = lineFigure(figure);
+  const layer = drawn.spec['layer'] as readonly object[];
+  const scatter = {
+    data: { values: points },
+    mark: { type: 'point', filled: true, size: 14, opacity: 0.6, color: COLOURS[1] },
+    encoding: { x: { field: 'x', type: 'quantitative' }, y: { field: 'y', type: 'quantitative' } },
+  };
+  return { ...drawn, spec: { ...drawn.spec, layer: [...layer, scatter] } };
+}
