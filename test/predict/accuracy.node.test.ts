@@ -8,7 +8,8 @@ beforeAll(async () => void (engine = await createEngine({ variant: 'simd', worke
 afterAll(() => engine.dispose());
 
 const read = (name: string): string => readFileSync(new URL(`./data/${name}`, import.meta.url), 'utf8');
-const folds = JSON.parse(read('folds.json')) as Record<string, string>;
+const tables = JSON.parse(read('tables.json')) as { name: string; folds: string }[];
+const foldsOf = (name: string): number[] => [...tables.find((table) => table.name === name)!.folds].map(Number);
 
 describe('nothing tuned, 5 folds', () => {
   // Best of SVC, random forest (300 trees) and histogram gradient boosting with their defaults.
@@ -21,7 +22,7 @@ describe('nothing tuned, 5 folds', () => {
       const table = parseTable(read(`${name}.csv`));
       const cv = await crossValidate(engine, table, {
         target: 'class',
-        foldOf: [...folds[name]!].map(Number),
+        foldOf: foldsOf(name),
       });
       expect(cv.meanScore).toBeGreaterThanOrEqual(best);
       expect(cv.metrics.task === 'classification' && cv.metrics.calibrationError).toBeLessThan(0.03);
@@ -31,7 +32,7 @@ describe('nothing tuned, 5 folds', () => {
     const table = parseTable(read('diabetes.csv'));
     const cv = await crossValidate(engine, table, {
       target: 'progression',
-      foldOf: [...folds['diabetes']!].map(Number),
+      foldOf: foldsOf('diabetes'),
     });
     expect(cv.meanScore).toBeGreaterThan(0.456);
     if (cv.metrics.task !== 'regression') throw new Error('diabetes is a regression');
