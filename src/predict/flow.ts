@@ -1,6 +1,6 @@
 // Function-space training dynamics for any loss: df/dt = -learningRate Theta dL/df, with heavy-ball momentum
 // f'' = -(1 - m) f' - learningRate Theta dL/df (t counts steps). Source: Lee et al. 2019 (1902.06720), Qian 1999.
-import { exp } from './elementary.js';
+import { exp } from '../math/elementary.js';
 import { gemm } from '../math/matmul.js';
 import { asTensor, type Tensor, type TensorLike } from '../math/tensor.js';
 import { defineJob, type Core, type Engine, type Job, type RunOptions } from '../wasm/engine.js';

@@ -1,6 +1,6 @@
 // Adaptive integrators for y' = f(y): Dormand-Prince 5(4), and for stiff problems with real negative spectrum the
 // stabilised explicit Runge-Kutta-Chebyshev method of order 2 (Sommeijer, Shampine & Verwer 1998, "RKC").
-import { exp, log } from './elementary.js';
+import { exp, log } from '../math/elementary.js';
 import { NumericalError } from '../wasm/engine.js';
 
 export type Derivative = (y: Float64Array, out: Float64Array) => void;

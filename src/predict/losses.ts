@@ -1,5 +1,5 @@
 // Losses of function-space dynamics: the gradient of L with respect to the outputs f, with L's own mean included.
-import { exp } from './elementary.js';
+import { exp } from '../math/elementary.js';
 
 /** `mse`: mean over entries of (f - y)^2 / 2. `crossEntropy`: mean over samples of -sum_k y_k log softmax(f)_k.
  * `logistic`: mean over entries of log(1 + e^(-y f)), y in {-1, 1} (or probabilities in [0, 1]).

@@ -1,7 +1,7 @@
 // Training dynamics of one eigenmode of the kernel. With x = learningRate * lambda / N the residual of the mode is
 // e(t) times the initial one; h(t) = (1 - e(t)) / x, so that learningRate / N * h is what a test point sees.
 // Sources: Lee et al. 2019 (1902.06720) eq. 10; heavy ball: Polyak 1964.
-import { cos, exp, expm1, log, log1p, sin } from './elementary.js';
+import { cos, exp, expm1, log, log1p, sin } from '../math/elementary.js';
 import { NumericalError } from '../wasm/engine.js';
 
 export interface Dynamics {

@@ -1,7 +1,7 @@
 // Leave-one-out predictions of kernel regression in closed form (Rasmussen & Williams 2006, eqs. 5.10-5.12):
 // residual_i = [M^-1 y]_i / [M^-1]_ii with predictive variance 1 / [M^-1]_ii in units of the kernel's scale, which is
 // profiled out: sigma^2 = mean of residual^2 / variance.
-import { exp, log } from '../elementary.js';
+import { exp, log } from '../../math/elementary.js';
 
 export interface LooResult {
   /** y - prediction without that sample, (n, outputs). */

@@ -1,5 +1,5 @@
 // How good predictions are: accuracy, log loss, calibration; R^2, errors, coverage.
-import { log } from '../elementary.js';
+import { log } from '../../math/elementary.js';
 import type { TablePrediction } from './model.js';
 
 export interface ReliabilityBin {

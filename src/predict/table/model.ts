@@ -1,6 +1,6 @@
 // A fitted table: predictions, leave-one-out report, and the JSON file that any later call or browser loads.
 import type { NetDocument } from '../../net/document.js';
-import { exp } from '../elementary.js';
+import { exp } from '../../math/elementary.js';
 import type { Engine, RunOptions } from '../../wasm/engine.js';
 import type { Tensor } from '../../math/tensor.js';
 import { product, solve, whiten } from '../linear.js';
