@@ -36,3 +36,4 @@ export { maxLearningRate, type MaxLearningRateOptions } from './stability.js';
 export type { Diagnostics, Regularisation } from './system.js';
 export * from './table/index.js';
 export { createPredictor, predict, type PredictCall, type Predictor, type TrainSet } from './predict.js';
+export * from './hyper/index.js';

@@ -1,5 +1,6 @@
 import type { AnyJob } from '../wasm/engine.js';
 import { flowJob } from './flow.js';
+import { contractJob } from './hyper/tangent.js';
 import { factorJob, outerJob, productJob, solveJob, whitenJob } from './linear.js';
 import { lanczosJob } from './stability.js';
 import { scoreJob } from './table/select.js';
@@ -13,4 +14,5 @@ export const predictJobs: readonly AnyJob[] = [
   flowJob,
   lanczosJob,
   scoreJob,
+  contractJob,
 ];

@@ -1,0 +1,184 @@
+// How well a kernel explains targets, with exact gradients: the log marginal likelihood of a Gaussian process and the
+// leave-one-out log predictive density (Rasmussen & Williams 2006, eqs. 5.8-5.13).
+import { log } from '../../math/elementary.js';
+import { asTensor, assertFinite, type Tensor, type TensorLike } from '../../math/tensor.js';
+import type { NetDocument } from '../../net/document.js';
+import { NumericalError, type Engine } from '../../wasm/engine.js';
+import { kernelPair } from '../kernels.js';
+import { outerJob, product, whiten } from '../linear.js';
+import { TrainSystem } from '../system.js';
+import { parametersOf, stepsOfNet } from './steps.js';
+import { contractJob } from './tangent.js';
+
+export interface EvidenceOptions {
+  /** Prior covariance; default `nngp`. */
+  readonly method?: 'nngp' | 'ntk';
+  /** Noise variance over the mean diagonal of the kernel; default 1e-2. */
+  readonly diagReg?: number;
+  /** Also the derivatives; for serial nets of dense layers with ReLU-like or erf activations. */
+  readonly gradient?: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Evidence {
+  /** Nats, of all targets together (output columns are independent). */
+  readonly value: number;
+  /** d value / d `layers.0.wStd`, ..., and d value / d `diagReg`. */
+  readonly gradient?: Readonly<Record<string, number>>;
+}
+
+type Objective = 'marginal' | 'leaveOneOut';
+
+/** log p(y | x) of Gaussian targets with the net's kernel as prior and noise diagReg * mean diagonal. */
+export function logMarginalLikelihood(
+  engine: Engine,
+  net: NetDocument,
+  x: TensorLike,
+  y: TensorLike,
+  options: EvidenceOptions = {},
+): Promise<Evidence> {
+  return evidence(engine, net, x, y, 'marginal', options);
+}
+
+/** sum over samples of log p(y_i | all others), in closed form. */
+export function leaveOneOutLogDensity(
+  engine: Engine,
+  net: NetDocument,
+  x: TensorLike,
+  y: TensorLike,
+  options: EvidenceOptions = {},
+): Promise<Evidence> {
+  return evidence(engine, net, x, y, 'leaveOneOut', options);
+}
+
+export async function evidence(
+  engine: Engine,
+  net: NetDocument,
+  xLike: TensorLike,
+  yLike: TensorLike,
+  objective: Objective,
+  { method = 'nngp', diagReg = 1e-2, gradient = false, signal }: EvidenceOptions,
+): Promise<Evidence> {
+  const name = objective === 'marginal' ? 'logMarginalLikelihood' : 'leaveOneOutLogDensity';
+  const { x, y, n, outputs } = inputs(name, xLike, yLike);
+  const kernel = (await kernelPair(engine, net, x, null, { signal }))[method];
+  const system = new TrainSystem(engine, name, kernel, n, { diagReg });
+  const factor = await system.factor({ signal });
+  if (factor.jitter > 0)
+    throw new NumericalError(
+      `${name}: the kernel is singular (a jitter of ${factor.jitter.toPrecision(2)} would be needed), its density is not defined. Raise diagReg.`,
+      { jitter: factor.jitter, condition: factor.condition },
+    );
+  // In the units of the scaled system: y / sqrt(scale) has covariance M / scale.
+  const root = Math.sqrt(system.scale);
+  const targets = y.map((value) => value / root);
+  const identity = new Float64Array(n * n);
+  for (let i = 0; i < n; i++) identity[i * n + i] = 1;
+  const inverse = await engine.run(outerJob, { x: await whiten(engine, factor, identity, 'whole', { signal }), n, k: n });
+  const dual = await product(engine, inverse, targets, [n, outputs, n], { signal });
+  const offset = -0.5 * n * outputs * (log(2 * Math.PI) + log(system.scale));
+  const scored =
+    objective === 'marginal'
+      ? marginal(inverse, dual, targets, factor.lower, n, outputs)
+      : leftOut(inverse, dual, n, outputs);
+  const value = scored.value + offset;
+  if (!gradient) return { value };
+  const weights = await scored.weights(engine);
+  // M = K + diagReg * mean(diag K) I: the diagonal of K counts twice.
+  let trace = 0;
+  let mean = 0;
+  for (let i = 0; i < n; i++) {
+    trace += weights[i * n + i]!;
+    mean += kernel[i * n + i]! / system.scale / n;
+  }
+  for (let i = 0; i < n; i++) weights[i * n + i]! += (diagReg * trace) / n;
+  const steps = stepsOfNet(net, x.data.length / n);
+  const parameters = parametersOf(steps);
+  const slopes = await engine.run(
+    contractJob,
+    {
+      steps,
+      parameters: parameters.map(({ step, field }) => ({ step, wStd: field === 'wStd' })),
+      x: Float64Array.from(x.data),
+      n,
+      weights: weights.map((value) => value / system.scale),
+      ntk: method === 'ntk',
+    },
+    { signal },
+  );
+  const entries = parameters.map((parameter, p) => [parameter.name, slopes[p]!] as const);
+  return { value, gradient: Object.fromEntries([...entries, ['diagReg', trace * mean]]) };
+}
+
+interface Scored {
+  readonly value: number;
+  /** d value / d M, symmetric. */
+  weights(engine: Engine): Promise<Float64Array>;
+}
+
+/** -(y' M^-1 y + log det M)/2 per output; derivative (alpha alpha' - outputs M^-1)/2. */
+function marginal(
+  inverse: Float64Array,
+  dual: Float64Array,
+  y: Float64Array,
+  lower: Float64Array,
+  n: number,
+  outputs: number,
+): Scored {
+  let [fit, half] = [0, 0];
+  for (let i = 0; i < y.length; i++) fit += y[i]! * dual[i]!;
+  for (let i = 0; i < n; i++) half += log(lower[i * n + i]!);
+  return {
+    value: -0.5 * fit - outputs * half,
+    weights: async (engine) => {
+      const outer = await product(engine, dual, dual, [n, n, outputs], { transB: true });
+      return outer.map((value, i) => 0.5 * (value - outputs * inverse[i]!));
+    },
+  };
+}
+
+/** sum_i log(B_ii)/2 - alpha_i^2 / (2 B_ii) with B = M^-1; derivative -(B diag(c) B) - sym((B e) alpha'). */
+function leftOut(inverse: Float64Array, dual: Float64Array, n: number, outputs: number): Scored {
+  let value = 0;
+  const c = new Float64Array(n);
+  const e = new Float64Array(n * outputs);
+  for (let i = 0; i < n; i++) {
+    const b = inverse[i * n + i]!;
+    for (let k = 0; k < outputs; k++) {
+      const a = dual[i * outputs + k]!;
+      value += 0.5 * log(b) - (0.5 * a * a) / b;
+      c[i]! += 0.5 / b + (0.5 * a * a) / (b * b);
+      e[i * outputs + k] = -a / b;
+    }
+  }
+  return {
+    value,
+    weights: async (engine) => {
+      const scaled = inverse.map((entry, i) => entry * c[i % n]!);
+      const first = await product(engine, scaled, inverse, [n, n, n]);
+      const pulled = await product(engine, inverse, e, [n, outputs, n]);
+      const second = await product(engine, pulled, dual, [n, n, outputs], { transB: true });
+      const out = new Float64Array(n * n);
+      for (let i = 0; i < n; i++)
+        for (let j = 0; j < n; j++)
+          out[i * n + j] = -first[i * n + j]! - 0.5 * (second[i * n + j]! + second[j * n + i]!);
+      return out;
+    },
+  };
+}
+
+export function inputs(
+  name: string,
+  xLike: TensorLike,
+  yLike: TensorLike,
+): { x: Tensor; y: Float64Array; n: number; outputs: number } {
+  const x = asTensor(xLike, `${name}: x`);
+  const y = asTensor(yLike, `${name}: y`);
+  if (x.shape.length < 2 || x.shape.includes(0))
+    throw new RangeError(`${name}: x must be (n, ...) with n >= 1, got [${x.shape.join(', ')}]`);
+  if (y.shape[0] !== x.shape[0] || y.shape.length > 2)
+    throw new RangeError(`${name}: y must be (${x.shape[0]}) or (${x.shape[0]}, outputs), got [${y.shape.join(', ')}]`);
+  assertFinite(x, `${name}: x`);
+  assertFinite(y, `${name}: y`);
+  return { x, y: Float64Array.from(y.data), n: x.shape[0]!, outputs: y.shape[1] ?? 1 };
+}
