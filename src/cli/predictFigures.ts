@@ -15,9 +15,14 @@ export function tableFigures(
       calibrationFigure({
         name: 'calibration',
         title: 'Reliability of the announced probabilities',
-        caption: 'Rows grouped by the probability of their predicted class; on the diagonal it is the share of hits.',
+        caption:
+          'Rows grouped by the probability of their predicted class; on the diagonal it is the share of hits.',
         curves: [
-          { name: 'predicted class', expected: bins.map((bin) => bin.confidence), observed: bins.map((bin) => bin.accuracy) },
+          {
+            name: 'predicted class',
+            expected: bins.map((bin) => bin.confidence),
+            observed: bins.map((bin) => bin.accuracy),
+          },
         ],
       }),
     ];
@@ -40,26 +45,29 @@ export function tableFigures(
       xLabel: 'level of the interval',
       yLabel: 'share of targets inside',
     }),
-    withPoints(order.map((i) => ({ x: mean[i]!, y: residuals[i]! })), {
-      name: 'residuals',
-      title: 'Errors over predictions',
-      caption: 'Target minus prediction, with two predicted standard deviations up and down.',
-      panels: [
-        {
-          x: { label: 'prediction' },
-          y: { label: 'target - prediction' },
-          series: [
-            {
-              name: '±2 predicted deviations',
-              x: order.map((i) => mean[i]!),
-              y: order.map(() => 0),
-              low: order.map((i) => -2 * deviation[i]!),
-              high: order.map((i) => 2 * deviation[i]!),
-            },
-          ],
-        },
-      ],
-    }),
+    withPoints(
+      order.map((i) => ({ x: mean[i]!, y: residuals[i]! })),
+      {
+        name: 'residuals',
+        title: 'Errors over predictions',
+        caption: 'Target minus prediction, with two predicted standard deviations up and down.',
+        panels: [
+          {
+            x: { label: 'prediction' },
+            y: { label: 'target - prediction' },
+            series: [
+              {
+                name: '±2 predicted deviations',
+                x: order.map((i) => mean[i]!),
+                y: order.map(() => 0),
+                low: order.map((i) => -2 * deviation[i]!),
+                high: order.map((i) => 2 * deviation[i]!),
+              },
+            ],
+          },
+        ],
+      },
+    ),
   ];
 }
 

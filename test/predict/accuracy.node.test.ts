@@ -9,7 +9,8 @@ afterAll(() => engine.dispose());
 
 const read = (name: string): string => readFileSync(new URL(`./data/${name}`, import.meta.url), 'utf8');
 const tables = JSON.parse(read('tables.json')) as { name: string; folds: string }[];
-const foldsOf = (name: string): number[] => [...tables.find((table) => table.name === name)!.folds].map(Number);
+const foldsOf = (name: string): number[] =>
+  [...tables.find((table) => table.name === name)!.folds].map(Number);
 
 describe('nothing tuned, 5 folds', () => {
   // Best of SVC, random forest (300 trees) and histogram gradient boosting with their defaults.

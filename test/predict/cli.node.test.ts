@@ -24,7 +24,15 @@ describe('infinite-width predict', () => {
   it('cross-validates, saves a model, and applies it to other rows', async () => {
     const first = join(folder, 'first');
     const fast = ['--method', 'nngp', '--diag-reg', '0.1', '--folds', '3', '--json'];
-    const { code, out } = await run('--train', data('iris.csv'), '--target', 'class', '--out', first, ...fast);
+    const { code, out } = await run(
+      '--train',
+      data('iris.csv'),
+      '--target',
+      'class',
+      '--out',
+      first,
+      ...fast,
+    );
     expect(code).toBe(0);
     const summary = JSON.parse(out) as { metrics: { accuracy: number }; files: string[] };
     expect(summary.metrics.accuracy).toBeGreaterThan(0.93);
@@ -36,7 +44,10 @@ describe('infinite-width predict', () => {
     expect(rows[1]!.startsWith('1,setosa,setosa,0.9')).toBe(true);
 
     const test = join(folder, 'test.csv');
-    writeFileSync(test, 'petal_width,petal_length,sepal_width,sepal_length\n0.2,1.4,3.5,5.1\n2.3,6.1,3,7.7\n');
+    writeFileSync(
+      test,
+      'petal_width,petal_length,sepal_width,sepal_length\n0.2,1.4,3.5,5.1\n2.3,6.1,3,7.7\n',
+    );
     const second = join(folder, 'second');
     const applied = await run('--model', join(first, 'model.json'), '--test', test, '--out', second);
     expect(applied.code).toBe(0);
@@ -46,8 +57,27 @@ describe('infinite-width predict', () => {
 
   it('stops training at a time, with intervals from five folds', async () => {
     const out = join(folder, 'time');
-    const options = ['--time', '2000', '--method', 'ntk', '--diag-reg', '0', '--max-rows', '120', '--folds', '3'];
-    const { code } = await run('--train', data('diabetes.csv'), '--target', 'progression', '--out', out, ...options);
+    const options = [
+      '--time',
+      '2000',
+      '--method',
+      'ntk',
+      '--diag-reg',
+      '0',
+      '--max-rows',
+      '120',
+      '--folds',
+      '3',
+    ];
+    const { code } = await run(
+      '--train',
+      data('diabetes.csv'),
+      '--target',
+      'progression',
+      '--out',
+      out,
+      ...options,
+    );
     expect(code).toBe(0);
     const result = JSON.parse(readFileSync(join(out, 'result.json'), 'utf8'));
     expect(result.data.metrics.r2).toBeGreaterThan(0.25);

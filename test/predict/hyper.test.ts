@@ -51,7 +51,8 @@ const nets: Record<string, NetDocument> = {
   ),
 };
 
-const layersOf = (net: NetDocument): { wStd: number }[] => (net as unknown as { layers: { wStd: number }[] }).layers;
+const layersOf = (net: NetDocument): { wStd: number }[] =>
+  (net as unknown as { layers: { wStd: number }[] }).layers;
 
 describe('evidence', () => {
   it('is the Gaussian density, and the chain of conditionals', async () => {
@@ -96,7 +97,9 @@ describe('evidence', () => {
       const rows = (t: typeof x, w: number) =>
         tensor(Float64Array.from(keep.flatMap((i) => [...t.data.subarray(i * w, (i + 1) * w)])), [n - 1, w]);
       const part = keep.reduce((sum, i) => sum + diagonal[i]! / (n - 1), 0);
-      const rest = await logMarginalLikelihood(engine, net, rows(x, d), rows(y, 2), { diagReg: (0.1 * mean) / part });
+      const rest = await logMarginalLikelihood(engine, net, rows(x, d), rows(y, 2), {
+        diagReg: (0.1 * mean) / part,
+      });
       want += whole.value - rest.value;
     }
     const { value } = await leaveOneOutLogDensity(engine, net, x, y, { diagReg: 0.1 });
@@ -129,7 +132,9 @@ describe('evidence', () => {
 
   it('names the layer it cannot differentiate', async () => {
     const net = serial(dense(8), layer('gelu'), dense(1));
-    await expect(logMarginalLikelihood(engine, net, x, y, { gradient: true })).rejects.toThrow("'gelu' (layers.1)");
+    await expect(logMarginalLikelihood(engine, net, x, y, { gradient: true })).rejects.toThrow(
+      "'gelu' (layers.1)",
+    );
     expect(Number.isFinite((await logMarginalLikelihood(engine, net, x, y)).value)).toBe(true);
     await expect(logMarginalLikelihood(engine, net, x, random([3, 1], 1))).rejects.toThrow('y must be');
   });
@@ -150,13 +155,19 @@ describe('fitHyperparameters', () => {
     const inputs = random([m, 2], 5);
     const next = random([m], 9).data;
     const targets = tensor(
-      Float64Array.from({ length: m }, (_, i) => Math.abs(inputs.data[2 * i]!) - inputs.data[2 * i + 1]! + 0.1 * next[i]!),
+      Float64Array.from(
+        { length: m },
+        (_, i) => Math.abs(inputs.data[2 * i]!) - inputs.data[2 * i + 1]! + 0.1 * next[i]!,
+      ),
       [m, 1],
     );
     const one = serial(dense(20, { bStd: 0.3 }), relu(), dense(1, { wStd: 1.5 }));
     const linear = serial(dense(1, { bStd: 0.3 }));
     const start = await logMarginalLikelihood(engine, one, inputs, targets, { diagReg: 0.5 });
-    const fitted = await fitHyperparameters(engine, [linear, one], inputs, targets, { diagReg: 0.5, restarts: 1 });
+    const fitted = await fitHyperparameters(engine, [linear, one], inputs, targets, {
+      diagReg: 0.5,
+      restarts: 1,
+    });
     expect(fitted.value).toBeGreaterThan(start.value + 10);
     expect(fitted.starts).toHaveLength(4);
     expect(layersOf(fitted.net)).toHaveLength(3);

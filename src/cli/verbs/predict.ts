@@ -22,7 +22,16 @@ import { UsageError } from '../errors.js';
 import { outputFolder, readJson, readText, writeFileAtomic } from '../files.js';
 import { tableFigures } from '../predictFigures.js';
 import { writeReport } from '../report.js';
-import { listOf, oneOf, perform, realNumber, verb, wholeNumber, type Context, type Outcome } from '../verb.js';
+import {
+  listOf,
+  oneOf,
+  perform,
+  realNumber,
+  verb,
+  wholeNumber,
+  type Context,
+  type Outcome,
+} from '../verb.js';
 
 interface PredictOptions {
   readonly train?: string;
@@ -57,14 +66,32 @@ export function registerPredict(program: Command): void {
     .option('--test <file>', 'rows to predict; without it the train rows are cross-validated')
     .option('--model <file>', 'a model.json written before, instead of --train')
     .option('--net <file>', 'Net document; default: ReLU nets of depth 1, 2, 3 and 5 are compared')
-    .option('--method <name>', 'ntk (ntkgp is the same here) or nngp; default: compared', oneOf('ntk', 'nngp', 'ntkgp'))
+    .option(
+      '--method <name>',
+      'ntk (ntkgp is the same here) or nngp; default: compared',
+      oneOf('ntk', 'nngp', 'ntkgp'),
+    )
     .option('--time <t>', 'steps of gradient descent at rate 1, or inf (default)', realNumber(0))
     .option('--diag-reg <r>', 'noise over the mean diagonal of the kernel; default: compared', realNumber(0))
-    .option('--task <name>', 'auto, regression or classification', oneOf('auto', 'regression', 'classification'), 'auto')
-    .option('--missing <policy>', 'impute, drop (train rows) or error', oneOf('impute', 'drop', 'error'), 'impute')
+    .option(
+      '--task <name>',
+      'auto, regression or classification',
+      oneOf('auto', 'regression', 'classification'),
+      'auto',
+    )
+    .option(
+      '--missing <policy>',
+      'impute, drop (train rows) or error',
+      oneOf('impute', 'drop', 'error'),
+      'impute',
+    )
     .option('--ignore <columns>', 'comma-separated columns to leave out', listOf(text))
     .option('--categorical <columns>', 'columns of numbers that are names', listOf(text))
-    .option('--folds <k>', 'cross-validation folds, 0: none; default 5 without --test, else 0', wholeNumber(0, 1000))
+    .option(
+      '--folds <k>',
+      'cross-validation folds, 0: none; default 5 without --test, else 0',
+      wholeNumber(0, 1000),
+    )
     .option('--max-rows <n>', 'fit on a random subset of at most n rows', wholeNumber(3))
     .option('--seed <n>', 'of random subsets and folds', wholeNumber(), 0)
     .requiredOption('--out <dir>', 'folder for predictions.csv, result.json, model.json and figures')
@@ -73,8 +100,11 @@ export function registerPredict(program: Command): void {
 
 async function run(options: PredictOptions, context: Context): Promise<Outcome> {
   if (options.model ? options.train : !options.train)
-    throw new UsageError('predict: expected --train FILE with --target COLUMN, or --model FILE with --test FILE.');
-  if (options.model && !options.test) throw new UsageError('predict: --model needs --test FILE, the rows to predict.');
+    throw new UsageError(
+      'predict: expected --train FILE with --target COLUMN, or --model FILE with --test FILE.',
+    );
+  if (options.model && !options.test)
+    throw new UsageError('predict: --model needs --test FILE, the rows to predict.');
   if (options.train && options.target === undefined)
     throw new UsageError('predict: expected --target COLUMN, the column of --train to predict.');
   const test = options.test ? parseTable(await readText(options.test), { name: options.test }) : null;
@@ -86,14 +116,24 @@ async function run(options: PredictOptions, context: Context): Promise<Outcome> 
     ? await fitted(engine, train!, fitOptions, context)
     : loadModel(engine, await readText(options.model!));
   const folds = options.folds ?? (test ? 0 : 5);
-  const validation = fitOptions && folds > 0 ? await validated(engine, train!, fitOptions, folds, context) : null;
-  const prediction = test ? await model.predict(test, { signal: context.signal }) : (validation?.prediction ?? null);
+  const validation =
+    fitOptions && folds > 0 ? await validated(engine, train!, fitOptions, folds, context) : null;
+  const prediction = test
+    ? await model.predict(test, { signal: context.signal })
+    : (validation?.prediction ?? null);
   const truth = test ? (test.columns.includes(model.target) ? test : null) : train;
-  const metrics = test && truth ? measureTable(prediction!, truth, model.target) : (validation?.metrics ?? null);
+  const metrics =
+    test && truth ? measureTable(prediction!, truth, model.target) : (validation?.metrics ?? null);
   const report = await model.prepare({ signal: context.signal });
   const rows = test ? null : (validation?.rows ?? null);
   const files = await write(options, model, { report, prediction, metrics, validation, truth, rows, engine });
-  const summary = { target: model.target, report, metrics, meanFoldScore: validation?.meanScore ?? null, files };
+  const summary = {
+    target: model.target,
+    report,
+    metrics,
+    meanFoldScore: validation?.meanScore ?? null,
+    files,
+  };
   return { json: summary, text: describe(report, metrics, validation, files) };
 }
 
@@ -115,9 +155,17 @@ async function fitOptionsOf(options: PredictOptions, context: Context): Promise<
   };
 }
 
-async function fitted(engine: Engine, table: DataTable, options: FitOptions, { progress }: Context): Promise<TableModel> {
+async function fitted(
+  engine: Engine,
+  table: DataTable,
+  options: FitOptions,
+  { progress }: Context,
+): Promise<TableModel> {
   progress.start('fit', 1);
-  const model = await fit(engine, table, { ...options, onProgress: ({ done, total }) => progress.update(done / total) });
+  const model = await fit(engine, table, {
+    ...options,
+    onProgress: ({ done, total }) => progress.update(done / total),
+  });
   progress.finish();
   return model;
 }
@@ -222,12 +270,15 @@ function describe(
   files: readonly string[],
 ): string {
   const best = report.candidates[0]!;
-  const depth = best.depth === null ? 'the given net' : `${best.depth} hidden layer${best.depth > 1 ? 's' : ''}`;
+  const depth =
+    best.depth === null ? 'the given net' : `${best.depth} hidden layer${best.depth > 1 ? 's' : ''}`;
   return [
     lead(report, metrics),
     `chosen: ${report.method.toUpperCase()} of ${depth}, noise ${formatNumber(report.diagnostics.diagReg)} of the mean diagonal (added ${formatNumber(report.diagnostics.added)}, jitter ${formatNumber(report.diagnostics.jitter)})`,
     ...(validation
-      ? [`mean over ${validation.folds.length} folds: ${formatNumber(validation.meanScore)} ${report.task === 'classification' ? 'accuracy' : 'R²'}`]
+      ? [
+          `mean over ${validation.folds.length} folds: ${formatNumber(validation.meanScore)} ${report.task === 'classification' ? 'accuracy' : 'R²'}`,
+        ]
       : []),
     ...report.notes.map((note) => `note: ${note}`),
     `written: ${files.join(', ')}`,

@@ -74,7 +74,11 @@ export async function evidence(
   const targets = y.map((value) => value / root);
   const identity = new Float64Array(n * n);
   for (let i = 0; i < n; i++) identity[i * n + i] = 1;
-  const inverse = await engine.run(outerJob, { x: await whiten(engine, factor, identity, 'whole', { signal }), n, k: n });
+  const inverse = await engine.run(outerJob, {
+    x: await whiten(engine, factor, identity, 'whole', { signal }),
+    n,
+    k: n,
+  });
   const dual = await product(engine, inverse, targets, [n, outputs, n], { signal });
   const offset = -0.5 * n * outputs * (log(2 * Math.PI) + log(system.scale));
   const scored =
@@ -177,7 +181,9 @@ export function inputs(
   if (x.shape.length < 2 || x.shape.includes(0))
     throw new RangeError(`${name}: x must be (n, ...) with n >= 1, got [${x.shape.join(', ')}]`);
   if (y.shape[0] !== x.shape[0] || y.shape.length > 2)
-    throw new RangeError(`${name}: y must be (${x.shape[0]}) or (${x.shape[0]}, outputs), got [${y.shape.join(', ')}]`);
+    throw new RangeError(
+      `${name}: y must be (${x.shape[0]}) or (${x.shape[0]}, outputs), got [${y.shape.join(', ')}]`,
+    );
   assertFinite(x, `${name}: x`);
   assertFinite(y, `${name}: y`);
   return { x, y: Float64Array.from(y.data), n: x.shape[0]!, outputs: y.shape[1] ?? 1 };

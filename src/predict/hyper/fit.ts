@@ -48,13 +48,22 @@ export async function fitHyperparameters(
   const { restarts = 2, seed = 0, onProgress } = options;
   if (!Number.isInteger(restarts) || restarts < 0)
     throw new RangeError(`fitHyperparameters: restarts must be a whole number >= 0, got ${restarts}`);
-  const list = Array.isArray(nets) && nets.every(isWholeNet) ? (nets as readonly NetDocument[]) : [nets as NetDocument];
+  const list =
+    Array.isArray(nets) && nets.every(isWholeNet) ? (nets as readonly NetDocument[]) : [nets as NetDocument];
   const total = list.length * (restarts + 1);
   const starts: { net: number; value: number; evaluations: number }[] = [];
   let best: FittedHyperparameters | null = null;
   for (const [index, net] of list.entries()) {
     for (let start = 0; start <= restarts; start++) {
-      const found = await fromStart(engine, net, x, y, options, foldIn(randomKey(seed), index, start), start > 0);
+      const found = await fromStart(
+        engine,
+        net,
+        x,
+        y,
+        options,
+        foldIn(randomKey(seed), index, start),
+        start > 0,
+      );
       starts.push({ net: index, value: found.value, evaluations: found.evaluations });
       if (!best || found.value > best.value) best = { ...found, starts };
       onProgress?.({ done: starts.length, total });

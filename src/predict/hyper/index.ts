@@ -4,8 +4,4 @@ export {
   type Evidence,
   type EvidenceOptions,
 } from './evidence.js';
-export {
-  fitHyperparameters,
-  type FitHyperparametersOptions,
-  type FittedHyperparameters,
-} from './fit.js';
+export { fitHyperparameters, type FitHyperparametersOptions, type FittedHyperparameters } from './fit.js';

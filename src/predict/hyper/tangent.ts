@@ -88,26 +88,29 @@ export interface ContractParams {
 }
 
 /** @internal sum_ij weights_ij d kernel_ij / d parameter, for every parameter. */
-export const contractJob: Job<ContractParams, Float64Array> = defineJob('predict/contract', (core, params) => {
-  const { x, n, weights } = params;
-  const features = x.length / n;
-  const inputs = core.heap.scope((scope) => {
-    const c = scope.alloc('f64', n * n);
-    gram(core, stage(scope, core, x), c, [n, features], { alpha: 1 / features });
-    mirror(core, c, n);
-    return core.heap.read(c);
-  });
-  const recursion = new Recursion(params);
-  const sides = Array.from({ length: n }, (_, i) => recursion.side(inputs[i * n + i]!));
-  const total = new Float64Array(params.parameters.length);
-  for (let i = 0; i < n; i++) {
-    for (let j = 0; j <= i; j++) {
-      const weight = (i === j ? 1 : 2) * weights[i * n + j]!;
-      if (weight !== 0) recursion.pair(inputs[i * n + j]!, sides[i]!, sides[j]!, i === j, weight, total);
+export const contractJob: Job<ContractParams, Float64Array> = defineJob(
+  'predict/contract',
+  (core, params) => {
+    const { x, n, weights } = params;
+    const features = x.length / n;
+    const inputs = core.heap.scope((scope) => {
+      const c = scope.alloc('f64', n * n);
+      gram(core, stage(scope, core, x), c, [n, features], { alpha: 1 / features });
+      mirror(core, c, n);
+      return core.heap.read(c);
+    });
+    const recursion = new Recursion(params);
+    const sides = Array.from({ length: n }, (_, i) => recursion.side(inputs[i * n + i]!));
+    const total = new Float64Array(params.parameters.length);
+    for (let i = 0; i < n; i++) {
+      for (let j = 0; j <= i; j++) {
+        const weight = (i === j ? 1 : 2) * weights[i * n + j]!;
+        if (weight !== 0) recursion.pair(inputs[i * n + j]!, sides[i]!, sides[j]!, i === j, weight, total);
+      }
     }
-  }
-  return total;
-});
+    return total;
+  },
+);
 
 /** Variances of one sample before every activation, and their derivatives: [activation][0 or 1 + parameter]. */
 type SideValues = readonly Float64Array[];

@@ -15,6 +15,11 @@ export {
   type TablePrediction,
   type TablePredictOptions,
 } from './model.js';
-export { crossValidate, measureTable, type CrossValidateOptions, type CrossValidation } from './crossValidate.js';
+export {
+  crossValidate,
+  measureTable,
+  type CrossValidateOptions,
+  type CrossValidation,
+} from './crossValidate.js';
 export type { ClassMetrics, Metrics, RegressionMetrics, ReliabilityBin } from './metrics.js';
 export type { Task } from './target.js';

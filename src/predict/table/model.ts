@@ -205,7 +205,8 @@ async function makeReady(engine: Engine, file: ModelFile, run: RunOptions): Prom
   for (let i = 0; i < rows; i++) identity[i * rows + i] = 1;
   const diagonal = await whiten(engine, factor, identity, 'squares', run);
   const limit = await solve(engine, factor, y, outputs, run);
-  const early = file.time === null ? null : await earlyStopped(engine, pair[method], file, file.time, run.signal);
+  const early =
+    file.time === null ? null : await earlyStopped(engine, pair[method], file, file.time, run.signal);
   const weights = early ? early.weights.map((value) => value * system.scale) : limit;
   const exact = leaveOneOut(limit, diagonal, outputs);
   const loo = early ? { ...exact, residual: early.residual } : exact;
@@ -291,7 +292,12 @@ async function earlyStopped(
 }
 
 /** The rows and columns of a square matrix that the lists name. */
-function block(kernel: Float64Array, size: number, rows: readonly number[], columns: readonly number[]): Tensor {
+function block(
+  kernel: Float64Array,
+  size: number,
+  rows: readonly number[],
+  columns: readonly number[],
+): Tensor {
   const data = Float64Array.from(rows.flatMap((i) => columns.map((j) => kernel[i * size + j]!)));
   return { data, shape: [rows.length, columns.length] };
 }
