@@ -73,9 +73,12 @@ function rowAbRelu<T>(n: i32, k: usize, t: usize, o: usize, os: usize, inc: usiz
       let h = nmadd<T>(e, ca, v128.mul<T>(u, v));
       const small = v128.lt<T>(e, near);
       if (v128.any_true(small)) h = v128.bitselect(sinMinus<T>(e), h, small);
-      const side = v128.bitselect(E2, E1, negative), ge = v128.mul<T>(G, e);
-      K = v128.mul<T>(a, madd<T>(G, h, v128.mul<T>(ca, side)));
-      D = v128.bitselect(v128.sub<T>(ge, E2), v128.sub<T>(E1, ge), negative);
+      const ge = v128.mul<T>(G, e), plus = nmadd<T>(G, e, E1);
+      // Lanes with c >= 0 as below, so that the bits of an entry do not depend on its neighbours.
+      const low = v128.mul<T>(a, madd<T>(G, h, v128.mul<T>(ca, E2)));
+      const high = madd<T>(plus, S, v128.mul<T>(v128.mul<T>(a, G), v128.mul<T>(u, v)));
+      K = v128.bitselect(low, high, negative);
+      D = v128.bitselect(v128.sub<T>(ge, E2), plus, negative);
     } else {
       const ca = v128.pmin<T>(c, one);
       const v = v128.sqrt<T>(v128.add<T>(one, ca)), u = v128.sqrt<T>(v128.sub<T>(one, ca));

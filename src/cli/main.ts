@@ -4,6 +4,7 @@ import { version } from '../version.js';
 import { exitCodeOf, messageOf } from './errors.js';
 import { registerBench } from './verbs/bench.js';
 import { registerDemo } from './verbs/demo.js';
+import { registerKernel } from './verbs/kernel.js';
 import { registerPredict } from './verbs/predict.js';
 import { registerScaling } from './verbs/scaling.js';
 
@@ -27,6 +28,7 @@ Exit codes: 0 done, 1 the computation failed, 2 wrong usage or input.`,
 
 // In the order of the help. Each verb: one import above, one line here.
 registerDemo(program);
+registerKernel(program);
 registerPredict(program);
 registerScaling(program);
 registerBench(program);

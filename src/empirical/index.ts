@@ -9,3 +9,9 @@ export {
 export type { Outputs } from './contract.js';
 export { empiricalNtkSolve, empiricalNtkVectorProduct, type NtkSolveOptions } from './products.js';
 export { linearize, taylorExpand, TaylorModel } from './taylor.js';
+export {
+  monteCarloKernel,
+  type MonteCarloEstimate,
+  type MonteCarloOptions,
+  type MonteCarloResult,
+} from './monteCarlo.js';

@@ -8,3 +8,4 @@ export {
   type KernelTile,
 } from './kernel.js';
 export { planKernel, type KernelPlan, type LayerPlan } from './plan.js';
+export { kernelPerLayer, layerKernels, type LayerKernel } from './layers.js';

@@ -355,3 +355,16 @@ async function mapTiles(
     throw error;
   }
 }
+
+/** @internal a checked call as one tile. */
+export function prepareTile(
+  engine: Engine,
+  net: NetDocument,
+  x1: TensorLike,
+  x2: TensorLike | null,
+  options: KernelOptions,
+): TileParams {
+  const call = prepare(engine, net, x1, x2, options);
+  const { pattern1, pattern2, params } = call;
+  return { ...params, x1: call.x1, x2: call.x2, pattern1, pattern2 };
+}

@@ -1,0 +1,68 @@
+// Kernels layer by layer: after every layer in one pass, and the part of the NTK that each layer's weights bring.
+import { planeCount } from '../layers/kernel/state.js';
+import { hasWeights } from '../layers/merge/kernel.js';
+import type { Shaped } from '../layers/shapes.js';
+import type { Tensor, TensorLike } from '../math/tensor.js';
+import type { NetDocument } from '../net/document.js';
+import { inferShapes } from '../net/shapes.js';
+import type { Engine } from '../wasm/engine.js';
+import { kernel, prepareTile, type KernelOptions } from './kernel.js';
+import { computeTile, unpack } from './tile.js';
+
+export interface LayerKernel {
+  readonly path: string;
+  readonly layer: string;
+  /** (n1, n2), then the positions carried there: all pairs, zipped, or equal ones where no layer after needs more. */
+  readonly nngp: Tensor;
+  readonly ntk: Tensor;
+}
+
+/**
+ * Kernels after every layer, in one pass on the calling thread and without tiling. Before a layer that needs Gaussian
+ * inputs they are those of its input. Errors as `kernel`.
+ */
+export function layerKernels(
+  engine: Engine,
+  net: NetDocument,
+  x1: TensorLike,
+  x2: TensorLike | null = null,
+  options: Omit<KernelOptions, 'get' | 'tile' | 'signal' | 'onProgress'> = {},
+): LayerKernel[] {
+  const params = prepareTile(engine, net, x1, x2, options);
+  const columns = (params.x2 ?? params.x1).shape[0]!;
+  const found: LayerKernel[] = [];
+  computeTile(engine, params, ({ shaped }, joint) => {
+    const { spatial, full } = joint.layout;
+    const positions = full ? spatial.flatMap((n) => [n, n]) : spatial;
+    const shape = [joint.rows, columns, ...positions];
+    if (planeCount(joint.layout) === 0) return;
+    const nngp = { data: unpack(engine, joint, joint.k, columns), shape };
+    const ntk = { data: unpack(engine, joint, joint.t!, columns), shape };
+    found.push({ path: shaped.path, layer: shaped.layer.layer, nngp, ntk });
+  });
+  return found;
+}
+
+/** The part of the NTK that comes from each layer with weights; the parts sum to the whole. */
+export async function kernelPerLayer(
+  engine: Engine,
+  net: NetDocument,
+  x1: TensorLike,
+  x2: TensorLike | null = null,
+  options: Omit<KernelOptions, 'get' | 'frozen'> = {},
+): Promise<{ readonly path: string; readonly ntk: Tensor }[]> {
+  const { x1: first } = prepareTile(engine, net, x1, x2, options);
+  const paths = weightPaths(inferShapes(net, first.shape.slice(1)));
+  const parts: { path: string; ntk: Tensor }[] = [];
+  for (const path of paths) {
+    const frozen = paths.filter((other) => other !== path);
+    const { ntk } = await kernel(engine, net, x1, x2, { ...options, get: 'ntk', frozen });
+    parts.push({ path, ntk });
+  }
+  return parts;
+}
+
+function weightPaths({ layer, path, children }: Shaped): string[] {
+  if (children.length > 0) return children.flatMap(weightPaths);
+  return hasWeights(layer) ? [path] : [];
+}
