@@ -1,4 +1,5 @@
 // Finite nets under several scalings, at several widths, beside their infinite-width limits and the reference net.
+import { pow } from '../math/elementary.js';
 import type { Engine } from '../wasm/engine.js';
 import { classify } from './classify.js';
 import { limitJob, limitRuns, type LimitOptions, type LimitParams } from './limit.js';
@@ -64,6 +65,8 @@ interface Group {
   readonly curve: Pick<ComparedCurve, 'name' | 'kind' | 'scaling' | 'width' | 'closure'>;
   readonly runs: readonly RunParams[];
   readonly limits: readonly LimitParams[];
+  /** What limit kernels are multiplied by, to be those of the width of the closure. */
+  readonly kernelScale: number;
 }
 
 /**
@@ -85,6 +88,7 @@ export async function compareScalings(engine: Engine, options: CompareOptions): 
       curve: { name, kind, scaling, width, closure: null },
       runs: runsOf({ ...shared, scaling: spec, width }),
       limits: [],
+      kernelScale: 1,
     };
   };
   const groups: Group[] = [finite(named.default, baseWidth, 'reference')];
@@ -97,7 +101,8 @@ export async function compareScalings(engine: Engine, options: CompareOptions): 
   const largest = Math.max(...widths) / baseWidth;
   for (const spec of limit ? scalings : []) {
     try {
-      const closure = limitPlan(spec).sign === 0 ? 'hard' : largest;
+      const { sign, power } = limitPlan(spec);
+      const closure = sign === 0 ? 'hard' : largest;
       const limits = limitRuns(spec, {
         ...shared,
         closure,
@@ -109,6 +114,7 @@ export async function compareScalings(engine: Engine, options: CompareOptions): 
         curve: { name, kind: 'limit', scaling, width: null, closure: closure === 'hard' ? null : closure },
         runs: [],
         limits,
+        kernelScale: closure === 'hard' ? 1 : pow(closure, power),
       });
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
@@ -117,7 +123,7 @@ export async function compareScalings(engine: Engine, options: CompareOptions): 
   }
   const { signal, onProgress } = options;
   const traces = await runGroups(engine, groups, { signal, onProgress });
-  const curves = groups.map(({ curve }, k) => summarise(curve, traces[k]!, keepTraces));
+  const curves = groups.map((group, k) => summarise(group, traces[k]!, keepTraces));
   return { baseWidth, learningRate, reference: curves[0]!, curves: curves.slice(1), notes };
 }
 
@@ -164,14 +170,21 @@ async function runGroups(
   return traces;
 }
 
-function summarise(curve: Group['curve'], traces: readonly RunTrace[], keepTraces: boolean): ComparedCurve {
+function summarise(
+  { curve, kernelScale }: Group,
+  traces: readonly RunTrace[],
+  keepTraces: boolean,
+): ComparedCurve {
   const overflow = traces
     .map((trace) => trace.overflow)
     .filter((at) => at !== null)
     .sort((left, right) => left.epoch - right.epoch || left.step - right.step)[0];
+  const curves = curvesOf(traces);
+  const scaled = (list: readonly number[]): number[] => list.map((value) => kernelScale * value);
   return {
     ...curve,
-    ...curvesOf(traces),
+    ...curves,
+    kernel: { mean: scaled(curves.kernel.mean), std: scaled(curves.kernel.std) },
     epochs: shortest(traces),
     seeds: traces.length,
     overflow: overflow ?? null,

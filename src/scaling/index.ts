@@ -71,3 +71,13 @@ export {
   type RateTransfer,
   type TermMeasurement,
 } from './checks.js';
+export {
+  comparisonPanels,
+  golikovFigure,
+  planeElements,
+  type FigurePanel,
+  type FigureSeries,
+  type GolikovFigureOptions,
+  type PanelOptions,
+  type PlaneElement,
+} from './figures.js';

@@ -10,7 +10,10 @@ import {
 import { UsageError } from '../errors.js';
 import { listOf, oneOf, perform, realNumber, verb, wholeNumber } from '../verb.js';
 
-interface PointOptions {
+import { registerScalingRuns } from './scaling-runs.js';
+import { registerTrain } from './train.js';
+
+export interface PointOptions {
   readonly scaling?: string;
   readonly qSigma?: string;
   readonly qTilde?: string;
@@ -63,7 +66,9 @@ export const withPoint = (command: Command): Command =>
     .option('--q-tilde-w <q>', 'of the input layer alone')
     .option('--q-tilde-v <q>', 'of hidden matrices of deep nets');
 
+/** The verbs of this area: `train` and `scaling ...`. */
 export function registerScaling(program: Command): void {
+  registerTrain(program);
   const parent = program
     .command('scaling')
     .description('scalings of hyperparameters with width: classify, explain, measure');
@@ -109,4 +114,5 @@ export function registerScaling(program: Command): void {
         return { json: result, text: result.text };
       }),
     );
+  registerScalingRuns(parent);
 }

@@ -1,0 +1,202 @@
+// The verbs of `scaling` that compute: measure, plane, coord-check, limit.
+import type { Command } from 'commander';
+import { xorMixture } from '../../data/index.js';
+import { tensor } from '../../math/index.js';
+import { createResult, formatTable, phasePlane } from '../../report/index.js';
+import {
+  coordinateCheck,
+  limitModel,
+  measureExponents,
+  planeElements,
+  type BinaryProblem,
+  type ScalingSpec,
+} from '../../scaling/index.js';
+import { writeReport } from '../report.js';
+import { listOf, perform, realNumber, verb, wholeNumber } from '../verb.js';
+import { pointOf, scalingNamed, withPoint, type PointOptions } from './scaling.js';
+
+/** An XOR mixture split into training and test points. */
+export function xorProblem(train: number, test: number, features: number, seed: number): BinaryProblem {
+  const { x, y } = xorMixture({ samples: train + test, features, seed });
+  return {
+    xTrain: tensor(x.data.slice(0, train * features), [train, features]),
+    yTrain: tensor(y.data.slice(0, train)),
+    xTest: tensor(x.data.slice(train * features), [test, features]),
+    yTest: tensor(y.data.slice(train)),
+  };
+}
+
+const fixed = (value: number | null, digits = 3): string => (value === null ? '-' : value.toFixed(digits));
+
+export function registerScalingRuns(parent: Command): void {
+  withPoint(
+    verb(parent, 'measure', 'fits powers of the width and compares them with the theory', [
+      'infinite-width scaling measure --q-sigma -3/4 --q-tilde 1/2 --widths 512,1024,2048,4096,8192',
+    ]),
+  )
+    .option('--widths <list>', 'widths, at least three', listOf(wholeNumber(1)))
+    .option('--seeds <n>', 'nets per width', wholeNumber(2), 5)
+    .option('--steps <n>', 'training steps', wholeNumber(1), 3)
+    .action(
+      perform<PointOptions & { widths?: number[]; seeds: number; steps: number }>(
+        async (options, context) => {
+          const { widths, seeds, steps } = options;
+          const { progress, signal } = context;
+          progress.start('measuring', 1);
+          const result = await measureExponents(await context.engine(), {
+            scaling: pointOf(options),
+            seeds,
+            steps,
+            ...(widths ? { widths } : {}),
+            signal,
+            onProgress: ({ done, total }) => progress.update(done / total),
+          });
+          progress.finish();
+          const rows = result.slopes.map(({ quantity, step, slope, standardError, theory, verdict }) => [
+            quantity,
+            step,
+            fixed(slope),
+            fixed(standardError),
+            fixed(theory),
+            verdict,
+          ]);
+          const head = ['quantity', 'step', 'power', 'error', 'theory', 'verdict'];
+          const title = `${result.name}: ${result.verdict} with the theory`;
+          return { json: result, text: formatTable({ name: 'powers', title, columns: head, rows }) };
+        },
+      ),
+    );
+
+  verb(parent, 'plane', 'draws the plane of scalings with its band, lines and points', [
+    'infinite-width scaling plane --points meanField,ntk --out plane',
+  ])
+    .option('--points <list>', 'names, or points like -1/2:1/4, to add', listOf(String), [])
+    .requiredOption('--out <dir>', 'folder for the figure')
+    .action(
+      perform<{ points: string[]; out: string }>(async ({ points, out }) => {
+        const specs = points.map((text): ScalingSpec => {
+          const [qSigma, qTilde] = text.split(':');
+          return /^[+-]?[\d.]/.test(text) && qTilde !== undefined
+            ? { name: text, qSigma: qSigma!, qTilde }
+            : scalingNamed(text);
+        });
+        const elements = planeElements(specs);
+        const figure = phasePlane({
+          name: 'plane',
+          title: 'Scalings of hyperparameters with width',
+          ...elements,
+        });
+        const result = createResult('scaling-plane', elements, { variant: 'simd', settings: { points } });
+        const { files } = await writeReport(out, {
+          title: figure.title,
+          result,
+          figures: [figure],
+          tables: [],
+        });
+        return { json: { files, ...elements }, text: files.join('\n') };
+      }),
+    );
+
+  withPoint(
+    verb(parent, 'coord-check', 'whether coordinates keep their size as nets widen', [
+      'infinite-width scaling coord-check --scaling muP',
+    ]),
+  )
+    .option('--widths <list>', 'widths, at least three', listOf(wholeNumber(1)), [64, 256, 1024, 4096])
+    .option('--base-width <d>', 'width of the reference net', wholeNumber(1), 64)
+    .option('--seeds <n>', 'nets per width', wholeNumber(2), 3)
+    .option('--steps <n>', 'training steps', wholeNumber(1), 4)
+    .option('--learning-rate <eta>', 'rate of the reference net', realNumber(0), 0.3)
+    .action(
+      perform<
+        PointOptions & {
+          widths: number[];
+          baseWidth: number;
+          seeds: number;
+          steps: number;
+          learningRate: number;
+        }
+      >(async (options, context) => {
+        const { widths, baseWidth, seeds, steps, learningRate } = options;
+        const result = await coordinateCheck(await context.engine(), {
+          scaling: pointOf(options),
+          data: xorProblem(64, 64, 20, 0),
+          widths,
+          baseWidth,
+          seeds,
+          steps,
+          learningRate,
+          signal: context.signal,
+        });
+        const rows = result.slopes.map(({ coordinate, step, slope, standardError }) => [
+          coordinate,
+          step,
+          fixed(slope),
+          fixed(standardError),
+        ]);
+        const title = `${result.name}: ${result.verdict}`;
+        return {
+          json: result,
+          text: formatTable({
+            name: 'coordinates',
+            title,
+            columns: ['coordinate', 'step', 'power', 'error'],
+            rows,
+          }),
+        };
+      }),
+    );
+
+  withPoint(
+    verb(parent, 'limit', 'simulates the infinitely wide net itself, on the XOR mixture', [
+      'infinite-width scaling limit --scaling meanField --epochs 100 --learning-rate 0.3',
+    ]),
+  )
+    .option('--epochs <n>', 'full-batch steps', wholeNumber(1), 100)
+    .option('--learning-rate <eta>', 'rate of the reference net', realNumber(0), 0.3)
+    .option('--base-width <d>', 'width of the reference net', wholeNumber(1), 128)
+    .option('--seeds <n>', 'independent simulations', wholeNumber(1), 2)
+    .option('--particles <n>', 'units where features move', wholeNumber(2), 4096)
+    .option('--closure <wf>', 'gradient of logits at this width factor instead of the limit', realNumber(1))
+    .action(
+      perform<
+        PointOptions & {
+          epochs: number;
+          learningRate: number;
+          baseWidth: number;
+          seeds: number;
+          particles: number;
+          closure?: number;
+        }
+      >(async (options, context) => {
+        const { epochs, learningRate, baseWidth, seeds, particles, closure } = options;
+        const { progress, signal } = context;
+        progress.start('simulating', 1);
+        const result = await limitModel(await context.engine(), pointOf(options), {
+          data: xorProblem(256, 512, 20, 0),
+          epochs,
+          learningRate,
+          baseWidth,
+          particles,
+          seeds: Array.from({ length: seeds }, (_, seed) => seed),
+          evaluateAt: 'log',
+          ...(closure === undefined ? {} : { closure }),
+          signal,
+          onProgress: ({ done, total }) => progress.update(done / total),
+        });
+        progress.finish();
+        const [first] = result.traces;
+        const rows = first!.epochs.map((epoch, i) => [
+          epoch,
+          fixed(first!.trainLoss[i]!, 4),
+          fixed(first!.testLoss[i]!, 4),
+          fixed(first!.testAccuracy[i]!),
+          fixed(first!.meanAbsLogit[i]!, 4),
+          fixed(first!.relativeKernel[i]!),
+        ]);
+        const title = `${result.name}: ${result.kind}, logits times wf^${result.power} (seed 0)`;
+        const columns = ['epoch', 'train loss', 'test loss', 'accuracy', 'mean |f|', 'K/K0'];
+        return { json: result, text: formatTable({ name: 'limit', title, columns, rows }) };
+      }),
+    );
+}
