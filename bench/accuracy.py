@@ -82,8 +82,8 @@ KERNELS = {
     'atan2': (np.arctan2, mpmath.atan2, 'two', (10, 10)),
 }
 SCALARS = {
-    'sin, |x| to 1e300': ('sin', mpmath.sin, 'huge'),
-    'cos, |x| to 1e300': ('cos', mpmath.cos, 'huge'),
+    'sin, x to ±1e300': ('sin', mpmath.sin, 'huge'),
+    'cos, x to ±1e300': ('cos', mpmath.cos, 'huge'),
     'pow': ('pow', mp_pow, 'pow'),
     'lgamma, x > 0': ('lgamma', lambda x: mpmath.loggamma(x), 'gamma'),
     'digamma, x > 0': ('digamma', mpmath.digamma, 'gamma'),

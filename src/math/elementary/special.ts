@@ -136,7 +136,7 @@ const DIGAMMA_FAR = [
   -0.004166666666666667, 0.003968253968253968, -0.008333333333333333, 0.08333333333333333,
 ] as const;
 
-/** log |Gamma(x)|; Infinity at 0, -1, -2, ... Relative error a few 1e-16, absolute 1e-15 near zeros at negative x. */
+/** log |Gamma(x)|; Infinity at 0, -1, -2, ... Errors: docs/accuracy.md; absolute 1e-15 near zeros at negative x. */
 export function lgamma(x: number): number {
   if (Number.isNaN(x)) return x;
   if (Math.abs(x) === Infinity) return Infinity;
@@ -150,10 +150,10 @@ export function lgamma(x: number): number {
     return (x - 0.5) * (log(x) - 1) + (0.41893853320467274 + horner(STIRLING, z) / x);
   }
   let factor = 1;
-  while (x > 2) factor *= --x;
+  while (x > 2.01) factor *= --x;
   return lgammaMiddle(x - 1) + log(factor);
 }
-/** lgamma(1 + f), 0 <= f <= 1. */
+/** lgamma(1 + f), 0 <= f <= 1.01. */
 function lgammaMiddle(f: number): number {
   const t = f - 0.5;
   return f * (f - 1) * (horner(LGAMMA_P, t) / horner(LGAMMA_Q, t));
