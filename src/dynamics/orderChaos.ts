@@ -1,0 +1,133 @@
+// Order and chaos at infinite depth (Poole et al. 2016; Schoenholz et al. 2017): fixed points of the variance and
+// correlation maps of a wide random net, read off the library's own kernels, so every activation of the format works.
+import { kernel } from '../kernel/index.js';
+import { log } from '../math/elementary.js';
+import { tensor } from '../math/tensor.js';
+import type { LayerDocument, NetDocument } from '../net/index.js';
+import type { Engine } from '../wasm/engine.js';
+
+export interface OrderChaosOptions {
+  /** An activation of the format, e.g. { layer: 'tanh' }. */
+  readonly activation: LayerDocument;
+  readonly wStd: number;
+  /** Default 0. */
+  readonly bStd?: number;
+}
+
+export interface OrderChaos {
+  /** Fixed point of the variance from q = 1: 0 or Infinity when it vanishes or explodes. */
+  readonly qStar: number;
+  /** Stable fixed point of the correlation of two inputs. */
+  readonly cStar: number;
+  /** Slope of the correlation map at c = 1: below 1 ordered, above 1 chaotic, 1 critical. */
+  readonly chi1: number;
+  /** Layers over which correlations approach cStar, -1/log(slope at cStar); Infinity at criticality. */
+  readonly depthScale: number;
+  readonly phase: 'ordered' | 'critical' | 'chaotic';
+}
+
+const CRITICAL = 1e-6;
+
+/** Phase of wide nets with these layers. RangeError for standard deviations that are not finite or negative. */
+export async function orderChaos(engine: Engine, options: OrderChaosOptions): Promise<OrderChaos> {
+  const { activation, wStd, bStd = 0 } = options;
+  for (const [name, value] of Object.entries({ wStd, bStd })) {
+    if (!(value >= 0) || !Number.isFinite(value)) {
+      throw new RangeError(`orderChaos: ${name} must be a finite number >= 0, got ${value}.`);
+    }
+  }
+  const qStar = await variance(engine, activation, wStd, bStd);
+  // At vanishing or exploding variance the correlation map is that of very small or large inputs.
+  const q = Math.min(1e100, Math.max(1e-12, qStar));
+  const step: NetDocument = [{ layer: 'dense', units: 1 }, activation, { layer: 'dense', units: 1, wStd, bStd }];
+  const map = (cs: readonly number[]): Promise<Point[]> => correlationMap(engine, step, q, cs);
+  const [one] = await map([1]);
+  const chi1 = one!.slope * one!.gain;
+  const phase = Math.abs(chi1 - 1) < CRITICAL ? 'critical' : chi1 < 1 ? 'ordered' : 'chaotic';
+  const cStar = phase === 'chaotic' ? await correlation(map) : 1;
+  const slope = phase === 'chaotic' ? await slopeAt(map, cStar) : chi1;
+  const depthScale = phase === 'critical' ? Infinity : slope > 0 ? -1 / log(slope) : 0;
+  return { qStar, cStar, chi1, depthScale, phase };
+}
+
+/** orderChaos on a grid: rows wStd, columns bStd. */
+export async function phaseDiagram(
+  engine: Engine,
+  activation: LayerDocument,
+  wStds: readonly number[],
+  bStds: readonly number[],
+): Promise<OrderChaos[][]> {
+  const rows: OrderChaos[][] = [];
+  for (const wStd of wStds) {
+    const row: OrderChaos[] = [];
+    for (const bStd of bStds) row.push(await orderChaos(engine, { activation, wStd, bStd }));
+    rows.push(row);
+  }
+  return rows;
+}
+
+interface Point {
+  /** The correlation one layer on, and the derivative. */
+  readonly c: number;
+  readonly slope: number;
+  /** Variance out over variance in; 1 at the fixed point. */
+  readonly gain: number;
+}
+
+const LAYERS = 50;
+const ROUNDS = 40;
+
+async function variance(engine: Engine, activation: LayerDocument, wStd: number, bStd: number): Promise<number> {
+  const net: NetDocument = [
+    { layer: 'dense', units: 1 },
+    { layer: 'repeat', times: LAYERS, net: [activation, { layer: 'dense', units: 1, wStd, bStd }] },
+  ];
+  let q = 1;
+  for (let round = 0; round < ROUNDS; round++) {
+    const { nngp } = await kernel(engine, net, tensor(Float64Array.of(Math.sqrt(q)), [1, 1]), null, { get: ['nngp'] });
+    const next = nngp!.data[0]!;
+    if (!(next < 1e100)) return Infinity;
+    if (next < 1e-100) return 0;
+    if (Math.abs(next - q) <= 1e-13 * q) return next;
+    q = next;
+  }
+  return q;
+}
+
+/** Two inputs of variance q and correlation c in, the correlation and its slope out; pairs (0, i). */
+async function correlationMap(engine: Engine, net: NetDocument, q: number, cs: readonly number[]): Promise<Point[]> {
+  const s = Math.sqrt(2 * q);
+  const x1 = tensor(Float64Array.of(s, 0), [1, 2]);
+  const points: Point[] = [];
+  const x2 = tensor(Float64Array.from(cs.flatMap((c) => [s * c, s * Math.sqrt(Math.max(0, 1 - c * c))])), [cs.length, 2]);
+  const cross = await kernel(engine, net, x1, x2, { get: ['nngp', 'ntk'] });
+  const self = await kernel(engine, net, x1, null, { get: ['nngp', 'ntk'] });
+  const [k, t] = [self.nngp!.data[0]!, self.ntk!.data[0]!];
+  cs.forEach((c, i) => {
+    // The first layer's tangent kernel is its covariance c q, so ntk = nngp + (wStd^2 phi' dual) c q.
+    const [k12, t12] = c === 1 ? [k, t] : [cross.nngp!.data[i]!, cross.ntk!.data[i]!];
+    points.push({ c: k12 / k, slope: (t12 - k12) / (c * k), gain: k / q });
+  });
+  return points;
+}
+
+/** The stable fixed point below 1 of a chaotic map, by repeated bracketing. */
+async function correlation(map: (cs: readonly number[]) => Promise<Point[]>): Promise<number> {
+  let [low, high] = [0, 1 - 1e-9];
+  for (let level = 0; level < 8; level++) {
+    const grid = Array.from({ length: 33 }, (_, i) => low + ((high - low) * i) / 32);
+    const points = await map(grid);
+    const at = points.findIndex(({ c }, i) => c <= grid[i]!);
+    if (at < 0) return 1;
+    if (at === 0) return grid[0]!; // on or below the diagonal from the start: decorrelated
+    [low, high] = [grid[at - 1]!, grid[at]!];
+  }
+  return (low + high) / 2;
+}
+
+async function slopeAt(map: (cs: readonly number[]) => Promise<Point[]>, c: number): Promise<number> {
+  if (c > 0.01) return (await map([c]))[0]!.slope;
+  const h = 1e-4;
+  const [up, down] = await map([c + h, c - h]);
+  return (up!.c - down!.c) / (2 * h);
+}

@@ -1,0 +1,80 @@
+import { createEngine, createModel, hierarchy, orderChaos, phaseDiagram, scanLearningRates, tensor, type Engine } from 'infinite-width';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+/** E[f(z)] for a standard normal z by the trapezoid rule. */
+const mean = (f: (z: number) => number): number => {
+  let sum = 0;
+  for (let i = -400; i <= 400; i++) sum += f(i * 0.025) * Math.exp(-((i * 0.025) ** 2) / 2);
+  return (sum * 0.025) / Math.sqrt(2 * Math.PI);
+};
+
+describe('order and chaos', () => {
+  let engine: Engine;
+  beforeAll(async () => {
+    engine = await createEngine({ variant: 'simd' });
+  });
+  afterAll(() => engine.dispose());
+
+  it('relu is critical at wStd = sqrt(2) without bias, ordered below, exploding above', async () => {
+    const relu = { layer: 'relu' };
+    const critical = await orderChaos(engine, { activation: relu, wStd: Math.SQRT2 });
+    expect(critical.phase).toBe('critical');
+    expect(critical.qStar).toBeCloseTo(1, 10);
+    expect(critical.depthScale).toBe(Infinity);
+    const ordered = await orderChaos(engine, { activation: relu, wStd: 1, bStd: 0.5 });
+    expect(ordered.chi1).toBeCloseTo(0.5, 10);
+    expect(ordered.qStar).toBeCloseTo(0.25 / 0.5, 10);
+    expect(ordered.depthScale).toBeCloseTo(1 / Math.log(2), 9);
+    const exploding = await orderChaos(engine, { activation: relu, wStd: 1.6 });
+    expect(exploding).toMatchObject({ qStar: Infinity, cStar: 1, phase: 'chaotic' });
+  });
+
+  it('tanh fixed points and slopes equal one-dimensional quadrature', async () => {
+    for (const [wStd, bStd] of [
+      [2.5, 0.3],
+      [0.8, 0.2],
+    ] as const) {
+      const got = await orderChaos(engine, { activation: { layer: 'tanh' }, wStd, bStd });
+      const q = got.qStar;
+      const again = wStd ** 2 * mean((z) => Math.tanh(Math.sqrt(q) * z) ** 2) + bStd ** 2;
+      expect(again / q).toBeCloseTo(1, 9);
+      const chi = wStd ** 2 * mean((z) => (1 - Math.tanh(Math.sqrt(q) * z) ** 2) ** 2);
+      expect(got.chi1).toBeCloseTo(chi, 7);
+      expect(got.phase).toBe(chi < 1 ? 'ordered' : 'chaotic');
+      if (got.phase === 'chaotic') {
+        // The correlation map by conditioning on the first variable.
+        const c = got.cStar;
+        const s = Math.sqrt(q);
+        const dual = mean((z) => Math.tanh(s * z) * mean((w) => Math.tanh(s * (c * z + Math.sqrt(1 - c * c) * w))));
+        expect((wStd ** 2 * dual + bStd ** 2) / q).toBeCloseTo(c, 7);
+        expect(got.depthScale).toBeGreaterThan(0);
+      } else expect(got.cStar).toBe(1);
+    }
+  });
+
+  it('tanh without bias in the chaotic phase decorrelates; the diagram crosses at wStd = 1', async () => {
+    const [low, high] = await phaseDiagram(engine, { layer: 'tanh' }, [0.9, 1.5], [0]);
+    expect(low![0]).toMatchObject({ qStar: 0, phase: 'ordered' });
+    expect(high![0]!.phase).toBe('chaotic');
+    expect(high![0]!.cStar).toBeCloseTo(0, 6);
+  });
+
+  it('rejects bad standard deviations', async () => {
+    await expect(orderChaos(engine, { activation: { layer: 'relu' }, wStd: -1 })).rejects.toThrow(/wStd/);
+  });
+
+  it('the hierarchy and the scans take models', () => {
+    const net = [{ layer: 'dense', units: 400 }, { layer: 'tanh' }, { layer: 'dense', units: 1 }];
+    using model = createModel(engine, net, { inputShape: [3], seed: 4 });
+    const x = tensor(Float64Array.from({ length: 12 }, (_, i) => Math.sin(3 * i + 1)), [4, 3]);
+    const y = tensor(Float64Array.of(1, -1, 1, -1), [4, 1]);
+    const { output, truncations } = hierarchy(model, { x, y, time: 5, steps: 100 });
+    const error = (got: Float64Array): number => Math.hypot(...got.map((value, i) => value - output[i]!));
+    expect(error(truncations[2]!.output)).toBeLessThan(error(truncations[0]!.output) / 3);
+    const [lazy, catapult] = scanLearningRates(model, { x, y, steps: 200 }, [1.5, 2.5]);
+    expect(lazy!.maxLossStep).toBe(0);
+    expect(catapult!.sharpnessRatio! * 2.5).toBeLessThan(2);
+    using wrong = createModel(engine, [{ layer: 'dense', units: 2 }, { layer: 'relu' }], { inputShape: [3] });
+    expect(() => hierarchy(wrong, { x, y: tensor(new Float64Array(8), [4, 2]), time: 1 })).toThrow(/dense layers/);
+  });
+});
