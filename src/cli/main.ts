@@ -6,6 +6,8 @@ import { registerBench } from './verbs/bench.js';
 import { registerDemo } from './verbs/demo.js';
 import { registerKernel } from './verbs/kernel.js';
 import { registerPredict } from './verbs/predict.js';
+import { registerDynamics } from './verbs/dynamics.js';
+import { registerEmpirical } from './verbs/empirical.js';
 import { registerScaling } from './verbs/scaling.js';
 
 const program = new Command('infinite-width')
@@ -31,6 +33,8 @@ registerDemo(program);
 registerKernel(program);
 registerPredict(program);
 registerScaling(program);
+registerEmpirical(program);
+registerDynamics(program);
 registerBench(program);
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

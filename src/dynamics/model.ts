@@ -20,7 +20,9 @@ export function denseNetOf(model: Model): DenseNet {
   const { net } = model;
   const layers = net.layer === 'serial' ? net.layers : [net];
   const hidden = layers.filter((layer): layer is ActivationLayer => isActivation(layer));
-  const alternating = layers.every((layer, i) => (i % 2 === 0 ? layer.layer === 'dense' : isActivation(layer)));
+  const alternating = layers.every((layer, i) =>
+    i % 2 === 0 ? layer.layer === 'dense' : isActivation(layer),
+  );
   const same = new Set(hidden.map((layer) => JSON.stringify(layer))).size <= 1;
   if (!alternating || layers.length % 2 === 0 || !same || model.inputShape.length !== 1) {
     throw new RangeError(
@@ -72,7 +74,9 @@ export function hierarchy(
 ): HierarchyResult {
   const { time, steps = 200 } = data;
   if (!(time > 0) || !Number.isInteger(steps) || steps < 1) {
-    throw new RangeError(`hierarchy: time must be positive and steps a whole number >= 1, got ${time}, ${steps}.`);
+    throw new RangeError(
+      `hierarchy: time must be positive and steps a whole number >= 1, got ${time}, ${steps}.`,
+    );
   }
   const problem = problemOf('hierarchy', model, data);
   const entries = (problem.n * model.outputSize) ** 4;

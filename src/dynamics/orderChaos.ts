@@ -39,7 +39,11 @@ export async function orderChaos(engine: Engine, options: OrderChaosOptions): Pr
   const qStar = await variance(engine, activation, wStd, bStd);
   // At vanishing or exploding variance the correlation map is that of very small or large inputs.
   const q = Math.min(1e100, Math.max(1e-12, qStar));
-  const step: NetDocument = [{ layer: 'dense', units: 1 }, activation, { layer: 'dense', units: 1, wStd, bStd }];
+  const step: NetDocument = [
+    { layer: 'dense', units: 1 },
+    activation,
+    { layer: 'dense', units: 1, wStd, bStd },
+  ];
   const map = (cs: readonly number[]): Promise<Point[]> => correlationMap(engine, step, q, cs);
   const [one] = await map([1]);
   const chi1 = one!.slope * one!.gain;
@@ -77,14 +81,21 @@ interface Point {
 const LAYERS = 50;
 const ROUNDS = 40;
 
-async function variance(engine: Engine, activation: LayerDocument, wStd: number, bStd: number): Promise<number> {
+async function variance(
+  engine: Engine,
+  activation: LayerDocument,
+  wStd: number,
+  bStd: number,
+): Promise<number> {
   const net: NetDocument = [
     { layer: 'dense', units: 1 },
     { layer: 'repeat', times: LAYERS, net: [activation, { layer: 'dense', units: 1, wStd, bStd }] },
   ];
   let q = 1;
   for (let round = 0; round < ROUNDS; round++) {
-    const { nngp } = await kernel(engine, net, tensor(Float64Array.of(Math.sqrt(q)), [1, 1]), null, { get: ['nngp'] });
+    const { nngp } = await kernel(engine, net, tensor(Float64Array.of(Math.sqrt(q)), [1, 1]), null, {
+      get: ['nngp'],
+    });
     const next = nngp!.data[0]!;
     if (!(next < 1e100)) return Infinity;
     if (next < 1e-100) return 0;
@@ -95,11 +106,19 @@ async function variance(engine: Engine, activation: LayerDocument, wStd: number,
 }
 
 /** Two inputs of variance q and correlation c in, the correlation and its slope out; pairs (0, i). */
-async function correlationMap(engine: Engine, net: NetDocument, q: number, cs: readonly number[]): Promise<Point[]> {
+async function correlationMap(
+  engine: Engine,
+  net: NetDocument,
+  q: number,
+  cs: readonly number[],
+): Promise<Point[]> {
   const s = Math.sqrt(2 * q);
   const x1 = tensor(Float64Array.of(s, 0), [1, 2]);
   const points: Point[] = [];
-  const x2 = tensor(Float64Array.from(cs.flatMap((c) => [s * c, s * Math.sqrt(Math.max(0, 1 - c * c))])), [cs.length, 2]);
+  const x2 = tensor(Float64Array.from(cs.flatMap((c) => [s * c, s * Math.sqrt(Math.max(0, 1 - c * c))])), [
+    cs.length,
+    2,
+  ]);
   const cross = await kernel(engine, net, x1, x2, { get: ['nngp', 'ntk'] });
   const self = await kernel(engine, net, x1, null, { get: ['nngp', 'ntk'] });
   const [k, t] = [self.nngp!.data[0]!, self.ntk!.data[0]!];

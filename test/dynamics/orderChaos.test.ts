@@ -1,4 +1,13 @@
-import { createEngine, createModel, hierarchy, orderChaos, phaseDiagram, scanLearningRates, tensor, type Engine } from 'infinite-width';
+import {
+  createEngine,
+  createModel,
+  hierarchy,
+  orderChaos,
+  phaseDiagram,
+  scanLearningRates,
+  tensor,
+  type Engine,
+} from 'infinite-width';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 /** E[f(z)] for a standard normal z by the trapezoid rule. */
@@ -45,7 +54,9 @@ describe('order and chaos', () => {
         // The correlation map by conditioning on the first variable.
         const c = got.cStar;
         const s = Math.sqrt(q);
-        const dual = mean((z) => Math.tanh(s * z) * mean((w) => Math.tanh(s * (c * z + Math.sqrt(1 - c * c) * w))));
+        const dual = mean(
+          (z) => Math.tanh(s * z) * mean((w) => Math.tanh(s * (c * z + Math.sqrt(1 - c * c) * w))),
+        );
         expect((wStd ** 2 * dual + bStd ** 2) / q).toBeCloseTo(c, 7);
         expect(got.depthScale).toBeGreaterThan(0);
       } else expect(got.cStar).toBe(1);
@@ -66,7 +77,10 @@ describe('order and chaos', () => {
   it('the hierarchy and the scans take models', () => {
     const net = [{ layer: 'dense', units: 400 }, { layer: 'tanh' }, { layer: 'dense', units: 1 }];
     using model = createModel(engine, net, { inputShape: [3], seed: 4 });
-    const x = tensor(Float64Array.from({ length: 12 }, (_, i) => Math.sin(3 * i + 1)), [4, 3]);
+    const x = tensor(
+      Float64Array.from({ length: 12 }, (_, i) => Math.sin(3 * i + 1)),
+      [4, 3],
+    );
     const y = tensor(Float64Array.of(1, -1, 1, -1), [4, 1]);
     const { output, truncations } = hierarchy(model, { x, y, time: 5, steps: 100 });
     const error = (got: Float64Array): number => Math.hypot(...got.map((value, i) => value - output[i]!));
@@ -75,6 +89,8 @@ describe('order and chaos', () => {
     expect(lazy!.maxLossStep).toBe(0);
     expect(catapult!.sharpnessRatio! * 2.5).toBeLessThan(2);
     using wrong = createModel(engine, [{ layer: 'dense', units: 2 }, { layer: 'relu' }], { inputShape: [3] });
-    expect(() => hierarchy(wrong, { x, y: tensor(new Float64Array(8), [4, 2]), time: 1 })).toThrow(/dense layers/);
+    expect(() => hierarchy(wrong, { x, y: tensor(new Float64Array(8), [4, 2]), time: 1 })).toThrow(
+      /dense layers/,
+    );
   });
 });

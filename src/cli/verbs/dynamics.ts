@@ -16,22 +16,40 @@ function registerCatapult(parent: Command): void {
   verb(parent, 'catapult', 'the exact two-variable map over learning rates', [
     'infinite-width dynamics catapult --learning-rates 1,1.9,2.1,3,3.9,4.1 --width 1000',
   ])
-    .option('--learning-rates <list>', 'in units of 1/lambda0', listOf(realNumber(0)), [1, 1.9, 2.1, 2.5, 3, 3.5, 3.9, 4.1])
+    .option(
+      '--learning-rates <list>',
+      'in units of 1/lambda0',
+      listOf(realNumber(0)),
+      [1, 1.9, 2.1, 2.5, 3, 3.5, 3.9, 4.1],
+    )
     .option('--width <n>', 'hidden units', wholeNumber(1), 1000)
     .option('--f0 <f>', 'output at the start', realNumber(), 1)
     .action(
-      perform<{ learningRates: number[]; width: number; f0: number }>(async ({ learningRates, width, f0 }) => {
-        const rows = learningRates.map((learningRate) => {
-          const { phase, maxLoss, maxLossStep, finalLambda, divergedAt } = catapult({ learningRate, width, f0 });
-          return { learningRate, phase, maxLoss, maxLossStep, finalLambda: divergedAt === null ? finalLambda : null, divergedAt };
-        });
-        const text = rows.map(({ learningRate, phase, maxLoss, maxLossStep, finalLambda, divergedAt }) =>
-          finalLambda === null
-            ? `${learningRate}\t${phase}\tdiverged at step ${divergedAt}`
-            : `${learningRate}\t${phase}\tmax loss ${maxLoss.toPrecision(4)} at step ${maxLossStep}\tlambda ${finalLambda.toPrecision(4)}`,
-        );
-        return { json: { width, f0, rows }, text: text.join('\n') };
-      }),
+      perform<{ learningRates: number[]; width: number; f0: number }>(
+        async ({ learningRates, width, f0 }) => {
+          const rows = learningRates.map((learningRate) => {
+            const { phase, maxLoss, maxLossStep, finalLambda, divergedAt } = catapult({
+              learningRate,
+              width,
+              f0,
+            });
+            return {
+              learningRate,
+              phase,
+              maxLoss,
+              maxLossStep,
+              finalLambda: divergedAt === null ? finalLambda : null,
+              divergedAt,
+            };
+          });
+          const text = rows.map(({ learningRate, phase, maxLoss, maxLossStep, finalLambda, divergedAt }) =>
+            finalLambda === null
+              ? `${learningRate}\t${phase}\tdiverged at step ${divergedAt}`
+              : `${learningRate}\t${phase}\tmax loss ${maxLoss.toPrecision(4)} at step ${maxLossStep}\tlambda ${finalLambda.toPrecision(4)}`,
+          );
+          return { json: { width, f0, rows }, text: text.join('\n') };
+        },
+      ),
     );
 }
 
@@ -72,8 +90,13 @@ function registerSpectrum(parent: Command): void {
     .option('--ridge <r>', 'ridge of the effective dimension', realNumber(0), 1e-3)
     .action(
       perform<{ kernel: string; y: string; times: number[]; ridge: number }>(async (options, context) => {
-        const result = await spectrum(await context.engine(), await readTensor(options.kernel), await readTensor(options.y));
-        const { values, energy, cumulativeEnergy, learningTimes, alignment, condition, maxLearningRate } = result;
+        const result = await spectrum(
+          await context.engine(),
+          await readTensor(options.kernel),
+          await readTensor(options.y),
+        );
+        const { values, energy, cumulativeEnergy, learningTimes, alignment, condition, maxLearningRate } =
+          result;
         const losses = options.times.map((time) => ({ time, loss: result.predictedLoss(time) }));
         const effectiveDimension = result.effectiveDimension(options.ridge);
         const lists = { values, energy, cumulativeEnergy, learningTimes };
@@ -102,19 +125,24 @@ function registerHierarchy(parent: Command): void {
     .option('--steps <n>', 'Runge-Kutta steps', wholeNumber(1), 200)
     .option('--seed <n>', 'of the parameters', wholeNumber(), 0)
     .action(
-      perform<{ net: string; x: string; y: string; time: number; steps: number; seed: number }>(async (options, context) => {
-        const x = await readTensor(options.x);
-        const y = await readTensor(options.y);
-        const net = (await readJson(options.net)) as NetDocument;
-        using model = createModel(await context.engine(), net, { inputShape: x.shape.slice(1), seed: options.seed });
-        const { time, steps } = options;
-        const { output, truncations, size } = hierarchy(model, { x, y, time, steps });
-        const errors = truncations.map((truncation) => {
-          const sum = truncation.output.reduce((total, value, i) => total + (value - output[i]!) ** 2, 0);
-          return { order: truncation.order, rms: Math.sqrt(sum / output.length) };
-        });
-        const text = errors.map(({ order, rms }) => `order ${order}: output error ${rms.toExponential(3)}`);
-        return { json: { time, steps, size, output: [...output], errors }, text: text.join('\n') };
-      }),
+      perform<{ net: string; x: string; y: string; time: number; steps: number; seed: number }>(
+        async (options, context) => {
+          const x = await readTensor(options.x);
+          const y = await readTensor(options.y);
+          const net = (await readJson(options.net)) as NetDocument;
+          using model = createModel(await context.engine(), net, {
+            inputShape: x.shape.slice(1),
+            seed: options.seed,
+          });
+          const { time, steps } = options;
+          const { output, truncations, size } = hierarchy(model, { x, y, time, steps });
+          const errors = truncations.map((truncation) => {
+            const sum = truncation.output.reduce((total, value, i) => total + (value - output[i]!) ** 2, 0);
+            return { order: truncation.order, rms: Math.sqrt(sum / output.length) };
+          });
+          const text = errors.map(({ order, rms }) => `order ${order}: output error ${rms.toExponential(3)}`);
+          return { json: { time, steps, size, output: [...output], errors }, text: text.join('\n') };
+        },
+      ),
     );
 }

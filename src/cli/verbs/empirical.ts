@@ -25,7 +25,12 @@ export function registerEmpirical(program: Command): void {
     .option('--params <file>', 'parameters: .json list or .npz with members layers.0.w, layers.0.b, ...')
     .requiredOption('--x <file>', 'inputs: .npy, .npz or .csv')
     .option('--x2 <file>', 'second inputs')
-    .option('--outputs <kind>', 'trace (mean over outputs), diagonal or full', oneOf('trace', 'full', 'diagonal'), 'trace')
+    .option(
+      '--outputs <kind>',
+      'trace (mean over outputs), diagonal or full',
+      oneOf('trace', 'full', 'diagonal'),
+      'trace',
+    )
     .option('--seed <n>', 'draws the parameters where none are given', wholeNumber(), 0)
     .requiredOption('--out <file>', 'where the .npz goes: nngp, ntk, meta')
     .action(perform<EmpiricalOptions>(async (options, context) => run(options, await context.engine())));
