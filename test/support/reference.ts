@@ -17,7 +17,8 @@ async function bytesOf(url: URL): Promise<Uint8Array<ArrayBuffer>> {
 
 /** The parsed content of `test/reference/<path>.json.gz`. */
 export async function loadReference<T>(path: string): Promise<T> {
-  const bytes = await bytesOf(new URL(`../reference/${path}.json.gz`, import.meta.url));
+  const here = import.meta.url; // a name of its own: bundlers rewrite `new URL(pattern, import.meta.url)`
+  const bytes = await bytesOf(new URL(`../reference/${path}.json.gz`, here));
   const packed = bytes[0] === 0x1f && bytes[1] === 0x8b; // a server may already have unpacked it
   const stream = new Blob([bytes]).stream();
   const text = await new Response(
