@@ -1,0 +1,26 @@
+import { expect, it } from 'vitest';
+import { createEngine, trainOneHidden } from 'infinite-width';
+import { xorMixture } from '../support/xor.js';
+
+it('keeps what came before an overflow and says where it happened', async () => {
+  const engine = await createEngine({ variant: 'simd' });
+  const [trace] = await trainOneHidden(engine, {
+    data: xorMixture(16, 16, 4),
+    scaling: { qSigma: '1/4', qTilde: 2 },
+    width: 1024,
+    baseWidth: 1,
+    epochs: 30,
+    learningRate: 10,
+    loss: 'linear',
+  });
+  engine.dispose();
+  const { overflow, epochs, testLoss, trainLoss, meanAbsLogit } = trace!;
+  expect(overflow).not.toBeNull();
+  expect(epochs.length).toBeGreaterThan(0);
+  expect(epochs.length).toBeLessThan(31);
+  expect(overflow!.epoch).toBeGreaterThanOrEqual(epochs.at(-1)!);
+  for (const list of [testLoss, trainLoss, meanAbsLogit]) {
+    expect(list.length).toBe(epochs.length);
+    expect(list.every(Number.isFinite)).toBe(true);
+  }
+});
