@@ -28,10 +28,19 @@ export function scalingFigure({ pair, comparison }: ClassifierResult): Figure {
   const series = (quantity: CurveQuantity): Series[] =>
     [reference, ...shown].map((curve) => seriesOf(curve, quantity, `width ${widest}`));
   const x = { label: 'epoch + 1', scale: 'log' as const };
+  const sizes = [reference, ...shown.filter((curve) => curve.kind === 'finite')].flatMap(
+    (curve) => curve.meanAbsLogit.mean,
+  );
+  const logits = [Math.min(...sizes) / 2, Math.max(...sizes) * 1.3] as const;
   const panels: Panel[] = [
     { title: 'test loss (cross-entropy)', x, y: { label: 'nats', scale: 'log' }, series: series('testLoss') },
     { title: 'test accuracy', x, y: { label: 'share right', format: '.0%' }, series: series('testAccuracy') },
-    { title: 'mean |logit|', x, y: { label: 'test set', scale: 'log' }, series: series('meanAbsLogit') },
+    {
+      title: 'mean |logit|',
+      x, // The mean-field limit starts at zero: an axis down to its rounding would show nothing else.
+      y: { label: 'test set', scale: 'log', domain: logits },
+      series: series('meanAbsLogit'),
+    },
     {
       title: 'tangent kernel over its start',
       x,
@@ -160,7 +169,7 @@ export function regressionFigures(result: RegressionResult): Figure[] {
       name: 'calibration',
       title: 'Intervals of the Gaussian-process posterior',
       caption:
-        'Share of test targets inside the central intervals of each level, after one common scale factor.',
+        'Share of test targets inside the central intervals of each level; the scale of the prior is fitted to the train targets.',
       curves: [{ name: 'NNGP posterior', ...intervalCoverage(result.standardised) }],
       xLabel: 'nominal level',
       yLabel: 'targets inside',

@@ -1,5 +1,6 @@
 // All ten digits: the exact infinite-width answer of a deep ReLU net, and finite nets of growing width approaching it.
 import { kernel } from '../kernel/index.js';
+import { solve } from '../math/index.js';
 import { dense, relu, serial, sgd, trainJob, type NetDocument } from '../net/index.js';
 import { gradientDescentMseEnsemble, maxLearningRate } from '../predict/index.js';
 import { mean as average, rootMeanSquare, slopeFit, type SlopeFit } from '../math/statistics.js';
@@ -147,26 +148,35 @@ async function exactPrediction(
         rmse: rootMeanSquare(outputs.map((value, i) => value - target.data[i]!)),
         std: Math.sqrt(average(spread)),
       });
-      if (method === 'nngp' && time === Infinity)
-        standardised = standardisedErrors(outputs, target.data, spread);
+      if (method === 'nngp' && time === Infinity) {
+        const scale = await posteriorScale(engine, train.nngp, y, diagReg);
+        standardised = Float64Array.from(
+          outputs,
+          (value, i) => (target.data[i]! - value) / (scale * Math.sqrt(spread[Math.floor(i / CLASSES)]!)),
+        );
+      }
     }
     update(method === 'ntk' ? 3 : 4);
   }
   return { exact, learningRate, standardised };
 }
 
-/** (target - mean) / std; the posterior scale is profiled out, since a prior of fixed scale fixes no noise level. */
-function standardisedErrors(
-  mean: ArrayLike<number>,
-  target: ArrayLike<number>,
-  variance: ArrayLike<number>,
-): Float64Array {
-  const z = Float64Array.from(
-    { length: target.length },
-    (_, i) => (target[i]! - mean[i]!) / Math.sqrt(variance[Math.floor(i / CLASSES)]!),
-  );
-  const scale = rootMeanSquare(z);
-  return z.map((value) => value / scale);
+/**
+ * The prior's scale by maximum marginal likelihood, sqrt(mean of y (K + rho)^-1 y): a kernel fixes the shape of the
+ * posterior, the train targets its size.
+ */
+async function posteriorScale(
+  engine: Engine,
+  nngp: Tensor,
+  y: Tensor<Float64Array>,
+  diagReg: number,
+): Promise<number> {
+  const n = y.shape[0]!;
+  const diagonal = Float64Array.from({ length: n }, (_, i) => nngp.data[i * n + i]!);
+  const matrix = Float64Array.from(nngp.data);
+  for (let i = 0; i < n; i++) matrix[i * n + i]! += diagReg * average(diagonal);
+  const { x } = await solve(engine, { data: matrix, shape: [n, n] }, y);
+  return Math.sqrt(average(y.data.map((value, i) => value * x.data[i]!)));
 }
 
 async function finiteNets(
