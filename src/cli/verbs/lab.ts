@@ -1,0 +1,93 @@
+import { readFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { extname, join, normalize, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Command } from 'commander';
+import { UsageError } from '../errors.js';
+import { perform, verb, wholeNumber } from '../verb.js';
+
+interface LabOptions {
+  readonly port: number;
+}
+
+const BUILD = fileURLToPath(new URL('../../', import.meta.url));
+const TYPES: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.json': 'application/json',
+  '.svg': 'image/svg+xml',
+};
+// The compiled modules as they are, with the two bare names resolved: workers have no import maps.
+const NAMES: Readonly<Record<string, string>> = {
+  '#platform': '/platform/browser.js',
+  '@assemblyscript/loader': '/loader.js',
+};
+const SECURITY: Readonly<Record<string, string>> = {
+  'content-security-policy': "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; worker-src 'self'; connect-src 'self'; img-src 'self' data:",
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-embedder-policy': 'require-corp',
+  'x-content-type-options': 'nosniff',
+  'cache-control': 'no-cache',
+};
+
+export function registerLab(program: Command): void {
+  verb(program, 'lab', 'serve the interactive page on this machine', ['infinite-width lab', 'infinite-width lab --port 9000'])
+    .option('--port <number>', 'port on 127.0.0.1; 0: any free one', wholeNumber(0, 65535), 8642)
+    .action(
+      perform<LabOptions>(async ({ port, json }, { signal }) => {
+        const server = await listen(port);
+        const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+        process.stdout.write(json ? `${JSON.stringify({ url })}\n` : `The lab is at ${url} - Ctrl-C ends it.\n`);
+        await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+        server.closeAllConnections();
+        server.close();
+      }),
+    );
+}
+
+function listen(port: number): Promise<Server> {
+  const server = createServer((request, response) => {
+    void answer(request.url ?? '/').then(({ status, type, body }) => {
+      response.writeHead(status, { 'content-type': type, ...SECURITY }).end(body);
+    });
+  });
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      reject(
+        error.code === 'EADDRINUSE' || error.code === 'EACCES'
+          ? new UsageError(`lab: port ${port} cannot be used (${error.code}). Pass another one with --port, or --port 0.`)
+          : error,
+      ),
+    );
+    server.listen(port, '127.0.0.1', () => resolve(server));
+  });
+}
+
+interface Answer {
+  readonly status: number;
+  readonly type: string;
+  readonly body: string | Uint8Array;
+}
+
+async function answer(url: string): Promise<Answer> {
+  const path = decodeURIComponent(new URL(url, 'http://localhost').pathname);
+  const file =
+    path === '/loader.js'
+      ? fileURLToPath(import.meta.resolve('@assemblyscript/loader'))
+      : normalize(join(BUILD, path === '/' ? 'lab/index.html' : path));
+  const type = TYPES[extname(file)];
+  const missing = { status: 404, type: 'text/plain', body: 'not found' };
+  if (!type || (path !== '/loader.js' && !file.startsWith(BUILD.endsWith(sep) ? BUILD : BUILD + sep))) return missing;
+  try {
+    const text = await readFile(file, 'utf8');
+    const body = type.startsWith('text/javascript') ? resolveNames(text) : text;
+    return { status: 200, type, body };
+  } catch {
+    return missing;
+  }
+}
+
+const resolveNames = (text: string): string =>
+  text.replace(/(from\s*|import\s*)'(#platform|@assemblyscript\/loader)'/g, (_, head: string, name: string) => `${head}'${NAMES[name]!}'`);
