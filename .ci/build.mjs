@@ -1,7 +1,15 @@
 // Builds build/ from assembly/ and src/. Each step runs only when its inputs are newer than its outputs.
 //   node .ci/build.mjs [--fast] [--force]     --fast: the simd kernels only (development)
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -56,4 +64,9 @@ const stamp = at('build', '.stamp');
 if (stale(stamp, at('src'), at('tsconfig.json'), at('package.json'))) {
   run('typescript', ['typescript', 'bin', 'tsc'], ['-p', 'tsconfig.json']);
   writeFileSync(stamp, '');
+}
+for (const name of readdirSync(at('src', 'lab')).filter((file) => /\.(html|css)$/.test(file))) {
+  const page = at('build', 'lab', name);
+  mkdirSync(dirname(page), { recursive: true });
+  if (stale(page, at('src', 'lab', name))) copyFileSync(at('src', 'lab', name), page);
 }

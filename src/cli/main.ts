@@ -8,6 +8,7 @@ import { registerKernel } from './verbs/kernel.js';
 import { registerPredict } from './verbs/predict.js';
 import { registerDynamics } from './verbs/dynamics.js';
 import { registerEmpirical } from './verbs/empirical.js';
+import { registerLab } from './verbs/lab.js';
 import { registerScaling } from './verbs/scaling.js';
 
 const program = new Command('infinite-width')
@@ -36,6 +37,7 @@ registerScaling(program);
 registerEmpirical(program);
 registerDynamics(program);
 registerBench(program);
+registerLab(program);
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0); // the reader has seen enough

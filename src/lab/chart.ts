@@ -72,7 +72,13 @@ export class Chart {
   /** Adds an entry to the legend above the plot. */
   legend(name: string, className: string): void {
     const y = MARGIN.top + 6;
-    draw(this.svg, 'line', { x1: this.#legendAt, x2: this.#legendAt + 18, y1: y, y2: y, class: `curve stroked ${className}` });
+    draw(this.svg, 'line', {
+      x1: this.#legendAt,
+      x2: this.#legendAt + 18,
+      y1: y,
+      y2: y,
+      class: `curve stroked ${className}`,
+    });
     draw(this.svg, 'text', { x: this.#legendAt + 24, y: y + 4, class: 'label' }, name);
     this.#legendAt += 24 + name.length * 6.6 + 22;
   }
@@ -113,11 +119,20 @@ export class Chart {
     draw(this.svg, 'path', { d: `M${left},${top}V${bottom}H${right}`, class: 'axis' });
     draw(this.svg, 'text', { x: (left + right) / 2, y: this.#height - 6, 'text-anchor': 'middle' }, x.label);
     const middle = (top + bottom) / 2;
-    draw(this.svg, 'text', { x: 14, y: middle, 'text-anchor': 'middle', transform: `rotate(-90 14 ${middle})` }, y.label);
+    draw(
+      this.svg,
+      'text',
+      { x: 14, y: middle, 'text-anchor': 'middle', transform: `rotate(-90 14 ${middle})` },
+      y.label,
+    );
   }
 }
 
-function scale({ domain: [from, to], log }: ChartAxis, start: number, end: number): (value: number) => number {
+function scale(
+  { domain: [from, to], log }: ChartAxis,
+  start: number,
+  end: number,
+): (value: number) => number {
   const map = log ? Math.log : Number;
   const [a, b] = [map(from), map(to)];
   return (value) => start + ((map(value) - a) / (b - a)) * (end - start);
@@ -127,7 +142,9 @@ function ticks({ domain: [from, to], log }: ChartAxis): number[] {
   if (log) {
     const steps = Math.log10(to / from) < 1.7 ? [1, 2, 5] : [1];
     const powers = Array.from({ length: 40 }, (_, i) => i - 20);
-    return powers.flatMap((power) => steps.map((step) => Number(`${step}e${power}`))).filter((tick) => tick >= from * 0.999 && tick <= to * 1.001);
+    return powers
+      .flatMap((power) => steps.map((step) => Number(`${step}e${power}`)))
+      .filter((tick) => tick >= from * 0.999 && tick <= to * 1.001);
   }
   const rough = (to - from) / 6;
   const power = 10 ** Math.floor(Math.log10(rough));

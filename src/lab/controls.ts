@@ -8,7 +8,11 @@ export interface RangeOptions {
 }
 
 /** A slider over a list of values; returns what gives the chosen one. */
-export function range(parent: Element, { label, values, start, show = String }: RangeOptions, changed: () => void): () => number {
+export function range(
+  parent: Element,
+  { label, values, start, show = String }: RangeOptions,
+  changed: () => void,
+): () => number {
   const input = document.createElement('input');
   input.type = 'range';
   input.min = '0';
@@ -30,7 +34,12 @@ export function range(parent: Element, { label, values, start, show = String }: 
   return value;
 }
 
-export function choice(parent: Element, label: string, options: readonly string[], changed: () => void): () => string {
+export function choice(
+  parent: Element,
+  label: string,
+  options: readonly string[],
+  changed: () => void,
+): () => string {
   const select = document.createElement('select');
   for (const option of options) select.append(new Option(option));
   select.addEventListener('change', changed);
@@ -49,7 +58,10 @@ export function button(parent: Element, label: string, pressed: () => void): voi
 }
 
 /** Runs `task` after a pause in the calls, and again after the last call while it ran. */
-export function settled(task: (signal: AbortSignal) => Promise<void>, failed: (error: unknown) => void): () => void {
+export function settled(
+  task: (signal: AbortSignal) => Promise<void>,
+  failed: (error: unknown) => void,
+): () => void {
   let running = new AbortController();
   let timer: ReturnType<typeof setTimeout> | undefined;
   return () => {

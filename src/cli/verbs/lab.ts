@@ -25,7 +25,8 @@ const NAMES: Readonly<Record<string, string>> = {
   '@assemblyscript/loader': '/loader.js',
 };
 const SECURITY: Readonly<Record<string, string>> = {
-  'content-security-policy': "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; worker-src 'self'; connect-src 'self'; img-src 'self' data:",
+  'content-security-policy':
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; worker-src 'self'; connect-src 'self'; img-src 'self' data:",
   'cross-origin-opener-policy': 'same-origin',
   'cross-origin-embedder-policy': 'require-corp',
   'x-content-type-options': 'nosniff',
@@ -33,13 +34,18 @@ const SECURITY: Readonly<Record<string, string>> = {
 };
 
 export function registerLab(program: Command): void {
-  verb(program, 'lab', 'serve the interactive page on this machine', ['infinite-width lab', 'infinite-width lab --port 9000'])
+  verb(program, 'lab', 'serve the interactive page on this machine', [
+    'infinite-width lab',
+    'infinite-width lab --port 9000',
+  ])
     .option('--port <number>', 'port on 127.0.0.1; 0: any free one', wholeNumber(0, 65535), 8642)
     .action(
       perform<LabOptions>(async ({ port, json }, { signal }) => {
         const server = await listen(port);
         const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-        process.stdout.write(json ? `${JSON.stringify({ url })}\n` : `The lab is at ${url} - Ctrl-C ends it.\n`);
+        process.stdout.write(
+          json ? `${JSON.stringify({ url })}\n` : `The lab is at ${url} - Ctrl-C ends it.\n`,
+        );
         await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
         server.closeAllConnections();
         server.close();
@@ -57,7 +63,9 @@ function listen(port: number): Promise<Server> {
     server.once('error', (error: NodeJS.ErrnoException) =>
       reject(
         error.code === 'EADDRINUSE' || error.code === 'EACCES'
-          ? new UsageError(`lab: port ${port} cannot be used (${error.code}). Pass another one with --port, or --port 0.`)
+          ? new UsageError(
+              `lab: port ${port} cannot be used (${error.code}). Pass another one with --port, or --port 0.`,
+            )
           : error,
       ),
     );
@@ -79,7 +87,8 @@ async function answer(url: string): Promise<Answer> {
       : normalize(join(BUILD, path === '/' ? 'lab/index.html' : path));
   const type = TYPES[extname(file)];
   const missing = { status: 404, type: 'text/plain', body: 'not found' };
-  if (!type || (path !== '/loader.js' && !file.startsWith(BUILD.endsWith(sep) ? BUILD : BUILD + sep))) return missing;
+  if (!type || (path !== '/loader.js' && !file.startsWith(BUILD.endsWith(sep) ? BUILD : BUILD + sep)))
+    return missing;
   try {
     const text = await readFile(file, 'utf8');
     const body = type.startsWith('text/javascript') ? resolveNames(text) : text;
@@ -90,4 +99,7 @@ async function answer(url: string): Promise<Answer> {
 }
 
 const resolveNames = (text: string): string =>
-  text.replace(/(from\s*|import\s*)'(#platform|@assemblyscript\/loader)'/g, (_, head: string, name: string) => `${head}'${NAMES[name]!}'`);
+  text.replace(
+    /(from\s*|import\s*)'(#platform|@assemblyscript\/loader)'/g,
+    (_, head: string, name: string) => `${head}'${NAMES[name]!}'`,
+  );
