@@ -20,11 +20,11 @@ const SYM: Corner = [-0.5, 0.5];
 
 // The geometry of arXiv:2006.06574, figure 1; what each piece is called comes from `classify`.
 const REGIONS: readonly { corners: readonly Corner[]; colour: string }[] = [
-  { corners: [[-1.75, 1.75], MF, NTK, [-1.75, 1.25]], colour: 'c6'  },
+  { corners: [[-1.75, 1.75], MF, NTK, [-1.75, 1.25]], colour: 'c6' },
   { corners: [MF, SYM, NTK], colour: 'c5' },
   {
     corners: [SYM, [0.5, -0.5], [0.5, -1], NTK],
-    colour: 'c4' 
+    colour: 'c4',
   },
 ];
 const LINES: readonly (readonly [Corner, Corner])[] = [
@@ -44,6 +44,7 @@ const SPOTS: readonly { at: Corner; name: string; dx: number; dy: number; anchor
 const BASE = 64;
 const WIDTHS = [64, 256, 1024, 4096];
 const EPOCHS = 100;
+const SEEDS = [0, 1, 2];
 
 const METRICS = {
   'test loss': { of: (run: RunTrace) => run.testLoss, label: 'test loss (nats)', log: true },
@@ -109,7 +110,6 @@ export function startPlane(section: HTMLElement, engine: Engine, failed: (error:
   showTraces();
   train();
 }
-const SEEDS = [0, 1, 2];
 
 function drawPlane(svg: SVGSVGElement, point: Corner, select: (point: Corner) => void): void {
   const chart = new Chart(svg, {

@@ -80,13 +80,14 @@ interface Answer {
 }
 
 async function answer(url: string): Promise<Answer> {
-  const path = decodeURIComponent(new URL(url, 'http://localhost').pathname);
+  const missing = { status: 404, type: 'text/plain', body: 'not found' };
+  const path = pathOf(url);
+  if (path === null) return missing;
   const file =
     path === '/loader.js'
       ? fileURLToPath(import.meta.resolve('@assemblyscript/loader'))
       : normalize(join(BUILD, path === '/' ? 'lab/index.html' : path));
   const type = TYPES[extname(file)];
-  const missing = { status: 404, type: 'text/plain', body: 'not found' };
   if (!type || (path !== '/loader.js' && !file.startsWith(BUILD.endsWith(sep) ? BUILD : BUILD + sep)))
     return missing;
   try {
@@ -95,6 +96,14 @@ async function answer(url: string): Promise<Answer> {
     return { status: 200, type, body };
   } catch {
     return missing;
+  }
+}
+
+function pathOf(url: string): string | null {
+  try {
+    return decodeURIComponent(new URL(url, 'http://localhost').pathname);
+  } catch {
+    return null; // a malformed escape
   }
 }
 
