@@ -1,5 +1,6 @@
 // The digits shipped with this package: Optical Recognition of Handwritten Digits, test part, 1797 images of 8 x 8.
 // E. Alpaydin and C. Kaynak, UCI Machine Learning Repository, 1998, doi:10.24432/C50P49, licence CC BY 4.0.
+import { unpackInlined } from '../platform/inlined.js';
 import { tensor, type Tensor } from '../math/tensor.js';
 
 export const digitsAttribution =
@@ -14,23 +15,22 @@ export interface Digits {
 }
 
 const PIXELS = 64;
+const ROW = PIXELS + 1; // and the label
 
 /** The embedded handwritten digits, in the order of the repository. Unpacked anew at each call. */
 export async function loadDigits(): Promise<Digits> {
   const { default: base64 } = await import('./digits.binary.js');
-  const packed = Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream('gzip'));
-  const rows = (await new Response(stream).text()).trim().split('\n');
-  const x = new Float64Array(rows.length * PIXELS);
-  const labels = new Float64Array(rows.length);
-  for (const [i, row] of rows.entries()) {
-    const fields = row.split(',');
-    for (let p = 0; p < PIXELS; p++) x[i * PIXELS + p] = Number(fields[p]);
-    labels[i] = Number(fields[PIXELS]);
+  const bytes = await unpackInlined(base64);
+  const n = bytes.length / ROW;
+  const x = new Float64Array(n * PIXELS);
+  const labels = new Float64Array(n);
+  for (let i = 0; i < n; i++) {
+    x.set(bytes.subarray(i * ROW, i * ROW + PIXELS), i * PIXELS);
+    labels[i] = bytes[i * ROW + PIXELS]!;
   }
   return {
-    x: tensor(x, [rows.length, PIXELS]),
-    labels: tensor(labels, [rows.length]),
+    x: tensor(x, [n, PIXELS]),
+    labels: tensor(labels, [n]),
     attribution: digitsAttribution,
   };
 }

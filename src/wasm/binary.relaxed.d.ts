@@ -1,3 +1,3 @@
-/** The kernels as base64; written by the build. */
+/** The kernels as base64 of gzip; written by the build. */
 declare const base64: string;
 export default base64;

@@ -1,4 +1,5 @@
 import { instantiate } from '@assemblyscript/loader';
+import { unpackInlined } from '../platform/inlined.js';
 import type { Kernels } from './abi/index.js';
 import { chooseVariant, type Variant } from './features.js';
 import { Heap } from './heap.js';
@@ -24,8 +25,7 @@ export async function compileKernels(
 ): Promise<{ variant: Variant; module: WebAssembly.Module }> {
   const variant = chooseVariant(wish);
   const binary = variant === 'simd' ? await import('./binary.simd.js') : await import('./binary.relaxed.js');
-  const bytes = Uint8Array.from(atob(binary.default), (char) => char.charCodeAt(0));
-  return { variant, module: await WebAssembly.compile(bytes) };
+  return { variant, module: await WebAssembly.compile(await unpackInlined(binary.default)) };
 }
 
 export async function createCore({ variant, memoryBytes, module }: CoreOptions): Promise<Core> {

@@ -115,19 +115,3 @@ it('every job defined in src is in the job table', () => {
   expect(new Set(defined).size).toBe(defined.length);
   expect([...jobs.keys()].sort()).toEqual(defined.sort());
 });
-
-it('the packed package takes at most 400 KB and holds no sources, tests or machine paths', () => {
-  const { stdout } = spawnSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
-    cwd: root,
-    encoding: 'utf8',
-  });
-  const [{ size, files }] = JSON.parse(stdout) as [{ size: number; files: { path: string }[] }];
-  expect(size).toBeLessThanOrEqual(400_000);
-  const paths = files.map(({ path }) => path);
-  expect(paths).toContain('build/index.js');
-  expect(paths).toContain('build/data/digits.binary.js');
-  expect(
-    paths.filter((path) => !/^(build|docs)\/|^(package\.json|README\.md|LICENSE|CHANGELOG\.md)$/.test(path)),
-  ).toEqual([]);
-  expect(paths.filter((path) => path.endsWith('.tsbuildinfo'))).toEqual([]);
-});

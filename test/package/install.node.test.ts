@@ -14,6 +14,7 @@ import { JOURNEY } from './journey.js';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 let scratch: string;
 let expected: string;
+let packed: { size: number; files: { path: string }[] };
 
 function run(command: string, args: readonly string[], cwd = scratch): string {
   const { status, stdout, stderr } = spawnSync(command, args, { cwd, encoding: 'utf8' });
@@ -23,7 +24,8 @@ function run(command: string, args: readonly string[], cwd = scratch): string {
 
 beforeAll(() => {
   scratch = mkdtempSync(join(tmpdir(), 'iw-package-'));
-  run('npm', ['pack', '--silent', '--ignore-scripts', '--pack-destination', scratch], root);
+  // One pack for all tests: it swaps the files of build/ while it runs.
+  [packed] = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', scratch], root));
   const { name, version, dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   // The dependencies come from this checkout: no network, and exactly the pinned versions.
   const local = (dependency: string) => `file:${join(root, 'node_modules', dependency)}`;
@@ -50,6 +52,14 @@ const page = (script: string): string =>
 const browserMain = (workers: number): string =>
   `import { journey } from './journey.js';
 journey(${workers}).then((text) => (document.title = text), (error) => (document.title = 'failed: ' + error.message));`;
+
+it('takes at most 400 KB and holds the build, the README and the licence only', () => {
+  const paths = packed.files.map(({ path }) => path);
+  const shipped = /^build\/|^(package\.json|README\.md|LICENSE|CHANGELOG\.md)$/;
+  expect(paths.filter((path) => !shipped.test(path) || /\/\./.test(path))).toEqual([]);
+  expect(paths).toContain('build/data/digits.binary.js');
+  expect(packed.size).toBeLessThanOrEqual(400_000);
+});
 
 describe('plain Node', () => {
   it('runs without the optional packages, with and without workers', () => {

@@ -2,7 +2,7 @@
 
 /** A module exporting `journey(workers)`: numbers of each part of the library, as one text. */
 export const JOURNEY = `
-import { createEngine, loadDigits, matmul, relu, dense, serial, tensor, createModel, xorMixture } from 'infinite-width';
+import { createEngine, kernel, loadDigits, matmul, relu, dense, serial, tensor, createModel, gradientDescentMse, sgd, train, xorMixture } from 'infinite-width';
 
 const hash = (data) => {
   let h = 0x811c9dc5;
@@ -15,11 +15,20 @@ export async function journey(workers) {
   const { x } = await loadDigits();
   const some = tensor(x.data.slice(0, 64 * 50), [50, 64]);
   const net = serial(dense(32, { wStd: 1.5, bStd: 0.1 }), relu(), dense(1));
+  const { nngp, ntk } = await kernel(engine, net, some, null, { get: ['nngp', 'ntk'] });
+  const y = tensor(Float64Array.from({ length: 50 }, (_, i) => (i % 3) - 1), [50, 1]);
+  const predicted = await gradientDescentMse(engine, { ntk, y, learningRate: 1e-4 })(100);
   const model = createModel(engine, net, { inputShape: [64], seed: 1 });
+  const start = model.forward(some);
+  for await (const record of train(model, { x: some, y, loss: 'mse', optimizer: sgd(1e-4), steps: 20 })) void record;
   const out = {
     digits: hash(x.data),
     product: hash((await matmul(engine, tensor(x.data.slice(0, 4096), [64, 64]), tensor(x.data.slice(4096, 8192), [64, 64]))).data),
-    finite: hash(model.forward(some).data),
+    nngp: hash(nngp.data),
+    ntk: hash(ntk.data),
+    predicted: hash(predicted.train.data),
+    finite: hash(start.data),
+    trained: hash(model.forward(some).data),
     xor: hash(xorMixture({ samples: 20 }).x.data),
   };
   model.dispose();

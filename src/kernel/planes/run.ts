@@ -1,6 +1,5 @@
 // Runs a plan on one core: records of images, groups of images in the lanes, results in the layout of the caller.
-import type { Allocator, Core, Ptr, Ticket } from '../../wasm/engine.js';
-import type { PlanesKernels } from '../../wasm/abi/planes.js';
+import type { Allocator, Core, Kernels, Ptr, Ticket } from '../../wasm/engine.js';
 import { masksOf } from './masks.js';
 import type { PlannedRun, PlanesPlan } from './plan.js';
 
@@ -29,7 +28,7 @@ export class Runner {
   readonly core: Core;
   readonly plan: PlanesPlan;
   readonly scope: Allocator;
-  readonly run: PlanesKernels['planes_f64'];
+  readonly run: Kernels['planes_f64'];
   readonly interleave: (records: number, y: number, stride: number, count: number, back: number) => void;
   readonly context: Ticket<'i32'>;
   readonly words: Int32Array<ArrayBuffer>;
