@@ -19,10 +19,11 @@ const TYPES: Readonly<Record<string, string>> = {
   '.json': 'application/json',
   '.svg': 'image/svg+xml',
 };
-// The compiled modules as they are, with the two bare names resolved: workers have no import maps.
+// The compiled modules as they are, with the bare names resolved: workers have no import maps.
 const NAMES: Readonly<Record<string, string>> = {
   '#platform': '/platform/browser.js',
   '@assemblyscript/loader': '/loader.js',
+  papaparse: '/papaparse.js',
 };
 const SECURITY: Readonly<Record<string, string>> = {
   'content-security-policy':
@@ -87,6 +88,7 @@ async function answer(url: string): Promise<Answer> {
     path === '/loader.js'
       ? fileURLToPath(import.meta.resolve('@assemblyscript/loader'))
       : normalize(join(BUILD, path === '/' ? 'lab/index.html' : path));
+  if (path === '/papaparse.js') return papaparse();
   const type = TYPES[extname(file)];
   if (!type || (path !== '/loader.js' && !file.startsWith(BUILD.endsWith(sep) ? BUILD : BUILD + sep)))
     return missing;
@@ -107,8 +109,16 @@ function pathOf(url: string): string | null {
   }
 }
 
+/** papaparse is no ES module; this makes one of it. */
+async function papaparse(): Promise<Answer> {
+  const text = await readFile(fileURLToPath(import.meta.resolve('papaparse')), 'utf8');
+  const body = `const module = { exports: {} }, exports = module.exports;\n${text}\nexport default module.exports;\n`;
+  return { status: 200, type: TYPES['.js']!, body };
+}
+
+// Packed files are minified: either kind of quote.
 const resolveNames = (text: string): string =>
   text.replace(
-    /(from\s*|import\s*)'(#platform|@assemblyscript\/loader)'/g,
-    (_, head: string, name: string) => `${head}'${NAMES[name]!}'`,
+    /((?:from|import)\s*)(["'])(#platform|@assemblyscript\/loader|papaparse)\2/g,
+    (_, head: string, quote: string, name: string) => `${head}${quote}${NAMES[name]!}${quote}`,
   );
