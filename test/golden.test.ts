@@ -1,0 +1,106 @@
+// The same seed gives the same bits in Node, in Chromium and for any number of workers (variant simd). The hashes were
+// taken once; both engines must reproduce them.
+import {
+  createEngine,
+  dense,
+  gradientDescentMseEnsemble,
+  kernel,
+  relu,
+  scalings,
+  serial,
+  sgd,
+  tensor,
+  trainJob,
+  trainOneHidden,
+  type Engine,
+  type Tensor,
+} from 'infinite-width';
+import { normal, randomKey } from '#build/math/random.js';
+import { describe, expect, it } from 'vitest';
+import { fnv1a } from './support/hash.js';
+
+const hash = (...arrays: (Float64Array | Float32Array)[]): string => arrays.map(fnv1a).join(' ');
+
+const net = serial(
+  dense(1, { wStd: Math.SQRT2, bStd: 0.1 }),
+  relu(),
+  dense(1, { wStd: 1.3 }),
+  relu(),
+  dense(1),
+);
+
+function draw(engine: Engine, seed: number, rows: number, columns: number): Tensor<Float64Array> {
+  return tensor(normal(engine, randomKey(seed), rows * columns), [rows, columns]);
+}
+
+async function kernelHash(engine: Engine): Promise<string> {
+  const { nngp, ntk } = await kernel(engine, net, draw(engine, 1, 70, 9), null, { tile: 32 });
+  return hash(nngp.data, ntk.data);
+}
+
+async function predictionHash(engine: Engine): Promise<string> {
+  const [x, y, test] = [draw(engine, 1, 20, 5), draw(engine, 2, 20, 2), draw(engine, 3, 7, 5)];
+  const [train, cross, own] = [
+    await kernel(engine, net, x),
+    await kernel(engine, net, test, x),
+    await kernel(engine, net, test),
+  ];
+  const predictor = gradientDescentMseEnsemble(engine, { ...train, y, learningRate: 0.3, diagReg: 1e-4 });
+  const { mean, variance } = await predictor([0.5, 10, Infinity], {
+    nngpTestTrain: cross.nngp,
+    ntkTestTrain: cross.ntk,
+    nngpTestTest: own.nngp,
+    covariance: 'diagonal',
+  });
+  return hash(mean.data, variance!.data);
+}
+
+async function trainingHash(engine: Engine): Promise<string> {
+  const [x, y] = [draw(engine, 1, 24, 6), draw(engine, 2, 24, 3)];
+  const runs = ['f64' as const, 'f32' as const].map((dtype) => ({
+    net: serial(dense(33, { wStd: 1.4, bStd: 0.1 }), relu(), dense(17), { layer: 'tanh' }, dense(3)),
+    model: { inputShape: [6], seed: 5, dtype },
+    train: {
+      x,
+      y,
+      loss: 'mse' as const,
+      optimizer: sgd(0.2),
+      steps: 20,
+      batchSize: 10,
+      seed: 4,
+      evaluate: { train: { x } },
+    },
+  }));
+  const results = await engine.map(trainJob, runs);
+  return hash(...results.map(({ outputs }) => outputs['train']!.data));
+}
+
+async function scalingHash(engine: Engine): Promise<string> {
+  const [x, y] = [draw(engine, 1, 24, 6), draw(engine, 2, 24, 1)];
+  const labels = Array.from(y.data, (value) => (value > 0 ? 1 : -1));
+  const data = { xTrain: x, yTrain: labels, xTest: draw(engine, 3, 11, 6), yTest: labels.slice(0, 11) };
+  const traces = await trainOneHidden(engine, {
+    data,
+    scaling: scalings.meanField,
+    width: 64,
+    baseWidth: 16,
+    epochs: 20,
+    learningRate: 0.3,
+    seeds: [0, 1],
+  });
+  return hash(...traces.map((trace) => Float64Array.from(trace.trainLoss)));
+}
+
+describe('equal bits everywhere', () => {
+  it.each([
+    ['kernel of two tiles a side', kernelHash, '7dad349e7ac44db1 f044ccb707e69564'],
+    ['prediction', predictionHash, '19b3eb6f0bdea5d8 5afc9b22ca4e89b1'],
+    ['20 training steps', trainingHash, 'c09d88dabb9152be 71edfdd539dc1116'],
+    ['20 epochs of a scaled classifier', scalingHash, '17455ac4984b71a4 7e9bd6f99520a407'],
+  ] as const)('%s', async (_, compute, golden) => {
+    for (const workers of [0, 1, 2]) {
+      await using engine = await createEngine({ variant: 'simd', workers });
+      expect(await compute(engine)).toBe(golden);
+    }
+  });
+});
