@@ -8,6 +8,7 @@ import { registerKernel } from './verbs/kernel.js';
 import { registerPredict } from './verbs/predict.js';
 import { registerDynamics } from './verbs/dynamics.js';
 import { registerEmpirical } from './verbs/empirical.js';
+import { registerKernels } from './verbs/kernels.js';
 import { registerLab } from './verbs/lab.js';
 import { registerScaling } from './verbs/scaling.js';
 
@@ -38,6 +39,7 @@ registerEmpirical(program);
 registerDynamics(program);
 registerBench(program);
 registerLab(program);
+registerKernels(program);
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0); // the reader has seen enough

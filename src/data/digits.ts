@@ -25,8 +25,8 @@ export async function loadDigits(): Promise<Digits> {
   const x = new Float64Array(n * PIXELS);
   const labels = new Float64Array(n);
   for (let i = 0; i < n; i++) {
-    x.set(bytes.subarray(i * ROW, i * ROW + PIXELS), i * PIXELS);
-    labels[i] = bytes[i * ROW + PIXELS]!;
+    for (let j = 0; j < PIXELS; j++) x[i * PIXELS + j] = bytes[j * n + i]!; // column after column
+    labels[i] = bytes[PIXELS * n + i]!;
   }
   return {
     x: tensor(x, [n, PIXELS]),

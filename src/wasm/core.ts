@@ -19,13 +19,18 @@ export interface CoreOptions {
   readonly module: WebAssembly.Module;
 }
 
-/** Compiles the chosen variant; it is fetched only then. `simd` and `relaxed` have the same exports. */
+/** The module of a variant; it is fetched only here. Needs no support of the variant on this runtime. */
+export async function kernelBytes(variant: Variant): Promise<Uint8Array<ArrayBuffer>> {
+  const binary = variant === 'simd' ? await import('./binary.simd.js') : await import('./binary.relaxed.js');
+  return unpackInlined(binary.default);
+}
+
+/** Compiles the chosen variant. `simd` and `relaxed` have the same exports. */
 export async function compileKernels(
   wish: Variant | 'auto',
 ): Promise<{ variant: Variant; module: WebAssembly.Module }> {
   const variant = chooseVariant(wish);
-  const binary = variant === 'simd' ? await import('./binary.simd.js') : await import('./binary.relaxed.js');
-  return { variant, module: await WebAssembly.compile(await unpackInlined(binary.default)) };
+  return { variant, module: await WebAssembly.compile(await kernelBytes(variant)) };
 }
 
 export async function createCore({ variant, memoryBytes, module }: CoreOptions): Promise<Core> {

@@ -7,6 +7,7 @@ import { Pool } from './pool.js';
 
 export type { Core } from './core.js';
 export type { Kernels } from './abi/index.js';
+export { kernelBytes } from './core.js';
 export { supportedVariants, type Variant } from './features.js';
 export {
   bytesPerElement,
@@ -31,7 +32,10 @@ export interface EngineOptions {
   readonly workers?: number | 'auto';
   /** Bytes one operation may use before it tiles; default 1 GiB. */
   readonly memoryBytes?: number;
-  /** A compiled module (exported as `infinite-width/kernels/simd.wasm`), where compiling bytes is not allowed. */
+  /**
+   * A compiled module, for hosts that take imported modules only and compile no bytes. `infinite-width kernels --out
+   * simd.wasm` writes the file to import; with `--variant relaxed`, say `variant: 'relaxed'` here too.
+   */
   readonly wasm?: WebAssembly.Module;
 }
 
