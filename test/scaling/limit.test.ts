@@ -90,7 +90,7 @@ const points: { name: string; spec: ScalingSpec }[] = [
 ];
 
 describe('limitModel', () => {
-  it.each(points)('is what $name nets approach', async ({ spec, name }) => {
+  it.each(points)('is what $name nets approach', async ({ spec }) => {
     const { logits } = powersOf(spec);
     const moves = classify(spec).properties.kernelsEvolve;
     const closure = toNumber(logits) > 0 ? 'width' : 'hard';
@@ -103,8 +103,6 @@ describe('limitModel', () => {
       errors.push(values.reduce((sum, value) => sum + value, 0) / seeds.length);
     }
     const rate = slopeOfLine(widths.map(Math.log2), errors.map(Math.log2));
-    if (process.env['SHOW_RATES'])
-      console.log(name, errors.map((e) => e.toFixed(4)).join(' '), rate.toFixed(2));
     expect(rate, errors.join(' ')).toBeLessThan(-0.15);
     expect(errors.at(-1)!, errors.join(' ')).toBeLessThan(0.45);
   });
