@@ -1,6 +1,6 @@
 // Activations and their derivatives up to order 3, entry by entry. The codes are those of src/layers/activation/codes.ts.
 // At a kink every derivative is that of the left side (x <= 0): relu'(0) = 0, leakyRelu'(0) = alpha, abs'(0) = -1.
-import { cos_v, erf_v, erfc_v, exp_v, expm1_v, log1p_v, sigmoid_v, sin_v, tanh_v } from './elementary';
+import { cos_v, erf_v, erfc_v, expm1_v, exponential, log1p_v, sigmoid_v, sin_v, tanh_v } from './elementary';
 import { loadPart, storePart } from './part';
 import { lanes, madd } from './simd';
 
@@ -22,9 +22,6 @@ const SOFTPLUS: i32 = 13, SWISH: i32 = 14, ELU: i32 = 15, MISH: i32 = 16, SOFTSI
 @inline function times<T>(a: f64, x: v128): v128 { return v128.mul<T>(full<T>(a), x); }
 // @ts-ignore: decorator
 @inline function positive<T>(x: v128, yes: v128, no: v128): v128 { return v128.bitselect(yes, no, v128.gt<T>(x, full<T>(0))); }
-/** Not inlined: one copy of exp for all activations. */
-function exponential<T>(x: v128): v128 { return exp_v<T>(x); }
-
 /** a erf(b x) + c. */
 function erfOf<T>(order: i32, x: v128, a: v128, b: v128, c: v128): v128 {
   const u = mul<T>(b, x);

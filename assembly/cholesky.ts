@@ -163,10 +163,11 @@ export function solveRight_f64(n: i32, l: usize, ldl: i32, b: usize, ldb: i32, m
  * log det(A) = 2 sum_i log l_ii for A = L L^T, in f64. The diagonal is multiplied up as mantissa and exponent, so one
  * logarithm (an atanh series on [1/sqrt 2, sqrt 2]) is taken in all and nothing over- or underflows. NaN where l_ii <= 0.
  */
-function logDet<T>(n: i32, l: usize, ldl: i32): f64 {
+function logDet(single: bool, n: i32, l: usize, ldl: i32): f64 {
   let mantissa: f64 = 1, exponent: f64 = 0;
   for (let i = 0; i < n; i++) {
-    let x = <f64>load<T>(l + <usize>i * ix<T>(ldl + 1));
+    const at = <usize>i * <usize>(ldl + 1);
+    let x = single ? <f64>load<f32>(l + (at << 2)) : load<f64>(l + (at << 3));
     if (!(x > 0) || x == Infinity) return x == Infinity ? x : NaN;
     if (x < 2.2250738585072014e-308) { x *= 18014398509481984; exponent -= 54; }  // subnormal: times 2^54
     const bits = reinterpret<u64>(x);
@@ -181,6 +182,6 @@ function logDet<T>(n: i32, l: usize, ldl: i32): f64 {
   return 2 * (exponent * 0.6931471805599453 + 2 * s * series);
 }
 /** log det of L L^T from the diagonal of L (n x n f32, ldl in elements); NaN where an entry is not positive. n flops. */
-export function logDeterminant_f32(n: i32, l: usize, ldl: i32): f64 { return logDet<f32>(n, l, ldl); }
+export function logDeterminant_f32(n: i32, l: usize, ldl: i32): f64 { return logDet(true, n, l, ldl); }
 /** As logDeterminant_f32, from f64. */
-export function logDeterminant_f64(n: i32, l: usize, ldl: i32): f64 { return logDet<f64>(n, l, ldl); }
+export function logDeterminant_f64(n: i32, l: usize, ldl: i32): f64 { return logDet(false, n, l, ldl); }

@@ -2,7 +2,7 @@
 // Kinds: 1 abRelu(A, B), 2 sign, 3 erf(a, b, c), 4 gelu, 5 sine(a, b, cos 2c, 1 - cos 2c), 6 exp(a, b), 7 gaussian(a, b),
 // 8 gabor, 9 expNormalized(gamma, shift, clip), 10 rectifiedMonomial(n), 11 series(L). A parameter block is 8 f64:
 // alpha, beta, g, d of the affine layer that follows, then up to 4 parameters of the kind.
-import { exp_s, expm1_s } from './elementary';
+import { exponential_s, expm1_s } from './elementary';
 import { acosPoly, mapRow } from './dual-rows';
 import { madd } from './simd';
 
@@ -44,16 +44,16 @@ export function dualDiagonal(kind: i32, n: i32, p: usize, k: usize, kappa: usize
         y = 0.5 * a * a * (d - c * e); z = 0.5 * a * a * b * b * (1 + c * (e + 1));
         break;
       }
-      case 6: y = a * a * exp_s<f64>(2 * b * b * x); z = b * b * y; break;
+      case 6: y = a * a * exponential_s(2 * b * b * x); z = b * b * y; break;
       case 7: { const q = 1 - 4 * b * x; y = a * a / Math.sqrt(q); z = 4 * b * b * (x / q) * y; break; }
       case 8: {
-        const q = 1 + 4 * x, h = x / q, e = exp_s<f64>(-h) / Math.sqrt(q); // sinh and cosh of h <= 1/4
+        const q = 1 + 4 * x, h = x / q, e = exponential_s(-h) / Math.sqrt(q); // sinh and cosh of h <= 1/4
         const h2 = h * h, sh = h * (1 + h2 * (1.0 / 6 + h2 * (1.0 / 120 + h2 * (1.0 / 5040 + h2 * (1.0 / 362880 + h2 / 39916800)))));
         const ch = 1 + h2 * (0.5 + h2 * (1.0 / 24 + h2 * (1.0 / 720 + h2 * (1.0 / 40320 + h2 / 3628800))));
         y = e * sh; z = e / q * ((1 + 4 * x + 8 * x * x) / q * ch + 4 * h * (6 * x + 2) * sh);
         break;
       }
-      case 9: z = exp_s<f64>(a * (1 + b)); y = x * z; z *= a; break;
+      case 9: z = exponential_s(a * (1 + b)); y = x * z; z *= a; break;
       case 10: {
         y = 0.5; // (2n-1)!! k^n / 2
         for (let j = 1; j <= <i32>a; j++) { z = y * <f64>(j * j); y *= <f64>(2 * j - 1) * x; }

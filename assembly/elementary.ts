@@ -116,6 +116,9 @@ const EXP32: usize = memory.data<f32>([0.0013926176194609642, 0.0083631731342928
   return scaled<T>(v128.add<T>(expm1Small<T>(reduced<T>(x, t)), k<T>(ONE)), t);
 }
 
+/** As exp_v, not inlined: one copy for code with many uses. */
+export function exponential<T>(x: v128): v128 { return exp_v<T>(x); }
+
 /** e^x - 1. */
 export function expm1_v<T>(x: v128): v128 {
   const y = clamp<T>(x, k<T>(EXPM1_MIN), k<T>(EXP_MAX)), t = turns<T>(y);
@@ -455,6 +458,8 @@ export function cosh_v<T>(x: v128): v128 {
 @inline function lane<T>(v: v128): T { return v128.extract_lane<T>(v, 0); }
 // @ts-ignore: decorator
 @inline export function exp_s<T>(x: T): T { return lane<T>(exp_v<T>(v128.splat<T>(x))); }
+// @ts-ignore: decorator
+@inline export function exponential_s(x: f64): f64 { return f64x2.extract_lane(exponential<f64>(f64x2.splat(x)), 0); }
 // @ts-ignore: decorator
 @inline export function expm1_s<T>(x: T): T { return lane<T>(expm1_v<T>(v128.splat<T>(x))); }
 // @ts-ignore: decorator

@@ -101,8 +101,8 @@ function quantile(q: v128): v128 {
 
 const BITS: i32 = 0, UNIFORM: i32 = 1, NORMAL: i32 = 2;
 
-/** One loop for every distribution: four counters at a time, then two vectors of two f64, or one of four f32. */
-function draw<T>(kind: i32, k0: u32, k1: u32, first: f64, n: i32, a: f64, b: f64, out: usize): void {
+/** One loop for every distribution and dtype: four counters at a time, then two vectors of two f64, or one of four f32. */
+function draw(single: bool, kind: i32, k0: u32, k1: u32, first: f64, n: i32, a: f64, b: f64, out: usize): void {
   const p0 = i32x4.splat(k0), p1 = i32x4.splat(k1), p2 = i32x4.splat(k0 ^ k1 ^ PARITY);
   const q2 = i32x4.splat((k0 ^ k1 ^ PARITY) + 1), q0 = i32x4.splat(k0 + 2), q1 = i32x4.splat(k1 + 3);
   const r2 = i32x4.splat((k0 ^ k1 ^ PARITY) + 4), r0 = i32x4.splat(k0 + 5);
@@ -133,7 +133,7 @@ function draw<T>(kind: i32, k0: u32, k1: u32, first: f64, n: i32, a: f64, b: f64
       u = i32x4.shuffle(x1, x0, 0, 4, 1, 5); v = i32x4.shuffle(x1, x0, 2, 6, 3, 7);
     } else {
       // f32 uniforms keep the upper 24 bits, so that they never round up to 1.
-      if (sizeof<T>() == 4 && kind == UNIFORM) { x0 = v128.and(x0, i32x4.splat(0xffffff00)); x1 = i32x4.splat(0); }
+      if (single && kind == UNIFORM) { x0 = v128.and(x0, i32x4.splat(0xffffff00)); x1 = i32x4.splat(0); }
       x1 = i32x4.shr_u(x1, 11);
       const y0 = i32x4.shuffle(x0, x0, 2, 3, 2, 3), y1 = i32x4.shuffle(x1, x1, 2, 3, 2, 3);
       const s0 = f64x2.splat(2.3283064365386963e-10), s1 = f64x2.splat(1.1102230246251565e-16);   // 2^-32, 2^-53
@@ -147,7 +147,7 @@ function draw<T>(kind: i32, k0: u32, k1: u32, first: f64, n: i32, a: f64, b: f64
       u = f64x2.add(va, f64x2.mul(vb, u)); v = f64x2.add(va, f64x2.mul(vb, v));
     }
     const left = n - i;
-    if (sizeof<T>() == 4) {
+    if (single) {
       u = i32x4.shuffle(f32x4.demote_f64x2_zero(u), f32x4.demote_f64x2_zero(v), 0, 1, 4, 5);
       if (left >= 4) v128.store(out, u);
       else {
@@ -168,17 +168,17 @@ function draw<T>(kind: i32, k0: u32, k1: u32, first: f64, n: i32, a: f64, b: f64
 }
 
 /** out[i] (u64, any alignment) = the 64 bits of counter first + i under key (k0, k1); `first` is a whole number < 2^53. */
-export function random_bits(k0: u32, k1: u32, first: f64, n: i32, out: usize): void { draw<f64>(BITS, k0, k1, first, n, 0, 0, out); }
+export function random_bits(k0: u32, k1: u32, first: f64, n: i32, out: usize): void { draw(false, BITS, k0, k1, first, n, 0, 0, out); }
 
 /** out[i] = low + (high - low) u, u = the upper 24 bits of counter first + i, times 2^-24: the f64 uniform, cut. f32[n]. */
-export function random_uniform_f32(k0: u32, k1: u32, first: f64, n: i32, low: f64, high: f64, out: usize): void { draw<f32>(UNIFORM, k0, k1, first, n, low, high - low, out); }
+export function random_uniform_f32(k0: u32, k1: u32, first: f64, n: i32, low: f64, high: f64, out: usize): void { draw(true, UNIFORM, k0, k1, first, n, low, high - low, out); }
 /** out[i] = low + (high - low) u, u = the upper 53 bits of counter first + i, times 2^-53. f64[n]. */
-export function random_uniform_f64(k0: u32, k1: u32, first: f64, n: i32, low: f64, high: f64, out: usize): void { draw<f64>(UNIFORM, k0, k1, first, n, low, high - low, out); }
+export function random_uniform_f64(k0: u32, k1: u32, first: f64, n: i32, low: f64, high: f64, out: usize): void { draw(false, UNIFORM, k0, k1, first, n, low, high - low, out); }
 
 /** out[i] = the value of random_normal_f64, rounded to f32. f32[n]. */
-export function random_normal_f32(k0: u32, k1: u32, first: f64, n: i32, mean: f64, std: f64, out: usize): void { draw<f32>(NORMAL, k0, k1, first, n, mean, std, out); }
+export function random_normal_f32(k0: u32, k1: u32, first: f64, n: i32, mean: f64, std: f64, out: usize): void { draw(true, NORMAL, k0, k1, first, n, mean, std, out); }
 /** out[i] = mean + std z, z = normal quantile at (the upper 53 bits of counter first + i, plus 1/2) 2^-53: |z| < 8.3. f64[n]. */
-export function random_normal_f64(k0: u32, k1: u32, first: f64, n: i32, mean: f64, std: f64, out: usize): void { draw<f64>(NORMAL, k0, k1, first, n, mean, std, out); }
+export function random_normal_f64(k0: u32, k1: u32, first: f64, n: i32, mean: f64, std: f64, out: usize): void { draw(false, NORMAL, k0, k1, first, n, mean, std, out); }
 
 /** out (i32[n]) = a uniform permutation of 0..n-1: Fisher-Yates from the end, entry i swapped with floor(u_i (i + 1)). */
 export function random_permutation(k0: u32, k1: u32, n: i32, out: usize): void {
