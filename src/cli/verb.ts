@@ -123,7 +123,12 @@ export function realNumber(min: number = -Infinity, max: number = Infinity): (te
   return (text) => {
     const value = parseNumber(text);
     if (Number.isNaN(value) || value < min || value > max) {
-      const range = min === -Infinity && max === Infinity ? '' : ` from ${min} to ${max}`;
+      const range =
+        min === -Infinity && max === Infinity
+          ? ''
+          : max === Infinity
+            ? ` >= ${min}`
+            : ` from ${min} to ${max}`;
       throw new InvalidArgumentError(`Expected a number${range}.`);
     }
     return value;

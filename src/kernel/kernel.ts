@@ -1,5 +1,5 @@
 // The public entry: kernels of nets between data sets, by tiles.
-import { asTensor, type Tensor, type TensorLike } from '../math/tensor.js';
+import { allocate, asTensor, type Tensor, type TensorLike } from '../math/tensor.js';
 import type { Pattern } from '../layers/kernel/state.js';
 import type { Layer } from '../layers/vocabulary.js';
 import { parseNet, type NetDocument } from '../net/document.js';
@@ -93,7 +93,12 @@ export async function kernel(
         let whole = result.get(name);
         if (!whole) {
           const size = shape.reduce((product, n) => product * n, 1);
-          const data = values instanceof Float32Array ? new Float32Array(size) : new Float64Array(size);
+          const data = allocate(
+            values instanceof Float32Array ? 'f32' : 'f64',
+            size,
+            'kernel: the result',
+            'Use fewer samples or f32, or kernelTiles.',
+          );
           result.set(name, (whole = { data, shape }));
         }
         place2d(whole, place, values, call);

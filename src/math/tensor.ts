@@ -80,6 +80,31 @@ function fromNested(value: NestedArray): Tensor<Float64Array> {
   return { data, shape };
 }
 
+/** Most bytes of one array; below what every engine can address. */
+const LARGEST_ARRAY = 2 ** 34;
+
+/** Zeros for a result; RangeError names the bytes wanted and the limit. `what` is 'function: thing', `remedy` a sentence. */
+export function allocate(
+  dtype: 'f32' | 'f64',
+  length: number,
+  what: string,
+  remedy: string,
+  limit: number = LARGEST_ARRAY,
+): Float64Array<ArrayBuffer> | Float32Array<ArrayBuffer> {
+  const bytes = length * (dtype === 'f32' ? 4 : 8);
+  const gib = (count: number): string => `${(count / 2 ** 30).toFixed(1)} GiB`;
+  if (!(bytes <= limit)) {
+    throw new RangeError(
+      `${what} needs ${bytes} bytes (${gib(bytes)}), the limit is ${limit} (${gib(limit)}). ${remedy}`,
+    );
+  }
+  try {
+    return dtype === 'f32' ? new Float32Array(length) : new Float64Array(length);
+  } catch {
+    throw new RangeError(`${what} needs ${bytes} bytes (${gib(bytes)}), more than is free here. ${remedy}`);
+  }
+}
+
 /** RangeError naming the first NaN or infinite entry of `value`. */
 export function assertFinite({ data, shape }: Tensor, name: string): void {
   for (let i = 0; i < data.length; i++) {

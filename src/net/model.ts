@@ -1,7 +1,7 @@
 // A finite net: parameters in wasm memory, and everything that can be asked of them for a batch of inputs.
 import { sizeOfShape, type Numbers, type Tensors } from '../layers/finite.js';
 import type { Shape } from '../layers/shapes.js';
-import { asTensor, assertFinite, tensor, type Tensor, type TensorLike } from '../math/tensor.js';
+import { allocate, asTensor, assertFinite, tensor, type Tensor, type TensorLike } from '../math/tensor.js';
 import type { RandomKey } from '../math/random.js';
 import { bytesPerElement, type Core, type FloatType, type Region, type Ticket } from '../wasm/engine.js';
 import { parseNet, type Net, type NetDocument } from './document.js';
@@ -92,6 +92,12 @@ export class Model {
     this.outputShape = this.program.outputShape;
     this.slots = slotsOf(this.program.parameters);
     this.parameterCount = countOf(this.slots);
+    const bytes = this.parameterCount * bytesPerElement(dtype);
+    if (bytes > core.memoryBytes) {
+      throw new RangeError(
+        `createModel: ${this.parameterCount} parameters need ${bytes} bytes, the limit is ${core.memoryBytes}. Use a narrower net or f32.`,
+      );
+    }
     const flat = options.parameters
       ? flatten('createModel: parameters', this.slots, options.parameters, dtype)
       : drawParameters(core, this.slots, { seed, init, dtype });
@@ -226,7 +232,7 @@ export class Model {
 
   /** @internal an array of the model's precision */
   array(length: number): Float64Array<ArrayBuffer> | Float32Array<ArrayBuffer> {
-    return this.dtype === 'f32' ? new Float32Array(length) : new Float64Array(length);
+    return allocate(this.dtype, length, 'model: the result', 'Use fewer samples or outputs, or f32.');
   }
 
   /** @internal samples that fit into a quarter of the memory budget, values and cotangents counted */

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { InvalidArgumentError, type Command } from 'commander';
 import { benchCases } from '../../bench/index.js';
@@ -11,6 +10,7 @@ import {
   type BenchReport,
 } from '../../bench/report.js';
 import { version } from '../../version.js';
+import { readJson } from '../files.js';
 import { perform, verb, wholeNumber } from '../verb.js';
 
 interface BenchOptions {
@@ -36,9 +36,7 @@ export function registerBench(program: Command): void {
     .option('--compare <file>', 'an earlier --json document to compare with')
     .action(
       perform<BenchOptions>(async (options, context) => {
-        const old = options.compare
-          ? asBenchReport(JSON.parse(await readFile(options.compare, 'utf8')), options.compare)
-          : null;
+        const old = options.compare ? asBenchReport(await readJson(options.compare), options.compare) : null;
         const cases = benchCases.filter(({ name }) => options.filter?.test(name) ?? true);
         if (cases.length === 0) throw new RangeError(`bench: no case matches ${String(options.filter)}.`);
         const engine = await context.engine();

@@ -41,6 +41,12 @@ async function run(options: EmpiricalOptions, engine: Parameters<typeof createMo
   const net = (await readJson(options.net)) as NetDocument;
   const x = await readTensor(options.x);
   const x2 = options.x2 === undefined ? null : await readTensor(options.x2);
+  for (const [name, value] of Object.entries({ x, ...(x2 ? { x2 } : {}) })) {
+    if (value.data.length === 0 || value.shape.length < 2)
+      throw new UsageError(
+        `empirical: ${name} must have samples and channels, (n, ...spatial, channels), got shape [${value.shape.join(', ')}]. Give one sample as (1, d).`,
+      );
+  }
   const parameters = options.params === undefined ? undefined : await readParameters(options.params);
   const dtype = x.data instanceof Float32Array ? 'f32' : 'f64';
   const start = performance.now();
@@ -65,7 +71,12 @@ async function run(options: EmpiricalOptions, engine: Parameters<typeof createMo
 
 /** A JSON list as in the format, or the members `<path>.w`, `<path>.b` of an .npz in layer order. */
 async function readParameters(path: string): Promise<LayerParametersLike[]> {
-  if (path.endsWith('.json')) return (await readJson(path)) as LayerParametersLike[];
+  if (path.endsWith('.json')) {
+    const list = await readJson(path);
+    if (!Array.isArray(list))
+      throw new UsageError(`${path}: expected a list of { w, b }, one per layer with weights. See --help.`);
+    return list as LayerParametersLike[];
+  }
   if (!path.endsWith('.npz')) throw new UsageError(`--params: expected a .json or .npz file, got ${path}.`);
   const { arrays } = await readNpz(await readBytes(path), path);
   return Object.entries(arrays)

@@ -26,7 +26,12 @@ const NAMES = Object.keys(scalings).filter((name) => name !== 'intermediate');
 
 /** A scaling by name, or by its exponents. */
 export function pointOf(options: PointOptions): ScalingSpec {
-  if (options.scaling !== undefined) return scalingNamed(options.scaling);
+  if (options.scaling !== undefined) {
+    const { qSigma, qTilde, qTildeA, qTildeW, qTildeV } = options;
+    if ([qSigma, qTilde, qTildeA, qTildeW, qTildeV].some((q) => q !== undefined))
+      throw new UsageError('scaling: expected --scaling or exponents (--q-...), got both. Leave one out.');
+    return scalingNamed(options.scaling);
+  }
   if (options.qSigma === undefined) {
     throw new UsageError(
       `scaling: expected --scaling NAME or --q-sigma and --q-tilde. Names: ${NAMES.join(', ')}, intermediate:0.75.`,

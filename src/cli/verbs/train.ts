@@ -12,7 +12,7 @@ import {
   type CompareOptions,
 } from '../../scaling/index.js';
 import { UsageError } from '../errors.js';
-import { readJson, readTensor } from '../files.js';
+import { outputFolder, readJson, readTensor } from '../files.js';
 import { writeReport } from '../report.js';
 import { oneOf, perform, verb, type Context, type Outcome } from '../verb.js';
 import { scalingNamed } from './scaling.js';
@@ -67,6 +67,12 @@ const FIELDS = [
   'keepTraces',
 ];
 
+/** Fields that hold one of a few values. */
+const CHOICES: Readonly<Record<string, readonly unknown[]>> = {
+  dtype: ['f32', 'f64'],
+  limit: [true, false],
+};
+
 export function registerTrain(program: Command): void {
   verb(program, 'train', 'finite nets under scalings, beside their limits', [
     'infinite-width train --config run.json --out run',
@@ -80,6 +86,7 @@ export function registerTrain(program: Command): void {
       perform<TrainVerbOptions>(async (options, context) => {
         if ((options.config === undefined) === (options.preset === undefined))
           throw new UsageError('train: expected either --config or --preset.');
+        await outputFolder(options.out);
         context.progress.start('training', 1);
         const follow = {
           signal: context.signal,
@@ -111,14 +118,37 @@ export function registerTrain(program: Command): void {
 }
 
 async function readConfig(path: string): Promise<TrainConfig> {
-  const config = (await readJson(path)) as TrainConfig;
+  const document = await readJson(path);
+  if (!isRecord(document))
+    throw new UsageError(
+      `${path}: expected an object { data, scalings, widths, ... }, got ${shown(document)}.`,
+    );
+  const config = document as unknown as TrainConfig;
   const unknown = Object.keys(config).find((key) => !FIELDS.includes(key));
   if (unknown) throw new UsageError(`${path}: unknown field '${unknown}'. Allowed: ${FIELDS.join(', ')}.`);
   for (const key of ['data', 'scalings', 'widths', 'epochs'] as const) {
     if (config[key] === undefined) throw new UsageError(`${path}: '${key}' is missing.`);
   }
+  if (!isRecord(config.data))
+    throw new UsageError(`${path}: 'data' must be an object, got ${shown(config.data)}.`);
+  for (const key of ['scalings', 'widths', 'seeds'] as const) {
+    const list: unknown = config[key];
+    const counted = key === 'seeds' && (list === undefined || typeof list === 'number');
+    if (!counted && !(Array.isArray(list) && list.length > 0))
+      throw new UsageError(`${path}: '${key}' must be a list with at least one entry, got ${shown(list)}.`);
+  }
+  for (const [key, allowed] of Object.entries(CHOICES)) {
+    const value = config[key as keyof TrainConfig];
+    if (value !== undefined && !allowed.includes(value))
+      throw new UsageError(`${path}: '${key}' must be one of ${allowed.join(', ')}, got ${shown(value)}.`);
+  }
   return config;
 }
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const shown = (value: unknown): string => JSON.stringify(value).slice(0, 60);
 
 async function readData(data: DataConfig): Promise<BinaryProblem> {
   if ('xor' in data) {
