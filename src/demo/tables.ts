@@ -1,5 +1,5 @@
 // The tables of the main job.
-import type { Table } from '../report/index.js';
+import { intervalCoverage, type Table } from '../report/index.js';
 import type { ComparedCurve } from '../scaling/index.js';
 import type { ClassifierResult } from './classifiers.js';
 import { LABELS } from './figures.js';
@@ -70,5 +70,17 @@ export function widthTable({ widths, slope, finiteTrain, steps }: RegressionResu
       row.varianceRatio,
     ]),
     note: `gap falls as width^${slope.slope.toFixed(2)} (standard error ${slope.standardError.toFixed(2)}).`,
+  };
+}
+
+export function calibrationTable({ standardised }: RegressionResult): Table {
+  const { expected, observed } = intervalCoverage(standardised);
+  const shown = expected.flatMap((level, i) => ([0.5, 0.9, 0.95, 0.99].includes(level) ? [i] : []));
+  return {
+    name: 'calibration',
+    title: 'Intervals of the Gaussian-process posterior on the test digits',
+    columns: ['nominal level', 'targets inside'],
+    rows: shown.map((i) => [percent(expected[i]!), percent(observed[i]!)]),
+    note: 'One-hot targets are not Gaussian: central intervals are too wide, outer ones about right.',
   };
 }

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { runClassifiers, type ClassifierOptions } from '../../demo/classifiers.js';
 import { regressionFigures, scalingFigure } from '../../demo/figures.js';
 import { runRegression, type RegressionOptions, type Watch } from '../../demo/regression.js';
-import { classifierTable, exactTable, widthTable } from '../../demo/tables.js';
+import { calibrationTable, classifierTable, exactTable, widthTable } from '../../demo/tables.js';
 import { createResult, formatTable } from '../../report/index.js';
 import { writeReport } from '../report.js';
 import { perform, verb, wholeNumber } from '../verb.js';
@@ -63,7 +63,12 @@ export function registerDemo(program: Command): void {
           { classifiers, regression },
           { variant: engine.variant, seed, settings: { classifiers: CLASSIFIERS, regression: REGRESSION } },
         );
-        const tables = [classifierTable(classifiers), exactTable(regression), widthTable(regression)];
+        const tables = [
+          classifierTable(classifiers),
+          exactTable(regression),
+          widthTable(regression),
+          calibrationTable(regression),
+        ];
         const { files, drawn } = await writeReport(out, {
           title: 'What happens as this network gets wide?',
           lead: 'Finite networks beside their infinite-width limits, on handwritten digits.',
