@@ -2,10 +2,13 @@
 // vector is padded with zeros, so nothing outside the n numbers is read or written and bits do not depend on position.
 import { loadPart, storePart } from './part';
 import { lanes } from './simd';
-import { acos_v, asin_v, atan2_v, cos_v, cosh_v, erf_v, erfc_v, exp_v, expm1_v, log_v, log1p_v, sigmoid_v, sin_v, sinh_v, tanh_v } from './elementary';
+import { acos_v, asin_v, atan2_v, cos_v, cosh_v, erf_v, erfc_v, exp_v, expm1_v, exponential, log_v, log1p_v, sigmoid_v, sin_v, sinh_v, tanh_v } from './elementary';
 
 // @ts-ignore: decorator
-@inline function exp_map<T>(n: i32, x: usize, y: usize): void { for (; n > 0; n -= lanes<T>(), x += 16, y += 16) storePart<T>(y, exp_v<T>(loadPart<T>(x, n)), n); }
+@inline function exp_map<T>(n: i32, x: usize, y: usize): void {
+  for (; n >= lanes<T>(); n -= lanes<T>(), x += 16, y += 16) v128.store(y, exp_v<T>(v128.load(x)));
+  if (n > 0) storePart<T>(y, exponential<T>(loadPart<T>(x, n)), n);
+}
 export function exp_f32(n: i32, x: usize, y: usize): void { exp_map<f32>(n, x, y); }
 export function exp_f64(n: i32, x: usize, y: usize): void { exp_map<f64>(n, x, y); }
 
