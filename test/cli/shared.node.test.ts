@@ -70,7 +70,7 @@ describe('option parsers', () => {
     expect(() => wholeNumber()('1.5')).toThrow(/whole number/);
     expect(['-1/2', 'inf', '1e-3'].map(realNumber())).toEqual([-0.5, Infinity, 1e-3]);
     for (const bad of ['', 'abc', '1/0/2', 'nan']) expect(() => realNumber()(bad)).toThrow();
-    expect(() => realNumber(0)('-1')).toThrow(/from 0/);
+    expect(() => realNumber(0)('-1')).toThrow(/>= 0/);
     expect(listOf(oneOf('nngp', 'ntk'))('nngp, ntk')).toEqual(['nngp', 'ntk']);
     expect(() => oneOf('a', 'b')('c')).toThrow(/a, b/);
   });
