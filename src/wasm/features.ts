@@ -8,7 +8,7 @@ const HEADER = [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 5, 1, 0x60, 0, 1, 0x7b, 3
 const SIMD = [...HEADER, 8, 1, 6, 0, 0x41, 0, 0xfd, 0x11, 0x0b];
 // (func (result v128) (f32x4.relaxed_madd x x x)), each x = (i32x4.splat (i32.const 0))
 const SPLAT = [0x41, 0, 0xfd, 0x11];
-const RELAXED = [...HEADER, 18, 1, 16, 0, ...SPLAT, ...SPLAT, ...SPLAT, 0xfd, 0x85, 0x02, 0x0b];
+const RELAXED = [...HEADER, 19, 1, 17, 0, ...SPLAT, ...SPLAT, ...SPLAT, 0xfd, 0x85, 0x02, 0x0b];
 
 const probe = (bytes: readonly number[]): boolean =>
   typeof WebAssembly === 'object' && WebAssembly.validate(Uint8Array.from(bytes));
