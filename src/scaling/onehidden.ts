@@ -93,6 +93,12 @@ export async function runAll(
   });
 }
 
+function oneOf(name: string, value: string, allowed: readonly string[]): void {
+  if (!allowed.includes(value)) {
+    throw new RangeError(`train: ${name} must be one of ${allowed.join(', ')}, got ${JSON.stringify(value)}`);
+  }
+}
+
 /** The runs of one scaling at one width, one per seed, validated. */
 export function runsOf(options: TrainOneHiddenOptions): RunParams[] {
   const data = readData(options.data);
@@ -118,6 +124,16 @@ export function runsOf(options: TrainOneHiddenOptions): RunParams[] {
   slopeOf(activation);
   const { dtype = 'f64', init = {}, weights } = options;
   const gain = init.gain ?? Math.sqrt(1 / 3);
+  if (typeof init !== 'object' || !(gain > 0) || !Number.isFinite(gain)) {
+    throw new RangeError(
+      `train: init must be { law, gain } with a positive gain, got ${JSON.stringify(init)}`,
+    );
+  }
+  oneOf('init.law', init.law ?? 'uniform', ['uniform', 'normal']);
+  oneOf('loss', options.loss ?? 'logistic', ['logistic', 'linear']);
+  oneOf('optimizer', options.optimizer ?? 'sgd', ['sgd', 'rmsprop', 'adam']);
+  oneOf('mode', options.mode ?? 'full', ['full', 'frozenGradient', 'firstOrder']);
+  oneOf('dtype', dtype, ['f32', 'f64']);
   const bytes = width * (data.inputs * 2 + Math.min(batchSize, n) + 3) * (dtype === 'f32' ? 4 : 8);
   if (bytes > 3.5 * 2 ** 30) {
     throw new RangeError(

@@ -24,3 +24,19 @@ it('keeps what came before an overflow and says where it happened', async () => 
     expect(list.every(Number.isFinite)).toBe(true);
   }
 });
+
+it('refuses choices it does not know', async () => {
+  const engine = await createEngine({ variant: 'simd' });
+  const options = { data: xorMixture(8, 8, 4), scaling: { qSigma: -1, qTilde: 1 }, width: 128, epochs: 1 };
+  for (const [name, value] of [
+    ['loss', 'zz'],
+    ['init', 'zz'],
+    ['init', { law: 'zz' }],
+    ['optimizer', 'zz'],
+    ['mode', 'zz'],
+    ['dtype', 'f16'],
+  ] as const) {
+    await expect(trainOneHidden(engine, { ...options, [name]: value } as never), name).rejects.toThrow(name);
+  }
+  engine.dispose();
+});
