@@ -1,5 +1,5 @@
 // Losses of outputs (n, o): value, cotangent, and the curvature with respect to the outputs.
-import { exp, log1p, log } from '../layers/activation/functions.js';
+import { exp, log1p, log } from '../math/elementary.js';
 
 /**
  * mse: half the mean over all entries of (f - y)^2; logistic: mean over entries of log(1 + e^f) - y f, y in {0, 1} or

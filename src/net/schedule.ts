@@ -1,4 +1,4 @@
-import { cos } from '../layers/activation/functions.js';
+import { cos } from '../math/elementary.js';
 import type { Schedule } from './optimizers.js';
 
 /** The factor of the learning rate at `step` (from 0). */

@@ -1,6 +1,6 @@
 // Which dual an activation has: a closed form (kinds of assembly/dual.ts), a polynomial, or a Hermite series.
 import type { ActivationLayer } from '../vocabulary.js';
-import { cos, sin } from './functions.js';
+import { cos, sin } from '../../math/elementary.js';
 import { scalarFunction, type ScalarFunction } from './scalar.js';
 
 /** Where the kernels of an activation come from. */

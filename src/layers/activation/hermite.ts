@@ -2,7 +2,7 @@
 //   a_0 = E phi(s z),  B_l = E[phi'(s z) h_l(z)] / sqrt(l + 1),
 //   kappa = a_0 a_0 + k12 P(c),  kappa' = P(c) + c P'(c),  P(c) = sum_l B_l(k11) B_l(k22) c^l        (Mehler).
 // The expectations are Gauss-Legendre sums over panels graded towards the kinks, where phi changes on the scale 1/s.
-import { cos, exp, log, sin } from './functions.js';
+import { cos, exp, log, sin } from '../../math/elementary.js';
 import type { ScalarFunction } from './scalar.js';
 
 export interface HermiteSeries {

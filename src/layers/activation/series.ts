@@ -3,7 +3,7 @@
 import { expSeries, integrateSeries, invertSeries, multiplySeries, type Series } from '../series.js';
 import type { ActivationLayer } from '../vocabulary.js';
 import { hermiteCoefficients, SELU_ALPHA, SELU_SCALE, SIGMOID_LIKE } from './codes.js';
-import { cos, erf, exp, expm1, log1p, sin, tanh } from './functions.js';
+import { cos, erf, exp, expm1, log1p, sin, tanh } from '../../math/elementary.js';
 
 export type SeriesRule = (x: Series) => Series;
 

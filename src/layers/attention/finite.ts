@@ -3,7 +3,7 @@
 // share their weights. Parameters: <path>.positional, .key, .query (square-root scaling only), .value, .out.
 import { UnsupportedError } from '../../wasm/engine.js';
 import { compileActivation } from '../activation/finite.js';
-import { exp } from '../activation/functions.js';
+import { exp } from '../../math/elementary.js';
 import { denseMap } from '../affine/dense.js';
 import { pushAffine } from '../affine/finite.js';
 import type { Builder, Numbers, Pass, ValueRef, WeightMap } from '../finite.js';

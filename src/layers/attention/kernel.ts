@@ -6,7 +6,7 @@
 // Positional embeddings mix the identity into keys and queries (and values where asked): Kq = wK K + wR I.
 import type { Core, Ptr } from '../../wasm/engine.js';
 import { affineJoint, affineSide } from '../kernel/affine.js';
-import { exp } from '../activation/functions.js';
+import { exp } from '../../math/elementary.js';
 import { layerError, type Note, type Rule } from '../kernel/rule.js';
 import type { Shaped } from '../shapes.js';
 import { Planes, positionPairs, type Joint, type Side } from '../kernel/state.js';
