@@ -1,3 +1,0 @@
-/** The kernels as base64 of gzip; written by the build. */
-declare const base64: string;
-export default base64;
