@@ -1,5 +1,6 @@
-// What ships is smaller than what is developed with: the JavaScript is minified file by file (docs stay in the
-// .d.ts files), and declarations that cannot be reached from the entry are left out. npm runs this before packing and again after, to put the readable files back.
+// What ships is smaller than what is developed with: the JavaScript is minified file by file (a user's bundler still drops
+// what is not used), and all types are in one file, with their docs. npm runs this before packing and again after, to put
+// the readable files back.
 //   node .ci/pack.mjs shrink | restore
 import {
   copyFileSync,
@@ -23,20 +24,14 @@ const list = (folder, ending) =>
     (path) => path.endsWith(ending) && !path.startsWith('.readable'),
   );
 
-/** Declarations that nobody who imports the package can reach. */
-function unreachable() {
-  const seen = new Set();
-  const visit = (path) => {
-    if (seen.has(path) || !existsSync(join(build, path))) return;
-    seen.add(path);
-    const text = readFileSync(join(build, path), 'utf8');
-    for (const [, target] of text.matchAll(/(?:from|import\()\s*'(\.[^']+)\.js'/g)) {
-      visit(join(dirname(path), `${target}.d.ts`));
-    }
-  };
-  visit('index.d.ts');
-  visit(join('platform', 'browser.d.ts')); // what package.json "imports" names
-  return list(build, '.d.ts').filter((path) => !seen.has(path));
+/** All types that a user can reach, in one file: index.d.ts. What "imports" in package.json names stays as it is. */
+async function rollTypes() {
+  const [{ rollup }, { dts }] = await Promise.all([import('rollup'), import('rollup-plugin-dts')]);
+  const bundle = await rollup({ input: join(build, 'index.d.ts'), plugins: [dts()], external: [/^#/] });
+  const { output } = await bundle.generate({ format: 'es' });
+  const stay = new Set([join('platform', 'browser.d.ts'), join('platform', 'port.d.ts')]);
+  for (const path of list(build, '.d.ts')) if (!stay.has(path)) keep(path, renameSync);
+  writeFileSync(join(build, 'index.d.ts'), output[0].code);
 }
 
 async function shrink() {
@@ -54,7 +49,7 @@ async function shrink() {
     writeFileSync(`${file}.tmp`, code);
     renameSync(`${file}.tmp`, file); // whoever reads the build meanwhile sees one or the other, whole
   }
-  for (const path of unreachable()) keep(path, renameSync);
+  await rollTypes();
 }
 
 function keep(path, move) {

@@ -87,6 +87,40 @@ console.log(engine.variant, ...data);`;
   });
 });
 
+describe('types', () => {
+  const user = (text: string): string => {
+    writeFileSync(join(scratch, 'user.ts'), text);
+    const options = [
+      '--strict',
+      '--exactOptionalPropertyTypes',
+      '--module',
+      'nodenext',
+      '--target',
+      'es2023',
+    ];
+    const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+    const lib = 'es2023,dom,dom.iterable,esnext.disposable';
+    const args = [tsc, '--ignoreConfig', '--noEmit', '--lib', lib, ...options, 'user.ts'];
+    const { status, stdout } = spawnSync(process.execPath, args, { cwd: scratch, encoding: 'utf8' });
+    return status === 0 ? '' : stdout;
+  };
+  const call = (
+    option: string,
+  ): string => `import { createEngine, dense, kernel, relu, serial, type Tensor } from 'infinite-width';
+const engine = await createEngine();
+const { ntk } = await kernel(engine, serial(dense(8), relu(), dense(1)), [[1, 2]], null, { ${option} });
+export const result: Tensor = ntk;
+`;
+
+  it('hold in a strict project, library files checked too', () => {
+    expect(user(call("dtype: 'f32'"))).toBe('');
+  });
+
+  it('refuse what the documents do not know', () => {
+    expect(user(call("dtype: 'f16'"))).toMatch(/TS2322.*"f16"/);
+  });
+});
+
 describe('bundles', () => {
   let browser: Browser;
   beforeAll(async () => {
