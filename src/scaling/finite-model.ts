@@ -62,7 +62,8 @@ export class FiniteModel implements Model {
       test: net.evaluate(this.#test).f,
     });
     const unscaled = correction === 'none' ? null : both();
-    net.scaleOutput(particles?.outputStart ?? factors.weights.output);
+    net.scale('output', particles?.outputStart ?? factors.weights.output);
+    net.scale('input', particles?.inputStart ?? 1);
     if (mode !== 'full' || correction === 'mask' || keep.decomposition || keep.increments || keep.coordinates)
       net.keepStart();
     if (!unscaled) {

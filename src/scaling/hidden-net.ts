@@ -162,12 +162,13 @@ export class HiddenNet {
     return Float64Array.from(this.#blocks.flatMap((block) => [...this.#core.heap.read(pick(block))]));
   }
 
-  scaleOutput(factor: number): void {
+  scale(layer: 'input' | 'output', factor: number): void {
     if (factor === 1) return;
-    for (const { a, units } of this.#blocks) {
-      const values = this.#core.heap.read(a);
-      for (let r = 0; r < units; r++) values[r] = values[r]! * factor;
-      this.#core.heap.write(a, values);
+    for (const block of this.#blocks) {
+      const weights = layer === 'input' ? block.w : block.a;
+      const values = this.#core.heap.read(weights);
+      for (let r = 0; r < values.length; r++) values[r] = values[r]! * factor;
+      this.#core.heap.write(weights, values);
     }
   }
 

@@ -19,8 +19,10 @@ export interface LimitPlan {
   readonly keepsStart: boolean;
   /** Which layers' part of the kernel counts, and move. */
   readonly layers: { readonly input: boolean; readonly output: boolean };
-  /** Output weights start negligibly small compared with their increments. */
+  /** Weights of this layer start negligibly small compared with their increments. */
   readonly outputFromZero: boolean;
+  /** Input weights that do keep their initial direction until the first step: phi' at the start is theirs. */
+  readonly inputFromZero: boolean;
 }
 
 /** RangeError for scalings without a limit, or with one that is not simulated here. */
@@ -40,13 +42,8 @@ export function limitPlan(spec: ScalingSpec): LimitPlan {
     );
   }
   const same = equal(u, v);
-  if (!same && v.num > 0n) {
-    throw new RangeError(
-      `limitModel: ${full.name} moves input weights by more than their size (v > 0); its limit depends on the activation at zero and is not simulated. Train a wide net instead.`,
-    );
-  }
   const growth = signOf(add(u, v), 0);
-  const moves = v.num === 0n || growth === 0; // input weights change by their own size
+  const moves = v.num >= 0n || growth === 0; // input weights change by at least their own size
   return {
     name: full.name,
     cell: corrected ? null : cell,
@@ -61,5 +58,6 @@ export function limitPlan(spec: ScalingSpec): LimitPlan {
       output: same || growth === 0 || toNumber(u) > toNumber(v),
     },
     outputFromZero: !same && u.num > 0n,
+    inputFromZero: !same && v.num > 0n,
   };
 }

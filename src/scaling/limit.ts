@@ -2,6 +2,7 @@
 import { gemv } from '../math/matmul.js';
 import { asTensor, type TensorLike } from '../math/tensor.js';
 import { defineJob, type Allocator, type Core, type Engine, type Job, type Ticket } from '../wasm/engine.js';
+import { slopeOf } from './activation.js';
 import type { CellId } from './classify.js';
 import { FiniteModel } from './finite-model.js';
 import { gaussianDraw, unitKernels, type UnitKernels } from './infinite-kernel.js';
@@ -56,7 +57,8 @@ export const limitJob: Job<LimitParams, RunTrace> = defineJob('scaling/limit', (
 
 /**
  * Simulates the infinite-width limit of a scaling on a problem (full batch or minibatches, SGD). RangeError where
- * there is none: unstable and stagnating scalings, and input weights that outgrow their start (v > 0).
+ * there is none: unstable and stagnating scalings; and for smooth activations where input weights outgrow their start
+ * (v > 0), so that the limit is one of the activation's behaviour at zero and at infinity.
  */
 export async function limitModel(
   engine: Engine,
@@ -91,6 +93,10 @@ export function limitRuns(scaling: ScalingSpec, options: LimitOptions): LimitPar
       `limitModel: limits are derived for SGD, got '${options.optimizer}'. Train wide nets instead.`,
     );
   const plan = limitPlan(scaling);
+  if (plan.inputFromZero && options.activation && slopeOf(options.activation) === null)
+    throw new RangeError(
+      `limitModel: ${plan.name} moves input weights by more than their size (v > 0); that limit is simulated for leaky activations, got ${options.activation.layer}. Train a wide net instead.`,
+    );
   const width = Math.max(particles, baseWidth);
   const start = options.start ? readStart(options.start) : null;
   return runsOf({ ...options, scaling, width }).map((run) => ({
@@ -161,12 +167,15 @@ function splitStart(f0: Float64Array, { data }: RunParams): Start {
   return { train: f0.slice(0, n), test: f0.slice(n) };
 }
 
+/** Keeps the direction of initial weights, and with it the slope at the start of activations that are leaky. */
+const NEGLIGIBLE = 1e-20;
+
 /** Many units with mean-field rates: every limit with moving features is this system with another loss gradient. */
 function particleModel(
   core: Core,
   memory: Allocator,
   run: RunParams,
-  { layers, outputFromZero }: LimitPlan,
+  { layers, outputFromZero, inputFromZero }: LimitPlan,
 ): Model {
   const factors = multipliers(scalings.meanField, run.width / run.baseWidth);
   const { input, output } = factors.rates;
@@ -177,7 +186,11 @@ function particleModel(
       ...factors,
       rates: { hidden: 1, input: layers.input ? input : 0, output: layers.output ? output : 0 },
     },
-    particles: { pairs: true, outputStart: outputFromZero ? 0 : factors.weights.output },
+    particles: {
+      pairs: true,
+      outputStart: outputFromZero ? 0 : factors.weights.output,
+      inputStart: inputFromZero ? NEGLIGIBLE : 1,
+    },
   });
 }
 

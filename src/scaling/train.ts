@@ -40,8 +40,8 @@ export interface RunParams {
   readonly evaluateAt: readonly number[];
   readonly kernelPoints: number;
   readonly mode: 'full' | 'frozenGradient' | 'firstOrder';
-  /** For limit models: units in pairs (a, w), (-a, w), and the factor on the initial output weights. */
-  readonly particles?: { readonly pairs: boolean; readonly outputStart: number };
+  /** For limit models: units in pairs (a, w), (-a, w), and the factors on the initial weights. */
+  readonly particles?: { readonly pairs: boolean; readonly outputStart: number; readonly inputStart: number };
   readonly keep: {
     readonly testLogits?: boolean;
     readonly decomposition?: boolean;

@@ -87,6 +87,10 @@ const points: { name: string; spec: ScalingSpec }[] = [
   { name: 'IC-MF', spec: scalings.icMeanField },
   { name: 'default', spec: scalings.default },
   { name: 'output only', spec: scalings.standardStable },
+  // Input weights outgrow their start: alone (u + v < 0), with the output weights (u + v = 0), and with signs only.
+  { name: 'v > 0, input only', spec: { qSigma: '-5/4', qTildeA: '3/4', qTildeW: '3/2' } },
+  { name: 'v > 0, both layers', spec: { qSigma: '-3/2', qTildeA: 1, qTildeW: 2 } },
+  { name: 'v > 0, diverging', spec: { qSigma: '-1', qTildeA: '1/2', qTildeW: '3/2' } },
 ];
 
 describe('limitModel', () => {
@@ -103,6 +107,7 @@ describe('limitModel', () => {
       errors.push(values.reduce((sum, value) => sum + value, 0) / seeds.length);
     }
     const rate = slopeOfLine(widths.map(Math.log2), errors.map(Math.log2));
+    if (process.env['SHOW_RATES']) console.log(rate.toFixed(2), errors.map((e) => e.toFixed(3)).join(' '));
     expect(rate, errors.join(' ')).toBeLessThan(-0.15);
     expect(errors.at(-1)!, errors.join(' ')).toBeLessThan(0.45);
   });
@@ -173,9 +178,9 @@ describe('limitModel', () => {
     const options = { ...shared, data };
     await expect(limitModel(engine, { qSigma: 0.25, qTilde: 0.25 }, options)).rejects.toThrow(/unstable/);
     await expect(limitModel(engine, { qSigma: -1, qTilde: -0.25 }, options)).rejects.toThrow(/stagnating/);
-    await expect(limitModel(engine, { qSigma: -1, qTildeA: 0.5, qTildeW: 1.25 }, options)).rejects.toThrow(
-      /v > 0/,
-    );
+    const outgrown = { qSigma: -1, qTildeA: 0.5, qTildeW: 1.25 };
+    const smooth = { ...options, activation: { layer: 'tanh' } } as const;
+    await expect(limitModel(engine, outgrown, smooth)).rejects.toThrow(/v > 0.*tanh/);
     await expect(limitModel(engine, scalings.ntk, { ...options, particles: 3 })).rejects.toThrow(/even/);
     await expect(limitModel(engine, scalings.ntk, { ...options, optimizer: 'adam' })).rejects.toThrow(/SGD/);
   });
