@@ -3,8 +3,11 @@ import { sizeOf, tensor, type Tensor } from '../math/tensor.js';
 
 const BYTES: Readonly<Record<number, number>> = { 0x08: 1, 0x09: 1, 0x0b: 2, 0x0c: 4, 0x0d: 4, 0x0e: 8 };
 
-/** The array in an IDX file (not gzipped), as float64 (float32 files stay float32). Pixels keep their range 0..255. */
-export function readIdx(bytes: Uint8Array, name = 'idx'): Tensor {
+/**
+ * The array in an IDX file (not gzipped), as float64 (float32 files stay float32). Pixels keep their range 0..255.
+ * With `limit` only the first entries of the first axis.
+ */
+export function readIdx(bytes: Uint8Array, name = 'idx', limit: number = Infinity): Tensor {
   const width = BYTES[bytes[2] ?? 0];
   const axes = bytes[3] ?? 0;
   const start = 4 + 4 * axes;
@@ -22,6 +25,7 @@ export function readIdx(bytes: Uint8Array, name = 'idx'): Tensor {
       `${name}: shape (${shape.join(', ')}) needs ${wanted} bytes, the file holds ${bytes.length - start}. Copy it again.`,
     );
   }
+  if (limit < shape[0]!) shape[0] = limit;
   const size = sizeOf(shape);
   const data = bytes[2] === 0x0d ? new Float32Array(size) : new Float64Array(size);
   const read = {

@@ -3,5 +3,13 @@ export { readNpz, writeNpz, type Npz } from './npz.js';
 export { readCsv, writeCsv, type Csv, type CsvOptions } from './csv.js';
 export { readIdx } from './idx.js';
 export { readCifar, type LabelledImages } from './cifar.js';
+export {
+  imageFilesOf,
+  readImages,
+  standardizeImages,
+  type ImageFile,
+  type ImageSet,
+  type Split,
+} from './images.js';
 export { loadDigits, type Digits } from './digits.js';
 export { xorMixture, type XorOptions } from './synthetic.js';
