@@ -1,14 +1,15 @@
 // Tests of a scaling that practitioners run: where its terms go, whether coordinates stay of one size, and whether the
 // best learning rate of a small net is that of a large one.
 import { log, pow } from '../math/elementary.js';
+import { mean, slopeFit, standardDeviation } from '../math/statistics.js';
 import type { Engine } from '../wasm/engine.js';
 import { powersOf } from './exponents.js';
 import { runAll, runsOf, type TrainingOptions } from './onehidden.js';
 import { times, toNumber } from './rational.js';
 import { scaling as complete, type ScalingSpec } from './scalings.js';
-import { slopeOfLine, widthSlope, type Slope } from './slopes.js';
+import { widthSlope, type Slope } from './slopes.js';
 import type { Term } from './classify.js';
-import type { RunTrace } from './train.js';
+import type { RunTrace } from './run.js';
 
 type Sweep = Omit<TrainingOptions, 'seeds'> & {
   readonly scaling: ScalingSpec;
@@ -57,7 +58,7 @@ export async function measureTerms(engine: Engine, options: Sweep): Promise<Term
     keep: { decomposition: true },
   });
   const of = (term: Term): number[][] =>
-    traces.map((row) => row.map(({ decomposition }) => variance(decomposition![term])));
+    traces.map((row) => row.map(({ decomposition }) => standardDeviation(decomposition![term], 0) ** 2));
   const per = <T>(fn: (term: Term) => T): { [K in Term]: T } =>
     Object.fromEntries(TERMS.map((term) => [term, fn(term)])) as { [K in Term]: T };
   const { terms } = powersOf(options.scaling);
@@ -180,10 +181,10 @@ export async function learningRateTransfer(
   const shift =
     found.length < 2
       ? null
-      : slopeOfLine(
+      : slopeFit(
           found.map(([x]) => x),
           found.map(([, y]) => y),
-        );
+        ).slope;
   const verdict = shift === null ? 'unknown' : Math.abs(shift) <= tolerance ? 'transfers' : 'shifts';
   return { name: complete(options.scaling).name, widths, learningRates: rates, losses, best, shift, verdict };
 }
@@ -198,13 +199,4 @@ function bestRate(rates: readonly number[], losses: readonly number[]): number |
   const shift = bend > 0 ? Math.max(-0.5, Math.min(0.5, (left - right) / (2 * bend))) : 0;
   const neighbour = rates[at + (shift > 0 ? 1 : -1)]!;
   return rates[at]! * pow(neighbour / rates[at]!, Math.abs(shift));
-}
-
-const mean = (values: readonly number[]): number =>
-  values.reduce((sum, value) => sum + value, 0) / values.length;
-
-function variance(values: ArrayLike<number>): number {
-  const list = Array.from(values);
-  const centre = mean(list);
-  return mean(list.map((value) => (value - centre) * (value - centre)));
 }

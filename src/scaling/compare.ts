@@ -1,12 +1,13 @@
 // Finite nets under several scalings, at several widths, beside their infinite-width limits and the reference net.
 import { pow } from '../math/elementary.js';
+import { mean, standardDeviation } from '../math/statistics.js';
 import type { Engine } from '../wasm/engine.js';
 import { classify } from './classify.js';
 import { limitJob, limitRuns, type LimitOptions, type LimitParams } from './limit.js';
 import { limitPlan } from './limit-plan.js';
 import { runsOf, trainJob, type LongCall, type TrainingOptions } from './onehidden.js';
 import { scaling as complete, scalings as named, type Scaling, type ScalingSpec } from './scalings.js';
-import type { RunParams, RunTrace } from './train.js';
+import type { RunParams, RunTrace } from './run.js';
 
 export interface CompareOptions extends Omit<TrainingOptions, 'seeds'> {
   readonly scalings: readonly ScalingSpec[];
@@ -205,17 +206,11 @@ export function curvesOf(traces: readonly RunTrace[]): Curves {
   };
   return Object.fromEntries(
     CURVE_QUANTITIES.map((quantity) => {
-      const mean: number[] = [];
-      const std: number[] = [];
-      for (let at = 0; at < length; at++) {
-        const values = traces.map((trace) => of(quantity, trace, at));
-        const average = values.reduce((sum, value) => sum + value, 0) / values.length;
-        const spread =
-          values.reduce((sum, value) => sum + (value - average) * (value - average), 0) / values.length;
-        mean.push(average);
-        std.push(Number.isFinite(average) ? Math.sqrt(spread) : 0);
-      }
-      return [quantity, { mean, std }];
+      const values = Array.from({ length }, (_, at) => traces.map((trace) => of(quantity, trace, at)));
+      const centre = values.map(mean);
+      const spread = (list: number[], at: number): number =>
+        Number.isFinite(centre[at]!) ? standardDeviation(list, 0) : 0;
+      return [quantity, { mean: centre, std: values.map(spread) }];
     }),
   ) as Curves;
 }

@@ -1,7 +1,24 @@
 import type { Allocator, Core } from '../wasm/engine.js';
+import { GramNet } from './gram-net.js';
 import { HiddenNet, type Batch, type StepRule } from './hidden-net.js';
+import { coordinates, decompose, evaluate, grams, increments } from './hidden-probes.js';
+import { drawWeights, keepStart, readWeights, scaleWeights, setWeights } from './hidden-start.js';
+import { plainObjective } from './loss.js';
 import { multipliers, type Multipliers } from './multipliers.js';
-import type { BinaryData, Coordinates, Increments, Model, RunParams } from './train.js';
+import type { BinaryData, Coordinates, Increments, Model, RunParams, RunTrace, Terms } from './run.js';
+import { inGramSpace } from './space.js';
+import { Loop } from './train.js';
+
+/** Trains one net; `progress` is called after every evaluation with the epoch. */
+export function trainRun(core: Core, params: RunParams, progress?: (epoch: number) => void): RunTrace {
+  const region = core.heap.region();
+  try {
+    const model = new FiniteModel(core, region, params);
+    return new Loop(core, model, plainObjective(params.loss), params).go(progress);
+  } finally {
+    region.dispose();
+  }
+}
 
 /** A scaled finite net as the loop trains it. */
 export class FiniteModel implements Model {
@@ -26,13 +43,16 @@ export class FiniteModel implements Model {
     });
     this.#train = put(data.xTrain);
     this.#test = put(data.xTest);
-    this.#net = new HiddenNet(core, memory, {
+    const shape = {
       width: p.width,
       inputs: data.inputs,
       rows: p.batchSize,
       dtype,
       activation: p.activation,
-    });
+    };
+    this.#net = inGramSpace(p)
+      ? new GramNet(core, memory, shape, this.#train, p.batchSize)
+      : new HiddenNet(core, memory, shape);
     const factors = p.factors ?? multipliers(p.scaling, p.width / p.baseWidth, { optimizer: p.optimizer });
     this.rates = {
       input: p.learningRate * factors.rates.input,
@@ -48,24 +68,24 @@ export class FiniteModel implements Model {
             beta2: p.optimizer === 'adam' ? 0.999 : 0.99,
             eps: 1e-8,
           };
-    this.#start(factors);
+    this.#start(factors, memory);
   }
 
-  #start(factors: Multipliers): void {
+  #start(factors: Multipliers, memory: Allocator): void {
     const net = this.#net;
     const { weights, init, seed, mode, keep, scaling, particles } = this.#p;
-    if (weights) net.setWeights(weights.input, weights.output);
-    else net.init(seed, init.law, init.gain, particles?.pairs ?? false);
+    if (weights) setWeights(net, weights.input, weights.output);
+    else drawWeights(net, seed, init.law, init.gain, particles?.pairs ?? false);
     const correction = scaling.initCorrection;
     const both = (): { train: Float64Array; test: Float64Array } => ({
-      train: net.evaluate(this.#train).f,
-      test: net.evaluate(this.#test).f,
+      train: evaluate(net, this.#train).f,
+      test: evaluate(net, this.#test).f,
     });
     const unscaled = correction === 'none' ? null : both();
-    net.scale('output', particles?.outputStart ?? factors.weights.output);
-    net.scale('input', particles?.inputStart ?? 1);
+    scaleWeights(net, 'a', particles?.outputStart ?? factors.weights.output);
+    scaleWeights(net, 'w', particles?.inputStart ?? 1);
     if (mode !== 'full' || correction === 'mask' || keep.decomposition || keep.increments || keep.coordinates)
-      net.keepStart();
+      keepStart(net, memory);
     if (!unscaled) {
       net.mode = { frozenGradient: mode !== 'full', firstOrder: mode === 'firstOrder' };
     } else if (correction === 'mask') {
@@ -82,13 +102,18 @@ export class FiniteModel implements Model {
         unscaled[part].map((u, i) => u - start[part][i]!);
       this.#shift = { train: difference('train'), test: difference('test') };
     }
+    if (net instanceof GramNet) net.begin();
   }
 
   #batch(first: number, rows: number): Batch {
     const { inputs } = this.#p.data;
     const { ptr, dtype } = this.#train.x;
     const bytes = dtype === 'f32' ? 4 : 8;
-    return { x: { ptr: (ptr + first * inputs * bytes) as typeof ptr, length: rows * inputs, dtype }, rows };
+    return {
+      x: { ptr: (ptr + first * inputs * bytes) as typeof ptr, length: rows * inputs, dtype },
+      rows,
+      first,
+    };
   }
 
   #corrected(f: Float64Array, first: number): Float64Array {
@@ -118,7 +143,7 @@ export class FiniteModel implements Model {
     points = 0,
   ): { f: Float64Array; outputKernel: Float64Array; inputKernel: Float64Array } {
     if (part === 'train') {
-      const { f } = this.#net.evaluate(this.#train);
+      const { f } = evaluate(this.#net, this.#train);
       const shown = this.#corrected(f, 0);
       if (!this.#order)
         return { f: shown, outputKernel: new Float64Array(), inputKernel: new Float64Array() };
@@ -126,7 +151,7 @@ export class FiniteModel implements Model {
       this.#order.forEach((from, to) => (stored[from] = shown[to]!));
       return { f: stored, outputKernel: new Float64Array(), inputKernel: new Float64Array() };
     }
-    const { f, ka, kw } = this.#net.evaluate(this.#test, points);
+    const { f, ka, kw } = evaluate(this.#net, this.#test, points);
     const shift = this.#shift?.test;
     return {
       f: shift ? f.map((value, i) => value + shift[i]!) : f,
@@ -138,7 +163,7 @@ export class FiniteModel implements Model {
   grams(points: number): { output: Float64Array; input: Float64Array } {
     const { x } = this.#test;
     const batch = { x: { ...x, length: points * this.#p.data.inputs }, rows: points };
-    const { ka, kw } = this.#net.grams(batch);
+    const { ka, kw } = grams(this.#net, batch);
     return {
       output: ka.map((value) => this.rates.output * value),
       input: kw.map(
@@ -148,16 +173,16 @@ export class FiniteModel implements Model {
   }
 
   increments(): Increments {
-    return this.#net.increments();
+    return increments(this.#net);
   }
   coordinates(): Coordinates {
-    return this.#net.coordinates(this.#test);
+    return coordinates(this.#net, this.#test);
   }
-  decompose(): Record<'f0' | 'fa' | 'fw' | 'faw', Float64Array> {
-    return this.#net.decompose(this.#test);
+  decompose(): Terms {
+    return decompose(this.#net, this.#test);
   }
   weights(): { input: Float64Array; output: Float64Array } {
-    return this.#net.weights();
+    return readWeights(this.#net);
   }
 }
 

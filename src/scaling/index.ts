@@ -37,7 +37,7 @@ export {
   type TrainingOptions,
   type TrainOneHiddenOptions,
 } from './onehidden.js';
-export type { RunTrace } from './train.js';
+export type { RunTrace } from './run.js';
 export type { HiddenActivation } from './activation.js';
 export { limitModel, type LimitOptions, type LimitResult } from './limit.js';
 export {

@@ -5,6 +5,8 @@ import { foldIn, normal, randomKey } from '../math/random.js';
 import { NumericalError, type Core } from '../wasm/engine.js';
 import { slopeOf, type HiddenActivation } from './activation.js';
 import { HiddenNet } from './hidden-net.js';
+import { grams } from './hidden-probes.js';
+import { drawWeights } from './hidden-start.js';
 
 /** Expectations between `n` points, row-major `(n, n)`. */
 export interface UnitKernels {
@@ -71,8 +73,8 @@ function sampled(
     const n = x.length / inputs;
     const shape = { width: features, inputs, rows: n, dtype: 'f64', activation } as const;
     const net = new HiddenNet(core, region, shape);
-    net.init(seed, law, gain);
-    const { ka, kw } = net.grams({ x: region.put(Float64Array.from(x)), rows: n });
+    drawWeights(net, seed, law, gain);
+    const { ka, kw } = grams(net, { x: region.put(Float64Array.from(x)), rows: n });
     return {
       values: ka.map((value) => value / features),
       slopes: kw.map((value) => value / (gain * gain)), // sum of a^2 is gain^2

@@ -11,7 +11,8 @@ import { limitObjective, type Start } from './limit-objective.js';
 import { multipliers } from './multipliers.js';
 import { runsOf, type TrainingOptions } from './onehidden.js';
 import { scalings, type ScalingSpec } from './scalings.js';
-import { Loop, type Model, type RunParams, type RunTrace } from './train.js';
+import { Loop } from './train.js';
+import type { Model, RunParams, RunTrace } from './run.js';
 
 export interface LimitOptions extends TrainingOptions {
   /** Units that stand for infinitely many where features move; even, default 16384. Errors fall as 1/sqrt. */

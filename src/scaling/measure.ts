@@ -1,6 +1,7 @@
 // Measured powers of the width beside the ones the theory gives.
 import { pow } from '../math/elementary.js';
 import { foldIn, normalAt, randomKey } from '../math/random.js';
+import { mean } from '../math/statistics.js';
 import { tensor } from '../math/tensor.js';
 import { slopeOf } from './activation.js';
 import type { Engine } from '../wasm/engine.js';
@@ -10,7 +11,7 @@ import { runAll, runsOf, type BinaryProblem, type TrainingOptions } from './oneh
 import { add, max, rational, sum, toNumber, ZERO, type Rational } from './rational.js';
 import { exponentsOf, scaling as complete, type ScalingSpec } from './scalings.js';
 import { widthSlope, type Slope } from './slopes.js';
-import type { RunTrace } from './train.js';
+import type { RunTrace } from './run.js';
 
 export interface MeasureOptions extends Omit<TrainingOptions, 'data' | 'epochs' | 'seeds'> {
   readonly scaling: ScalingSpec;
@@ -70,6 +71,9 @@ export async function measureExponents(engine: Engine, options: MeasureOptions):
     throw new RangeError(
       `measureExponents: expected at least three different widths, got [${widths.join(', ')}]`,
     );
+  const { kernelPoints = 16 } = options;
+  if (!(kernelPoints >= 1))
+    throw new RangeError(`measureExponents: kernelPoints must be >= 1, got ${kernelPoints}`);
   const { scaling: spec, steps: _steps, tolerance: _tolerance, widths: _widths, ...rest } = options;
   const shared = {
     ...rest,
@@ -80,7 +84,7 @@ export async function measureExponents(engine: Engine, options: MeasureOptions):
     learningRate: options.learningRate ?? 3,
     loss: options.loss ?? 'linear',
     init: { law: 'normal', gain: 1, ...options.init },
-    kernelPoints: options.kernelPoints ?? 16,
+    kernelPoints,
     keep: { grams: true, increments: true },
   } as const;
   const runs = widths.flatMap((width) => runsOf({ ...shared, scaling: spec, width }));
@@ -123,8 +127,6 @@ export async function measureExponents(engine: Engine, options: MeasureOptions):
 }
 
 const LEAKY = { layer: 'leakyRelu', alpha: 0.1 } as const;
-const average = (values: readonly number[]): number =>
-  values.reduce((sum, value) => sum + value, 0) / values.length;
 const geometric = (values: readonly number[]): number => {
   // Products of a few positive numbers, taken root by root to stay within range.
   let result = 1;
@@ -138,8 +140,8 @@ const QUANTITIES: readonly {
   of: (trace: RunTrace, step: number) => number;
 }[] = [
   { name: 'logits', first: 0, of: (trace, k) => trace.meanAbsLogit[k] ?? NaN },
-  { name: 'outputKernel', first: 0, of: (trace, k) => average(trace.outputKernel[k] ?? [NaN]) },
-  { name: 'inputKernel', first: 0, of: (trace, k) => average(trace.inputKernel[k] ?? [NaN]) },
+  { name: 'outputKernel', first: 0, of: (trace, k) => mean(trace.outputKernel[k] ?? [NaN]) },
+  { name: 'inputKernel', first: 0, of: (trace, k) => mean(trace.inputKernel[k] ?? [NaN]) },
   { name: 'kernelChange', first: 1, of: kernelChange },
   { name: 'outputWeights', first: 1, of: (trace, k) => trace.increments![k]?.output ?? NaN },
   { name: 'inputWeights', first: 1, of: (trace, k) => trace.increments![k]?.input ?? NaN },

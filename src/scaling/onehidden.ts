@@ -1,10 +1,12 @@
 import { asTensor, assertFinite, type TensorLike } from '../math/tensor.js';
 import { defineJob, type Engine, type FloatType, type Job } from '../wasm/engine.js';
 import { slopeOf, type HiddenActivation } from './activation.js';
+import { trainRun } from './finite-model.js';
 import type { TrainingLoss } from './loss.js';
 import type { Multipliers, OptimizerKind } from './multipliers.js';
 import { scaling as complete, type ScalingSpec } from './scalings.js';
-import { trainRun, type BinaryData, type RunParams, type RunTrace } from './train.js';
+import { bytesOfRun } from './space.js';
+import type { BinaryData, RunParams, RunTrace } from './run.js';
 
 /** A binary classification problem: inputs `(n, ...)`, labels 0/1 or -1/1 `(n)`. */
 export interface BinaryProblem {
@@ -42,6 +44,11 @@ export interface TrainingOptions extends LongCall {
   /** Initial weights before scaling: law and standard deviation times sqrt(fan-in); default uniform, 1/sqrt(3). */
   readonly init?: { readonly law?: 'uniform' | 'normal'; readonly gain?: number };
   readonly dtype?: FloatType;
+  /**
+   * Where nets are trained: in their weights, or in the space of their pre-activations (`gram`: with few training points
+   * of many inputs it takes fewer operations; the same up to rounding). Default: whichever takes fewer.
+   */
+  readonly space?: 'auto' | 'weights' | 'gram';
   /** When to evaluate: every epoch, about 12 per decade, or these epochs. Default every epoch. */
   readonly evaluateAt?: 'all' | 'log' | readonly number[];
   /** Test points whose tangent kernel is recorded, default 10. */
@@ -134,12 +141,7 @@ export function runsOf(options: TrainOneHiddenOptions): RunParams[] {
   oneOf('optimizer', options.optimizer ?? 'sgd', ['sgd', 'rmsprop', 'adam']);
   oneOf('mode', options.mode ?? 'full', ['full', 'frozenGradient', 'firstOrder']);
   oneOf('dtype', dtype, ['f32', 'f64']);
-  const bytes = width * (data.inputs * 2 + Math.min(batchSize, n) + 3) * (dtype === 'f32' ? 4 : 8);
-  if (bytes > 3.5 * 2 ** 30) {
-    throw new RangeError(
-      `train: width ${width} needs ${(bytes / 2 ** 30).toFixed(1)} GiB per net, above 3.5. Use f32, a smaller batch or width.`,
-    );
-  }
+  oneOf('space', options.space ?? 'auto', ['auto', 'weights', 'gram']);
   const shared = {
     data,
     scaling: complete(options.scaling),
@@ -157,12 +159,19 @@ export function runsOf(options: TrainOneHiddenOptions): RunParams[] {
     evaluateAt: evaluationEpochs(options.evaluateAt ?? 'all', epochs),
     kernelPoints,
     mode: options.mode ?? 'full',
+    space: options.space ?? 'auto',
     keep: options.keep ?? {},
     ...(options.factors ? { factors: options.factors } : {}),
     ...(weights ? { weights: readWeights(weights, width, data.inputs) } : {}),
   } as const;
   const seeds = options.seeds ?? [0];
   if (seeds.length === 0) throw new RangeError('train: expected at least one seed, got none');
+  const bytes = bytesOfRun({ ...shared, seed: 0 });
+  if (bytes > 3.5 * 2 ** 30) {
+    throw new RangeError(
+      `train: width ${width} needs ${(bytes / 2 ** 30).toFixed(1)} GiB per net, above 3.5. Use f32, a smaller batch or width.`,
+    );
+  }
   return seeds.map((seed): RunParams => {
     whole('seed', seed, 0);
     return { ...shared, seed };

@@ -13,7 +13,7 @@ import {
   type ScalingSpec,
 } from 'infinite-width';
 import { powersOf } from '#build/scaling/exponents.js';
-import { slopeOfLine } from '#build/scaling/slopes.js';
+import { slopeFit } from '#build/math/statistics.js';
 import { unitKernels } from '#build/scaling/infinite-kernel.js';
 import { toNumber } from '#build/scaling/rational.js';
 import { xorMixture } from '../support/xor.js';
@@ -106,7 +106,7 @@ describe('limitModel', () => {
       const values = await Promise.all(seeds.map((seed) => distance(spec, width, seed, closure)));
       errors.push(values.reduce((sum, value) => sum + value, 0) / seeds.length);
     }
-    const rate = slopeOfLine(widths.map(Math.log2), errors.map(Math.log2));
+    const rate = slopeFit(widths.map(Math.log2), errors.map(Math.log2)).slope;
     if (process.env['SHOW_RATES']) console.log(rate.toFixed(2), errors.map((e) => e.toFixed(3)).join(' '));
     expect(rate, errors.join(' ')).toBeLessThan(-0.15);
     expect(errors.at(-1)!, errors.join(' ')).toBeLessThan(0.45);
