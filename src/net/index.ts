@@ -10,4 +10,10 @@ export { adam, momentum, nesterov, rmsprop, sgd, type Optimizer, type Schedule }
 export { train, type Evaluation, type TrainOptions, type TrainRecord } from './train.js';
 export { Trainer, type Checkpoint, type StepResult, type TrainerOptions } from './trainer.js';
 export { trainJob, type TrainJobParams, type TrainJobResult } from './job.js';
+export {
+  trainEnsemble,
+  type TrainEnsembleMoments,
+  type TrainEnsembleOptions,
+  type TrainEnsembleResult,
+} from './ensemble.js';
 export { sharpness } from './sharpness.js';

@@ -10,6 +10,8 @@ export interface TrainOptions extends TrainerOptions {
   readonly steps?: number;
   /** Updates between records; default one epoch. */
   readonly recordEvery?: number;
+  /** Or the steps to record, beside the first and the last: whole numbers, each larger than the one before. */
+  readonly recordAt?: readonly number[];
   /** Sets to evaluate at every record; y may be left out when only the outputs are wanted. */
   readonly evaluate?: Readonly<Record<string, { readonly x: TensorLike; readonly y?: TensorLike }>>;
   /** Continues a run; the other options must be those of that run. */
@@ -44,10 +46,7 @@ export interface TrainRecord {
 export async function* train(model: Model, options: TrainOptions): AsyncGenerator<TrainRecord, void, void> {
   const trainer = new Trainer(model, options);
   const total = totalSteps(options, trainer.stepsPerEpoch);
-  const every = options.recordEvery ?? trainer.stepsPerEpoch;
-  if (!Number.isInteger(every) || every < 1) {
-    throw new RangeError(`train: recordEvery must be a whole number >= 1, got ${every}.`);
-  }
+  const isDue = recordRule(options, trainer.stepsPerEpoch);
   const start = trainer.initial;
   try {
     if (options.resume) trainer.restore(options.resume);
@@ -66,13 +65,38 @@ export async function* train(model: Model, options: TrainOptions): AsyncGenerato
           await new Promise((resolve) => setTimeout(resolve));
           breath = performance.now();
         }
-      } while (trainer.step < total && trainer.step % every !== 0);
+      } while (trainer.step < total && !isDue(trainer.step));
       yield record(trainer, options, start, seen);
     }
     options.onProgress?.({ done: total, total });
   } finally {
     trainer.dispose();
   }
+}
+
+/** Whether a step is to be recorded. */
+function recordRule(
+  { recordEvery, recordAt }: Pick<TrainOptions, 'recordEvery' | 'recordAt'>,
+  perEpoch: number,
+): (step: number) => boolean {
+  if (recordAt) {
+    if (recordEvery !== undefined) throw new RangeError('train: give recordEvery or recordAt, got both.');
+    const wrong = recordAt.findIndex(
+      (step, i) => !Number.isSafeInteger(step) || step < 0 || (i > 0 && step <= recordAt[i - 1]!),
+    );
+    if (wrong >= 0) {
+      throw new RangeError(
+        `train: recordAt must list whole numbers >= 0 in increasing order, got ${recordAt[wrong]} at entry ${wrong}.`,
+      );
+    }
+    const due = new Set(recordAt);
+    return (step) => due.has(step);
+  }
+  const every = recordEvery ?? perEpoch;
+  if (!Number.isInteger(every) || every < 1) {
+    throw new RangeError(`train: recordEvery must be a whole number >= 1, got ${every}.`);
+  }
+  return (step) => step % every === 0;
 }
 
 /** @internal */

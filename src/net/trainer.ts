@@ -16,7 +16,7 @@ import { Machine } from './machine.js';
 import type { Model } from './model.js';
 import { checkOptimizer, OptimizerState, sgd, type Optimizer, type Schedule } from './optimizers.js';
 import { tensorsOf } from './parameters.js';
-import { scheduleFactor } from './schedule.js';
+import { checkSchedule, scheduleFactor } from './schedule.js';
 import { sharpness } from './sharpness.js';
 import { perLayer, type PerLayer } from './width.js';
 
@@ -100,6 +100,7 @@ export class Trainer {
     this.batchSize = batchSizeOf(options.batchSize ?? n, n);
     this.stepsPerEpoch = Math.ceil(n / this.batchSize);
     this.optimizer = checkOptimizer('train', options.optimizer ?? sgd(0.1));
+    if (options.schedule) checkSchedule('train', options.schedule);
     this.#rates = options.rates
       ? perLayer('train: rates', options.rates, model.slots.length)
       : model.slots.map(() => 1);
