@@ -1,4 +1,5 @@
 import type { AnyJob } from '../wasm/engine.js';
+import { multiplyJob } from './multiply.js';
 import { tileJob } from './tile.js';
 
-export const kernelJobs: readonly AnyJob[] = [tileJob];
+export const kernelJobs: readonly AnyJob[] = [tileJob, multiplyJob];

@@ -201,7 +201,8 @@ function place2d(
   }
 }
 
-function reporter(call: Call, { onProgress }: KernelOptions): (place: TilePlace) => void {
+/** @internal */
+export function reporter(call: Call, { onProgress }: KernelOptions): (place: TilePlace) => void {
   if (!onProgress) return () => {};
   const start = performance.now();
   const area = ({ rows, columns }: TilePlace): number =>
@@ -230,7 +231,8 @@ function cut({ data, shape }: Tensor, [start, end]: readonly [number, number], s
   };
 }
 
-function tileParams(call: Call, { rows, columns }: TilePlace, send: boolean): TileParams {
+/** @internal */
+export function tileParams(call: Call, { rows, columns }: TilePlace, send: boolean): TileParams {
   const same = !call.x2 && rows[0] === columns[0];
   const slice = (pattern: Pattern | null, range: readonly [number, number]): Pattern | null =>
     pattern && (cut(pattern, range, send) as Pattern);
@@ -243,7 +245,8 @@ function tileParams(call: Call, { rows, columns }: TilePlace, send: boolean): Ti
   };
 }
 
-function prepare(
+/** @internal */
+export function prepare(
   engine: Engine,
   document: NetDocument,
   first: TensorLike,

@@ -14,7 +14,8 @@ import {
   zipped,
   type Layout,
 } from './layout.js';
-import { outerJob, product, rowDots, solve, transpose, whiten } from './linear.js';
+import { product, rowDots, transpose } from './linear.js';
+import { exactBytes } from './factored.js';
 import { TrainSystem, type Diagnostics, type Regularisation } from './system.js';
 
 export type GpMethod = 'nngp' | 'ntk' | 'ntkgp';
@@ -85,8 +86,8 @@ export function gpInference(engine: Engine, options: GpOptions): GpPredictor {
     const cross = kernelMatrix(layout, testTrain, `${name}: ${own}TestTrain`, null);
     const rows = cross.data.length / layout.rows;
     const scaled = cross.data.map((value) => value / system.scale);
-    const factor = await system.factor(run);
-    weights ??= solve(engine, factor, targets, layout.columns, run);
+    const factor = await system.factored(run);
+    weights ??= factor.solve(targets, layout.columns, run);
     weights.catch(() => (weights = null));
     const mean = await product(engine, scaled, await weights, [rows, layout.columns, layout.rows], run);
     const result = {
@@ -138,18 +139,14 @@ interface CovarianceTask {
 
 type Spread = Pick<GpResult, 'covariance' | 'variance'>;
 
-/** K_tt - W'W with W = L^-1 K_dt. */
+/** K_tt - K_td M^-1 K_dt. */
 async function posterior(task: CovarianceTask, wants: 'full' | 'diagonal'): Promise<Spread> {
-  const { engine, layout, system, scaled, rows, samples, prior, run } = task;
-  const n = layout.rows;
-  const factor = await system.factor(run);
+  const { layout, system, scaled, rows, samples, prior, run } = task;
+  const explained = await (await system.factored(run)).explained(scaled, wants, run);
   if (wants === 'diagonal') {
-    const explained = await whiten(engine, factor, scaled, 'squares', run);
     const before = priorVariance(layout, prior, samples);
     return { variance: variances(layout, finishVariance(before, explained, system.scale), samples) };
   }
-  const whitened = await whiten(engine, factor, scaled, 'whole', run);
-  const explained = await engine.run(outerJob, { x: whitened, n: rows, k: n }, run);
   const before = testKernelMatrix(layout, prior, 'gpInference: test-test kernel', samples);
   const data = before.map((value, i) => value - system.scale * explained[i]!);
   return { covariance: zipped(layout, finishCovariance('gpInference', data, before, rows), samples) };
@@ -164,11 +161,10 @@ async function ensembleLaw(
 ): Promise<Spread> {
   const { engine, layout, system, scaled, rows, samples, prior, run } = task;
   const n = layout.rows;
-  const factor = await system.factor(run);
-  const solved = await solve(engine, factor, transpose(scaled, rows, n), rows, run);
-  const a = transpose(solved, n, rows);
+  const factor = await system.factored(run);
+  const a = transpose(await factor.solve(transpose(scaled, rows, n), rows, run), n, rows);
   // H = A K_dd / 2 - K_td, so that the change is A H' + H A'
-  const half = await product(engine, a, nngp, [rows, n, n], run);
+  const half = await symmetricProduct(engine, a, nngp, rows, n, run);
   for (let i = 0; i < half.length; i++) half[i] = half[i]! / 2 - nngpCross[i]!;
   if (wants === 'diagonal') {
     const before = priorVariance(layout, prior, samples);
@@ -188,4 +184,26 @@ async function ensembleLaw(
 export function variances(layout: Layout, data: Float64Array, samples: number): Tensor {
   const shape = layout.rowAxes.map((axis, i) => (i === 0 ? samples : layout.yShape[axis]!));
   return { data, shape };
+}
+
+const PANEL = 1024;
+
+/** A K for a symmetric K (n, n), which goes through wasm memory in panels when it is beyond the budget. */
+async function symmetricProduct(
+  engine: Engine,
+  a: Float64Array,
+  k: Float64Array,
+  rows: number,
+  n: number,
+  run: RunOptions,
+): Promise<Float64Array> {
+  if (exactBytes(n) <= engine.memoryBytes) return product(engine, a, k, [rows, n, n], run);
+  const out = new Float64Array(rows * n);
+  for (let from = 0; from < n; from += PANEL) {
+    const width = Math.min(PANEL, n - from);
+    const panel = k.subarray(from * n, (from + width) * n);
+    const part = await product(engine, a, panel, [rows, width, n], { transB: true, ...run });
+    for (let i = 0; i < rows; i++) out.set(part.subarray(i * width, (i + 1) * width), i * n + from);
+  }
+  return out;
 }

@@ -36,4 +36,6 @@ export { maxLearningRate, type MaxLearningRateOptions } from './stability.js';
 export type { Diagnostics, Regularisation } from './system.js';
 export * from './table/index.js';
 export { createPredictor, predict, type PredictCall, type Predictor, type TrainSet } from './predict.js';
+export type { Solver } from './large/predictor.js';
+export type { LargeProgress } from './large/regressor.js';
 export * from './hyper/index.js';

@@ -12,7 +12,7 @@ import {
   type Layout,
   type Times,
 } from './layout.js';
-import { product, solve } from './linear.js';
+import { product } from './linear.js';
 import { spectralFactors, type Dynamics } from './spectral.js';
 import { TrainSystem, type Diagnostics, type Regularisation } from './system.js';
 
@@ -256,13 +256,12 @@ async function factorsAt(
 
 /** -M^-1 r0, repeated for every (infinite) time. */
 async function limitDual(
-  { engine, layout, system }: MseModel,
+  { layout, system }: MseModel,
   residual: Float64Array,
   times: Float64Array,
   run: RunOptions,
 ): Promise<Float64Array> {
-  const factor = await system.factor(run);
-  const solved = await solve(engine, factor, residual, layout.columns, run);
+  const solved = await (await system.factored(run)).solve(residual, layout.columns, run);
   return repeat(
     solved.map((value) => -value),
     times.length,

@@ -7,9 +7,11 @@ import { gpInference, type GpMethod } from './gp.js';
 import { kernelDiagonal, kernelPair } from './kernels.js';
 import { timesOf, type Times } from './layout.js';
 import type { DynamicsOptions } from './mse.js';
+import type { LargeOptions } from './large/regressor.js';
+import { chooseSolver, largePredictor, type Solver } from './large/predictor.js';
 import type { Regularisation } from './system.js';
 
-export interface TrainSet extends Regularisation, DynamicsOptions {
+export interface TrainSet extends Regularisation, DynamicsOptions, LargeOptions {
   /** (n, ...) inputs, as the net takes them. */
   readonly xTrain: TensorLike;
   /** (n, outputs) or (n) targets. */
@@ -19,7 +21,7 @@ export interface TrainSet extends Regularisation, DynamicsOptions {
    * posterior. `ntkgp`: posterior of a Gaussian process with the NTK as prior, t = infinity only.
    */
   readonly method?: GpMethod;
-  readonly signal?: AbortSignal | undefined;
+  readonly solver?: Solver;
 }
 
 export interface PredictCall {
@@ -40,12 +42,15 @@ export type Predictor = (call?: PredictCall) => Promise<EnsembleResult>;
  */
 export async function createPredictor(engine: Engine, net: NetDocument, train: TrainSet): Promise<Predictor> {
   const name = 'predict';
-  const { xTrain, yTrain, method = 'ntk', signal, ...options } = train;
+  const { xTrain, yTrain, method = 'ntk', signal, solver, ...options } = train;
   const x = samples(xTrain, `${name}: xTrain`);
   const y = asTensor(yTrain, `${name}: yTrain`);
   if (x.shape[0] !== y.shape[0])
     throw new RangeError(`${name}: xTrain has ${x.shape[0]} samples, yTrain ${y.shape[0]}`);
+  assertFinite(y, `${name}: yTrain`);
   const n = x.shape[0]!;
+  const chosen = chooseSolver(engine, n, solver);
+  if (chosen !== 'exact') return largePredictor(engine, net, chosen, { ...options, x, y, method, signal });
   const pair = await kernelPair(engine, net, x, null, { signal });
   const square = (data: Float64Array): Tensor => ({ data, shape: [n, n] });
   const kernels = { nngp: square(pair.nngp), ntk: square(pair.ntk), y };

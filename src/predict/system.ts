@@ -1,6 +1,8 @@
 // The train-train system M = sym(K) + rho I, scaled by a power of two so that its diagonal is near 1: any scale of
 // kernels from 1e-300 to 1e300 gives the same digits. Factor and spectrum are computed once, when first needed.
 import { NumericalError, type Engine, type RunOptions } from '../wasm/engine.js';
+import { dense, exactBytes, type Factored } from './factored.js';
+import { placeMatrix, tiledFactor } from './large/tiled.js';
 import { eigen, factorise, type Eigen, type Factor } from './linear.js';
 
 export interface Regularisation {
@@ -18,14 +20,46 @@ export interface Diagnostics {
   readonly added: number;
   /** What had to be added beyond it so that Cholesky succeeded; 0 in most cases. */
   readonly jitter: number;
-  readonly method: 'cholesky' | 'eigen' | 'none';
-  /** Cholesky path: a lower bound of the condition number of the matrix that was factorised. */
+  readonly method: 'cholesky' | 'eigen' | 'tiled' | 'cg' | 'nystrom' | 'none';
+  /** Cholesky paths: a lower bound of the condition number of the matrix that was factorised. */
   readonly condition?: number;
   /** Eigen path: extreme eigenvalues of the regularised kernel (raw, before clamping at 0). */
   readonly minEigenvalue?: number;
   readonly maxEigenvalue?: number;
   /** Eigen path at t = infinity: modes at or below the cut-off, which were left out (pseudo-inverse). */
   readonly droppedModes?: number;
+  /**
+   * Solvers that do not hold the kernel: |y - M w| / |y| of the dual coefficients w. `nystrom`: estimated on 256 rows; an
+   * upper bound of the relative change of the predictions of the train set, often far above it.
+   */
+  readonly residual?: number;
+  /** `nystrom`: standard error of `residual`. */
+  readonly residualError?: number;
+  /** `cg`: the mean differs from the exact one by at most this times the prior deviation of the test point. */
+  readonly errorBound?: number;
+  /** `cg`: the most iterations any right-hand side took. */
+  readonly iterations?: number;
+  /** Pivots of the low-rank factor (`cg`: of the preconditioner) and the share of the trace it leaves out. */
+  readonly rank?: number;
+  readonly traceResidual?: number;
+  /** Solvers that do not hold the kernel: bytes announced before the work began. */
+  readonly bytes?: number;
+}
+
+/** Checks the options and says what they add to a kernel with this mean of its diagonal. */
+export function regularise(
+  name: string,
+  { diagReg = 0, diagRegScale = 'relative' }: Regularisation,
+  meanDiagonal: number,
+): Diagnostics {
+  if (!(diagReg >= 0) || diagReg === Infinity)
+    throw new RangeError(`${name}: diagReg must be >= 0 and finite, got ${diagReg}`);
+  if (diagRegScale !== 'relative' && diagRegScale !== 'absolute')
+    throw new RangeError(
+      `${name}: diagRegScale must be 'relative' or 'absolute', got ${String(diagRegScale)}`,
+    );
+  const added = diagRegScale === 'relative' ? diagReg * meanDiagonal : diagReg;
+  return { diagReg, diagRegScale, added, jitter: 0, method: 'none' };
 }
 
 export class TrainSystem {
@@ -38,23 +72,16 @@ export class TrainSystem {
   readonly #engine: Engine;
   #factor: Promise<Factor> | null = null;
   #eigen: Promise<Eigen> | null = null;
+  #tiled: Promise<Factored> | null = null;
 
   constructor(engine: Engine, name: string, kernel: Float64Array, size: number, options: Regularisation) {
-    const { diagReg = 0, diagRegScale = 'relative' } = options;
-    if (!(diagReg >= 0) || diagReg === Infinity)
-      throw new RangeError(`${name}: diagReg must be >= 0 and finite, got ${diagReg}`);
-    if (diagRegScale !== 'relative' && diagRegScale !== 'absolute')
-      throw new RangeError(
-        `${name}: diagRegScale must be 'relative' or 'absolute', got ${String(diagRegScale)}`,
-      );
     this.#engine = engine;
     this.size = size;
     const { scale, meanDiagonal } = measure(name, kernel, size);
     this.scale = scale;
-    const added = diagRegScale === 'relative' ? diagReg * meanDiagonal : diagReg / scale;
+    this.base = regularise(name, options, meanDiagonal * scale);
     this.matrix = symmetric(name, kernel, size, scale);
-    for (let i = 0; i < size; i++) this.matrix[i * size + i]! += added;
-    this.base = { diagReg, diagRegScale, added: added * scale, jitter: 0, method: 'none' };
+    for (let i = 0; i < size; i++) this.matrix[i * size + i]! += this.added;
   }
 
   /** diagReg in the units of the stored kernel. */
@@ -66,6 +93,15 @@ export class TrainSystem {
     this.#factor ??= factorise(this.#engine, this.matrix, this.size, run);
     this.#factor.catch(() => (this.#factor = null)); // an aborted computation may be asked for again
     return this.#factor;
+  }
+
+  /** The factor where it fits: in one piece, or in tiles beyond the memory budget of the engine. */
+  factored(run: RunOptions = {}): Promise<Factored> {
+    if (exactBytes(this.size) <= this.#engine.memoryBytes)
+      return this.factor(run).then((factor) => dense(this.#engine, factor));
+    this.#tiled ??= tiledFactor(this.#engine, this.size, (tiles) => placeMatrix(tiles, this.matrix), run);
+    this.#tiled.catch(() => (this.#tiled = null));
+    return this.#tiled;
   }
 
   spectrum(run: RunOptions = {}): Promise<Eigen> {
@@ -82,8 +118,8 @@ export class TrainSystem {
 
   async diagnostics(method: Diagnostics['method'], dropped = 0): Promise<Diagnostics> {
     if (method === 'cholesky') {
-      const { jitter, condition } = await this.factor();
-      return { ...this.base, method, jitter: jitter * this.scale, condition };
+      const { method: how, jitter, condition } = await this.factored();
+      return { ...this.base, method: how, jitter: jitter * this.scale, condition };
     }
     if (method === 'none') return this.base;
     const { values } = await this.spectrum();

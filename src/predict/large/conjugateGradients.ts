@@ -1,0 +1,147 @@
+// Preconditioned conjugate gradients for several right-hand sides at once: each has its own recurrence, but the kernel is
+// computed once per iteration for all of them. Golub & Van Loan, "Matrix Computations", 11.5.
+import { log } from '../../math/elementary.js';
+import { NumericalError, type RunOptions } from '../../wasm/engine.js';
+
+/** A linear map of blocks (n, r). */
+export type BlockMap = (b: Float64Array, r: number) => Promise<Float64Array>;
+
+export interface CgOptions extends RunOptions {
+  /** Of the true residual |b - A x| / |b| of every column. */
+  readonly tolerance: number;
+  readonly maxIterations: number;
+  /** From 0 to 1: the digits of the slowest column that are there. */
+  readonly onProgress?: ((share: number) => void) | undefined;
+}
+
+export interface CgResult {
+  readonly x: Float64Array;
+  readonly iterations: number;
+  /** The largest true residual, computed anew at the end. */
+  readonly residual: number;
+}
+
+/**
+ * X with A X = B for B (n, r). Columns that converged leave the block. The residual of the recurrence drifts from the
+ * true one, so that is computed at the end, and the rest is solved again if it is too large. NumericalError with the
+ * residual reached when iterations run out or rounding stops progress.
+ */
+export async function conjugateGradients(
+  multiply: BlockMap,
+  precondition: BlockMap,
+  b: Float64Array,
+  [n, r]: readonly [number, number],
+  options: CgOptions,
+): Promise<CgResult> {
+  const { tolerance, maxIterations } = options;
+  const norms = columnNorms(b, n, r);
+  const x = new Float64Array(n * r);
+  let rest = b.slice();
+  let [iterations, before] = [0, Infinity];
+  for (;;) {
+    const used = await descend(multiply, precondition, x, rest, norms, [n, r], {
+      ...options,
+      maxIterations: maxIterations - iterations,
+    });
+    iterations += used;
+    const product = await multiply(x, r);
+    rest = b.map((value, i) => value - product[i]!);
+    const residual = columnNorms(rest, n, r).reduce(
+      (most, value, c) => Math.max(most, norms[c]! > 0 ? value / norms[c]! : 0),
+      0,
+    );
+    if (residual <= tolerance) return { x, iterations, residual };
+    if (iterations >= maxIterations || used === 0 || residual > before / 2) {
+      throw new NumericalError(
+        `predict: conjugate gradients reached the residual ${residual.toExponential(2)} in ${iterations} iterations, ${tolerance} is wanted. Raise diagReg, rank or tolerance, or use solver 'tiled'.`,
+        { step: iterations },
+      );
+    }
+    before = residual;
+  }
+}
+
+/** Improves X until the recurrence says so; returns the iterations. `rest` is B - A X. */
+async function descend(
+  multiply: BlockMap,
+  precondition: BlockMap,
+  x: Float64Array,
+  rest: Float64Array,
+  norms: Float64Array,
+  [n, r]: readonly [number, number],
+  { tolerance, maxIterations, onProgress, signal }: CgOptions,
+): Promise<number> {
+  const goal = tolerance / 2; // half of it for the drift
+  let active = openColumns(rest, norms, n, r, goal).open;
+  if (active.length === 0) return 0;
+  let residual: Float64Array = columns(rest, r, active, n);
+  let preconditioned = await precondition(residual, active.length);
+  let direction: Float64Array = preconditioned.slice();
+  let rz = columnDots(residual, preconditioned, n, active.length);
+  for (let iteration = 1; iteration <= maxIterations; iteration++) {
+    signal?.throwIfAborted();
+    const k = active.length;
+    const image = await multiply(direction, k);
+    const curvature = columnDots(direction, image, n, k);
+    const alpha = rz.map((value, c) => (curvature[c]! > 0 ? value / curvature[c]! : 0));
+    for (let i = 0; i < n; i++) {
+      for (let c = 0; c < k; c++) {
+        x[i * r + active[c]!]! += alpha[c]! * direction[i * k + c]!;
+        residual[i * k + c]! -= alpha[c]! * image[i * k + c]!;
+      }
+    }
+    const own = Float64Array.from(active, (c) => norms[c]!);
+    const { open, worst } = openColumns(residual, own, n, k, goal);
+    onProgress?.(Math.min(1, log(Math.min(worst, 1)) / log(goal)));
+    const stuck = alpha.every((value) => value === 0);
+    if (open.length === 0 || stuck) return iteration;
+    if (open.length < k) {
+      residual = columns(residual, k, open, n);
+      direction = columns(direction, k, open, n);
+      rz = Float64Array.from(open, (c) => rz[c]!);
+      active = open.map((c) => active[c]!);
+    }
+    const width = active.length;
+    preconditioned = await precondition(residual, width);
+    const next = columnDots(residual, preconditioned, n, width);
+    for (let i = 0; i < n; i++)
+      for (let c = 0; c < width; c++)
+        direction[i * width + c] =
+          preconditioned[i * width + c]! + (rz[c]! > 0 ? next[c]! / rz[c]! : 0) * direction[i * width + c]!;
+    rz = next;
+  }
+  return maxIterations;
+}
+
+/** The columns above the goal, and the largest residual. */
+function openColumns(
+  rest: Float64Array,
+  norms: Float64Array,
+  n: number,
+  r: number,
+  goal: number,
+): { open: number[]; worst: number } {
+  const open: number[] = [];
+  let worst = 0;
+  columnNorms(rest, n, r).forEach((value, c) => {
+    const relative = norms[c]! > 0 ? value / norms[c]! : 0;
+    worst = Math.max(worst, relative);
+    if (relative > goal) open.push(c);
+  });
+  return { open, worst };
+}
+
+function columns(data: Float64Array, r: number, list: readonly number[], n: number): Float64Array {
+  const out = new Float64Array(n * list.length);
+  for (let i = 0; i < n; i++) list.forEach((column, c) => (out[i * list.length + c] = data[i * r + column]!));
+  return out;
+}
+
+function columnDots(a: Float64Array, b: Float64Array, n: number, r: number): Float64Array {
+  const out = new Float64Array(r);
+  for (let i = 0; i < n; i++) for (let c = 0; c < r; c++) out[c]! += a[i * r + c]! * b[i * r + c]!;
+  return out;
+}
+
+const columnNorms = (a: Float64Array, n: number, r: number): Float64Array =>
+  columnDots(a, a, n, r).map(Math.sqrt);

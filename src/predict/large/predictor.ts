@@ -1,0 +1,187 @@
+// Predictions of `predict` for train sets whose kernel does not fit: which solver, which batches, and the law at t = infinity.
+import { sizeOf, asTensor, assertFinite, type Tensor, type TensorLike } from '../../math/tensor.js';
+import { tiledBytes } from '../../math/tiled.js';
+import type { NetDocument } from '../../net/document.js';
+import type { Engine, RunOptions } from '../../wasm/engine.js';
+import { finishCovariance, finishVariance } from '../covariance.js';
+import type { EnsembleResult } from '../ensemble.js';
+import { exactBytes } from '../factored.js';
+import type { GpMethod } from '../gp.js';
+import { kernelDiagonal, kernelPair, rowsOf } from '../kernels.js';
+import { timesOf, type Times } from '../layout.js';
+import { product, rowDots } from '../linear.js';
+import type { Regularisation } from '../system.js';
+import { lowRankBytes } from './lowRank.js';
+import { NetSystem } from './netSystem.js';
+import {
+  cgRegressor,
+  nystromRegressor,
+  rankOf,
+  tiledRegressor,
+  type LargeOptions,
+  type Reach,
+  type Regressor,
+} from './regressor.js';
+
+/**
+ * How the train system is solved. `exact`: the kernel in one piece, any time. For t = infinity also: `tiled`, Cholesky in
+ * tiles (n^2 / 2 numbers); `cg`, conjugate gradients on kernel tiles that are never stored; `nystrom`, an approximation
+ * by few samples. `auto` (default): `exact` while 48 n^2 bytes fit the engine's memoryBytes, then `tiled` while 4 n^2
+ * bytes fit eight times that, else `cg`.
+ */
+export type Solver = 'auto' | 'exact' | 'tiled' | 'cg' | 'nystrom';
+
+export function chooseSolver(engine: Engine, n: number, solver: Solver = 'auto'): Exclude<Solver, 'auto'> {
+  if (!['auto', 'exact', 'tiled', 'cg', 'nystrom'].includes(solver))
+    throw new RangeError(
+      `predict: solver must be 'auto', 'exact', 'tiled', 'cg' or 'nystrom', got ${String(solver)}`,
+    );
+  if (solver !== 'auto') return solver;
+  if (exactBytes(n) <= engine.memoryBytes) return 'exact';
+  return tiledBytes(n).matrix <= 8 * engine.memoryBytes ? 'tiled' : 'cg';
+}
+
+export interface LargeTask extends Regularisation, LargeOptions {
+  readonly x: Tensor;
+  readonly y: Tensor;
+  readonly method: GpMethod;
+  readonly mode?: 'flow' | 'discrete';
+}
+
+interface LargeCall {
+  readonly xTest?: TensorLike;
+  readonly time?: Times;
+  readonly covariance?: 'full' | 'diagonal' | 'none';
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Solves once, then predicts test points in batches. Mean and covariance as `gpInference` gives them. */
+export async function largePredictor(
+  engine: Engine,
+  net: NetDocument,
+  solver: Exclude<Solver, 'auto' | 'exact'>,
+  task: LargeTask,
+): Promise<(call?: LargeCall) => Promise<EnsembleResult>> {
+  const { x, y, method } = task;
+  const n = x.shape[0]!;
+  if (y.shape.length > 2)
+    throw new RangeError(`predict: solver '${solver}' takes targets (n) or (n, outputs), got [${y.shape}]`);
+  if (task.mode === 'discrete')
+    throw new RangeError(`predict: solver '${solver}' knows the limit of the flow only; use mode 'flow'`);
+  const outputs = y.shape[1] ?? 1;
+  const targets = { y: Float64Array.from(y.data), outputs };
+  const name = method === 'nngp' ? 'nngp' : 'ntk';
+  const bytes =
+    solver === 'tiled'
+      ? tiledBytes(n).matrix + Math.max(1, engine.workers) * tiledBytes(n).perWorker
+      : lowRankBytes(n, rankOf(n, task)) + 64 * n * outputs;
+  const make = { tiled: tiledRegressor, cg: cgRegressor, nystrom: nystromRegressor }[solver];
+  task.onProgress?.({ stage: 'kernel', done: 0, total: 1, bytes });
+  const system = await NetSystem.of(engine, net, x, name, task);
+  const regressor = await make(system, targets, bytes, task);
+  return async (call = {}) => {
+    const times = limitTimes(solver, n, call.time ?? Infinity);
+    const points = testPoints(solver, call.xTest, x);
+    const wants = call.covariance ?? 'none';
+    const law: Law = { system, regressor, method, outputs };
+    const run = { signal: call.signal };
+    const result = await batches(law, points, wants, run, (done) =>
+      task.onProgress?.({ stage: 'predict', done, total: points.shape[0]!, bytes }),
+    );
+    const m = points.shape[0]!;
+    const repeated = (data: Float64Array, shape: readonly number[]): Tensor => {
+      const out = new Float64Array(sizeOf(times) * data.length);
+      for (let at = 0; at < out.length; at += data.length) out.set(data, at);
+      return { data: out, shape: [...times, ...shape] };
+    };
+    return {
+      mean: repeated(result.mean, [m, ...y.shape.slice(1)]),
+      ...(wants === 'full' ? { covariance: repeated(result.spread, [m, m]) } : {}),
+      ...(wants === 'diagonal' ? { variance: repeated(result.spread, [m]) } : {}),
+      diagnostics: regressor.diagnostics,
+    };
+  };
+}
+
+function limitTimes(solver: Solver, n: number, time: Times): readonly number[] {
+  const { values, shape } = timesOf('predict', time);
+  if (values.every((value) => value === Infinity)) return shape;
+  throw new RangeError(
+    `predict: solver '${solver}' knows t = Infinity only, got ${values.find((value) => value !== Infinity)}. Finite times need the eigendecomposition of the ${n} x ${n} kernel: solver 'exact', about ${exactBytes(n)} bytes, or fewer samples.`,
+  );
+}
+
+function testPoints(solver: Solver, xTest: TensorLike | undefined, x: Tensor): Tensor {
+  if (xTest === undefined)
+    throw new RangeError(
+      `predict: solver '${solver}' answers for test points: pass xTest (xTrain is allowed)`,
+    );
+  const points = asTensor(xTest, 'predict: xTest');
+  if (points.shape.slice(1).join() !== x.shape.slice(1).join() || points.shape[0] === 0)
+    throw new RangeError(
+      `predict: xTest must be samples of shape [${x.shape.slice(1).join(', ')}], got [${points.shape.join(', ')}]`,
+    );
+  assertFinite(points, 'predict: xTest');
+  return points;
+}
+
+interface Law {
+  readonly system: NetSystem;
+  readonly regressor: Regressor;
+  readonly method: GpMethod;
+  readonly outputs: number;
+}
+
+/** A full covariance is one batch; else as many points as eight (points, n) matrices fit the budget. */
+async function batches(
+  law: Law,
+  points: Tensor,
+  wants: 'full' | 'diagonal' | 'none',
+  run: RunOptions,
+  onDone: (done: number) => void,
+): Promise<{ mean: Float64Array; spread: Float64Array }> {
+  const { engine, size: n } = law.system;
+  const m = points.shape[0]!;
+  const step = wants === 'full' ? m : Math.max(1, Math.min(m, Math.floor(engine.memoryBytes / (64 * n))));
+  const mean = new Float64Array(m * law.outputs);
+  const spread = new Float64Array(wants === 'full' ? m * m : m);
+  for (let from = 0; from < m; from += step) {
+    const part = rowsOf(points, from, Math.min(step, m - from));
+    const need = wants === 'none' ? 'mean' : law.method === 'ntk' ? 'weights' : 'explained';
+    const reach = await law.regressor.reach(part, need, run);
+    mean.set(reach.mean, from * law.outputs);
+    if (wants !== 'none') spread.set(await covariance(law, part, reach, wants, run), from);
+    onDone(from + part.shape[0]!);
+  }
+  return { mean, spread };
+}
+
+/** Prior minus what is explained; for `ntk` K_tt + A K_dd A' - (A K_dt + K_td A') (Lee et al. 2019, eq. 16). */
+async function covariance(
+  { system, method }: Law,
+  points: Tensor,
+  { left, right, width, weights, nngp }: Reach,
+  wants: 'full' | 'diagonal',
+  run: RunOptions,
+): Promise<Float64Array> {
+  const { engine, net, size: n, scale } = system;
+  const m = points.shape[0]!;
+  let [a, b, k] = [left, right, width];
+  if (method === 'ntk') {
+    // H = K_td - A K_dd / 2, so that A H' + H A' is explained.
+    const transposed = new Float64Array(m * n);
+    for (let i = 0; i < m; i++) for (let j = 0; j < n; j++) transposed[j * m + i] = weights[i * n + j]!;
+    const image = await system.multiply(transposed, m, run, 'nngp');
+    a = nngp.map((value, i) => 2 * value - image[(i % n) * m + Math.floor(i / n)]!);
+    [b, k] = [weights, n];
+  }
+  const name = method === 'ntkgp' ? 'ntk' : 'nngp';
+  if (wants === 'diagonal') {
+    const prior = (await kernelDiagonal(engine, net, points, run))[name];
+    return finishVariance(prior, rowDots(a, b, m, k), scale);
+  }
+  const prior = (await kernelPair(engine, net, points, null, run))[name];
+  const explained = await product(engine, a, b, [m, m, k], { transB: true, ...run });
+  const data = prior.map((value, i) => value - scale * explained[i]!);
+  return finishCovariance('predict', data, prior, m);
+}
