@@ -38,8 +38,11 @@ const rowsOf = ({ data, shape }: Tensor, count: number): Tensor<Float64Array> =>
   data: Float64Array.from(data.subarray(0, count * shape[1]!)),
   shape: [count, shape[1]!],
 });
-const largest = ({ data }: Tensor): number =>
-  data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+const largest = ({ data }: Tensor): number => {
+  let most = 0;
+  for (const value of data) most = Math.max(most, Math.abs(value));
+  return most;
+};
 
 describe('predict with solvers that do not hold the kernel', () => {
   for (const method of methods) {
