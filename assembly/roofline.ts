@@ -1,20 +1,26 @@
 // What this machine can do at most, for the bench: kernels that are nothing but multiply-adds, loads or square roots.
 import { madd } from './simd';
 
-/** 12 independent chains c = c x + y, as many accumulators as gemm's tile. `at`: 14 vectors, read, the first written. */
+/**
+ * 12 sums c += x y, as many accumulators as gemm's tile. The products lie off the chains (c = c x + y would wait for two
+ * latencies in `simd`), and x moves through 2 KB, so that nothing can be taken out of the loop. `at`: 128 vectors.
+ */
 function multiplyAdd<T>(n: i32, at: usize): void {
-  const x = v128.load(at, 192), y = v128.load(at, 208);
-  let a = v128.load(at), b = v128.load(at, 16), c = v128.load(at, 32), d = v128.load(at, 48), e = v128.load(at, 64), f = v128.load(at, 80);
-  let g = v128.load(at, 96), h = v128.load(at, 112), i = v128.load(at, 128), j = v128.load(at, 144), k = v128.load(at, 160), l = v128.load(at, 176);
-  for (; n > 0; n--) {
-    a = madd<T>(a, x, y); b = madd<T>(b, x, y); c = madd<T>(c, x, y); d = madd<T>(d, x, y);
-    e = madd<T>(e, x, y); f = madd<T>(f, x, y); g = madd<T>(g, x, y); h = madd<T>(h, x, y);
-    i = madd<T>(i, x, y); j = madd<T>(j, x, y); k = madd<T>(k, x, y); l = madd<T>(l, x, y);
+  const y = v128.load(at), z = v128.load(at, 16);
+  let a = v128.splat<T>(<T>0), b = a, c = a, d = a, e = a, f = a, g = a, h = a, i = a, j = a, k = a, l = a;
+  for (let p = at; n > 0; n--) {
+    let x = v128.load(p); a = madd<T>(x, y, a); b = madd<T>(x, z, b);
+    x = v128.load(p, 16); c = madd<T>(x, y, c); d = madd<T>(x, z, d);
+    x = v128.load(p, 32); e = madd<T>(x, y, e); f = madd<T>(x, z, f);
+    x = v128.load(p, 48); g = madd<T>(x, y, g); h = madd<T>(x, z, h);
+    x = v128.load(p, 64); i = madd<T>(x, y, i); j = madd<T>(x, z, j);
+    x = v128.load(p, 80); k = madd<T>(x, y, k); l = madd<T>(x, z, l);
+    p = at + (p - at + 128 & 2047);
   }
   const s = v128.add<T>(v128.add<T>(v128.add<T>(a, b), v128.add<T>(c, d)), v128.add<T>(v128.add<T>(e, f), v128.add<T>(g, h)));
   v128.store(at, v128.add<T>(s, v128.add<T>(v128.add<T>(i, j), v128.add<T>(k, l))));
 }
-/** n turns of 12 vector multiply-adds: 96 n flops in f32. `at`: 14 vectors; the first becomes the sum. */
+/** n turns of 12 vector multiply-adds: 96 n flops in f32. `at`: 128 vectors (2 KB), read; the first becomes the sum. */
 export function roofline_madd_f32(n: i32, at: usize): void { multiplyAdd<f32>(n, at); }
 /** As roofline_madd_f32: 48 n flops in f64. */
 export function roofline_madd_f64(n: i32, at: usize): void { multiplyAdd<f64>(n, at); }

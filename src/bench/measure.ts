@@ -90,8 +90,8 @@ function rooflineOf(core: Core, limit: Limit, dtype: FloatType): BenchCase {
     limit,
     work: turns * width * (limit === 'flops' ? 24 : 4),
     prepare: (_, memory) => {
-      const at = memory.alloc(dtype, 14 * width);
-      core.heap.fill(at, 0.5); // the chains converge to 1: no overflow, no subnormal numbers
+      const at = memory.alloc(dtype, 128 * width);
+      core.heap.fill(at, 0.5); // no overflow, no subnormal numbers
       const loop = core.kernels[`roofline_${kind}_${dtype}`] as (n: number, at: number) => void;
       return () => loop(turns, at.ptr);
     },

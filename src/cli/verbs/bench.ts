@@ -10,6 +10,7 @@ import {
   type BenchReport,
 } from '../../bench/report.js';
 import { version } from '../../version.js';
+import { createEngine } from '../../wasm/engine.js';
 import { readJson } from '../files.js';
 import { perform, verb, wholeNumber } from '../verb.js';
 
@@ -39,7 +40,8 @@ export function registerBench(program: Command): void {
         const old = options.compare ? asBenchReport(await readJson(options.compare), options.compare) : null;
         const cases = benchCases.filter(({ name }) => options.filter?.test(name) ?? true);
         if (cases.length === 0) throw new RangeError(`bench: no case matches ${String(options.filter)}.`);
-        const engine = await context.engine();
+        // Without workers: their start would take CPU time from the first samples.
+        using engine = await createEngine({ variant: options.variant });
         const { progress, signal } = context;
         progress.start('bench', cases.length);
         const how: MeasureOptions = {
