@@ -1,4 +1,5 @@
 // Kernels of anything that has a finite model, by averaging empirical kernels over draws of the weights.
+import { usesFunctions } from '../layers/activation/functions.js';
 import { asTensor, type Tensor, type TensorLike } from '../math/tensor.js';
 import type { KernelName } from '../kernel/index.js';
 import { parseNet, type NetDocument } from '../net/document.js';
@@ -50,25 +51,29 @@ const CHUNK = 4;
 const WAVE = 8;
 
 /** @internal */
-export const monteCarloJob: Job<ChunkParams, Chunk> = defineJob('empirical/monteCarlo', (core, params) => {
-  const { net, x1, x2, get, seeds } = params;
-  let chunk: Chunk = {};
-  for (const seed of seeds) {
-    const dtype = x1.data instanceof Float32Array ? 'f32' : 'f64';
-    const model = createModel(core, net, { inputShape: x1.shape.slice(1), seed, dtype });
-    try {
-      const draw: Chunk = {};
-      for (const name of get) {
-        const { data } = (name === 'ntk' ? empiricalNtk : empiricalNngp)(model, x1, x2);
-        draw[name] = { count: 1, mean: Float64Array.from(data), squares: new Float64Array(data.length) };
+export const monteCarloJob: Job<ChunkParams, Chunk> = defineJob(
+  'empirical/monteCarlo',
+  (core, params) => {
+    const { net, x1, x2, get, seeds } = params;
+    let chunk: Chunk = {};
+    for (const seed of seeds) {
+      const dtype = x1.data instanceof Float32Array ? 'f32' : 'f64';
+      const model = createModel(core, net, { inputShape: x1.shape.slice(1), seed, dtype });
+      try {
+        const draw: Chunk = {};
+        for (const name of get) {
+          const { data } = (name === 'ntk' ? empiricalNtk : empiricalNngp)(model, x1, x2);
+          draw[name] = { count: 1, mean: Float64Array.from(data), squares: new Float64Array(data.length) };
+        }
+        chunk = merge(chunk, draw);
+      } finally {
+        model.dispose();
       }
-      chunk = merge(chunk, draw);
-    } finally {
-      model.dispose();
     }
-  }
-  return chunk;
-});
+    return chunk;
+  },
+  ({ net }) => usesFunctions(net),
+);
 
 /** Chan, Golub & LeVeque (1983): moments of two sets from the moments of each. */
 function merge(left: Chunk, right: Chunk): Chunk {

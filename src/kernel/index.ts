@@ -9,3 +9,4 @@ export {
 } from './kernel.js';
 export { planKernel, type KernelPlan, type LayerPlan } from './plan.js';
 export { kernelPerLayer, layerKernels, type LayerKernel } from './layers.js';
+export { dualSeries, type DualSeries } from './series.js';

@@ -1,4 +1,5 @@
 // One tile of a kernel matrix: the unit of parallelism. Samples x samples, both sides propagated here.
+import { usesFunctions } from '../layers/activation/functions.js';
 import type { Tensor } from '../math/tensor.js';
 import {
   padded,
@@ -41,8 +42,10 @@ export interface TileResult {
 }
 
 /** @internal */
-export const tileJob: Job<TileParams, TileResult> = defineJob('kernel/tile', (core, params) =>
-  computeTile(core, params),
+export const tileJob: Job<TileParams, TileResult> = defineJob(
+  'kernel/tile',
+  (core, params) => computeTile(core, params),
+  ({ net }) => usesFunctions(net),
 );
 
 /** What is wanted at the end of a net: everything unless the caller wants equal positions only. */

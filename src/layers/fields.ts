@@ -164,4 +164,5 @@ export const VOCABULARY: Readonly<Record<LayerName, Fields>> = {
   selu: none,
   mish: none,
   softsign: none,
+  elementwise: { name: field('a name given to defineActivation', (v) => typeof v === 'string' && v !== '') },
 };

@@ -145,7 +145,9 @@ export type ActivationLayer =
       readonly doClip: boolean;
     }
   | { readonly layer: 'hermite' | 'monomial' | 'rectifiedMonomial'; readonly degree: number }
-  | { readonly layer: 'polynomial'; readonly coefficients: readonly number[] };
+  | { readonly layer: 'polynomial'; readonly coefficients: readonly number[] }
+  /** A function in code, by the name `defineActivation` gave it. */
+  | { readonly layer: 'elementwise'; readonly name: string };
 
 export type Layer =
   | SerialLayer
@@ -184,7 +186,7 @@ const ACTIVATIONS = [
     'rbf',
   ],
   ...['exp', 'gaussian', 'expNormalized', 'hermite', 'monomial', 'rectifiedMonomial', 'polynomial'],
-  ...['tanh', 'sigmoid', 'softplus', 'swish', 'elu', 'selu', 'mish', 'softsign'],
+  ...['tanh', 'sigmoid', 'softplus', 'swish', 'elu', 'selu', 'mish', 'softsign', 'elementwise'],
 ] as readonly ActivationLayer['layer'][];
 const activationNames: ReadonlySet<string> = new Set(ACTIVATIONS);
 

@@ -1,4 +1,5 @@
 // Functions that write Net documents: `serial(dense(512), relu(), dense(1))` is exactly the JSON of the format.
+import { registerActivation, type ActivationDefinition } from '../layers/activation/functions.js';
 import { parseLayer, type LayerDocument, type NetDocument } from './document.js';
 
 /** Fields of a layer with defaults; the format lists them. */
@@ -105,3 +106,16 @@ export const rectifiedMonomial = (degree: number): LayerDocument => layer('recti
 /** Coefficients ascending. */
 export const polynomial = (coefficients: readonly number[]): LayerDocument =>
   layer('polynomial', { coefficients });
+/** The activation that `defineActivation` knows by this name. */
+export const elementwise = (name: string): LayerDocument => layer('elementwise', { name });
+
+/**
+ * Gives an activation in code a name, so that net documents stay JSON: `{ "layer": "elementwise", "name": name }`; returns a
+ * function that makes that layer. Its kernels are a Hermite series of `fn`, or `kernelFunction`. Nets that hold it run on
+ * the calling thread, because functions do not cross to workers. A name is defined once per program.
+ */
+export function defineActivation(name: string, definition: ActivationDefinition): () => LayerDocument {
+  const document = elementwise(name);
+  registerActivation(name, definition);
+  return () => document;
+}

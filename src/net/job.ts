@@ -1,7 +1,8 @@
 // A whole training run as a job: plain data in and out, for worker pools, shards and queues.
+import { usesFunctions } from '../layers/activation/functions.js';
 import { defineJob, type Job } from '../wasm/engine.js';
 import type { Tensor } from '../math/tensor.js';
-import type { NetDocument } from './document.js';
+import { parseNet, type NetDocument } from './document.js';
 import { createModel, type ModelOptions } from './model.js';
 import type { LayerParameters } from './parameters.js';
 import { train, type TrainOptions, type TrainRecord } from './train.js';
@@ -56,4 +57,5 @@ export const trainJob: Job<TrainJobParams, TrainJobResult> = defineJob(
       model.dispose();
     }
   },
+  ({ net }) => usesFunctions(parseNet(net)),
 );

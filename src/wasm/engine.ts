@@ -65,7 +65,9 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
   const pool = workers > 0 ? new Pool(workers, { type: 'start', module, variant, memoryBytes }) : null;
 
   const map = async <P, R>(job: Job<P, R>, list: readonly P[], run: RunOptions = {}): Promise<R[]> =>
-    pool ? ((await pool.map(job.name, list, run)) as R[]) : inline(core, job, list, run);
+    pool && !list.some((params) => job.stays?.(params))
+      ? ((await pool.map(job.name, list, run)) as R[])
+      : inline(core, job, list, run);
   const dispose = (): void => pool?.close();
   return {
     ...core,

@@ -13,10 +13,12 @@ export interface JobContext {
 export interface Job<P, R> {
   readonly name: string;
   readonly run: (core: Core, params: P, context: JobContext) => R | Promise<R>;
+  /** Parameters for which it must run on the calling thread: they name functions that workers do not have. */
+  readonly stays?: ((params: P) => boolean) | undefined;
 }
 
-export function defineJob<P, R>(name: string, run: Job<P, R>['run']): Job<P, R> {
-  return { name, run };
+export function defineJob<P, R>(name: string, run: Job<P, R>['run'], stays?: Job<P, R>['stays']): Job<P, R> {
+  return { name, run, stays };
 }
 
 export interface RunOptions {

@@ -1,5 +1,7 @@
 // How the activations of the format are spelled for the kernels of assembly/activation.ts.
 import type { ActivationLayer } from '../vocabulary.js';
+import { finiteFunction } from './functions.js';
+import type { ScalarFunction } from './scalar.js';
 
 /** An activation for the kernels: a code, three parameters and, for polynomials, coefficients. */
 export interface ActivationCode {
@@ -7,6 +9,8 @@ export interface ActivationCode {
   readonly parameters: readonly [number, number, number];
   /** Entry k: the ascending coefficients of the derivative of order k, 0 to 3; empty for what is no polynomial. */
   readonly coefficients: readonly Float64Array<ArrayBuffer>[];
+  /** A function in code: no kernel knows it. */
+  readonly fn?: ScalarFunction;
 }
 
 const CODES = {
@@ -93,6 +97,8 @@ export function activationCode(layer: ActivationLayer): ActivationCode {
     case 'mish':
     case 'softsign':
       return simple(layer.layer);
+    case 'elementwise':
+      return { code: -1, parameters: [0, 0, 0], coefficients: [], fn: finiteFunction(layer.name) };
     case 'expNormalized':
       throw new RangeError('expNormalized: it is defined by its kernel alone; no finite net has it.');
   }

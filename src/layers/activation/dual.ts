@@ -1,6 +1,7 @@
 // Which dual an activation has: a closed form (kinds of assembly/dual.ts), a polynomial, or a Hermite series.
 import type { ActivationLayer } from '../vocabulary.js';
 import { cos, sin } from '../../math/elementary.js';
+import { userActivation, type DualFunction } from './functions.js';
 import { scalarFunction, type ScalarFunction } from './scalar.js';
 
 /** Where the kernels of an activation come from. */
@@ -13,7 +14,9 @@ export type Dual =
     }
   | { readonly form: 'polynomial'; readonly coefficients: readonly number[] }
   | { readonly form: 'hermite'; readonly degree: number }
-  | { readonly form: 'series'; readonly fn: ScalarFunction };
+  | { readonly form: 'series'; readonly fn: ScalarFunction }
+  /** A function in code. */
+  | { readonly form: 'function'; readonly name: string; readonly fn: DualFunction };
 
 const closed = (kind: number, ...params: number[]): Dual => ({ form: 'closed', kind, params });
 const SIGMOID_LIKE = 2.4020563531719796;
@@ -62,6 +65,10 @@ export function dualOf(layer: ActivationLayer): Dual {
       };
     case 'polynomial':
       return { form: 'polynomial', coefficients: layer.coefficients };
+    case 'elementwise': {
+      const { name, dual, scalar } = userActivation(layer.name);
+      return dual ? { form: 'function', name, fn: dual } : { form: 'series', fn: scalar! };
+    }
     default:
       return { form: 'series', fn: scalarFunction(layer) };
   }

@@ -62,6 +62,10 @@ function backward(pass: Pass, order: number, parts: Parts): void {
 /** out = phi(x0). */
 function values(pass: Pass, { x, size, phi }: Parts, out: Numbers): void {
   const { core, dtype, n } = pass;
+  if (phi.fn) {
+    const at = core.heap.read(pass.value(x, 0), 0, n * size);
+    return core.heap.write(out, at.map(phi.fn.value));
+  }
   const rest = [...phi.parameters, ...coefficients(pass, phi, 0)];
   kernelOf(core, 'activation', dtype)(phi.code, 0, n * size, pass.value(x, 0).ptr, out.ptr, ...rest);
 }
@@ -69,6 +73,15 @@ function values(pass: Pass, { x, size, phi }: Parts, out: Numbers): void {
 /** out = beta out + phi'(x0) g. */
 function timesSlope(pass: Pass, { x, size, phi }: Parts, g: Numbers, beta: number, out: Numbers): void {
   const { core, dtype, n } = pass;
+  if (phi.fn) {
+    const at = core.heap.read(pass.value(x, 0), 0, n * size);
+    const [along, old] = [core.heap.read(g, 0, n * size), core.heap.read(out, 0, n * size)];
+    const { slope } = phi.fn;
+    return core.heap.write(
+      out,
+      old.map((value, i) => (beta === 0 ? 0 : beta * value) + slope(at[i]!) * along[i]!),
+    );
+  }
   const rest = [...phi.parameters, ...coefficients(pass, phi, 1)];
   const x0 = pass.value(x, 0).ptr;
   kernelOf(core, 'activation_product', dtype)(phi.code, 1, n * size, x0, g.ptr, beta, out.ptr, ...rest);

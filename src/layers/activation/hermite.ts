@@ -3,6 +3,7 @@
 //   kappa = a_0 a_0 + k12 P(c),  kappa' = P(c) + c P'(c),  P(c) = sum_l B_l(k11) B_l(k22) c^l        (Mehler).
 // The expectations are Gauss-Legendre sums over panels graded towards the kinks, where phi changes on the scale 1/s.
 import { cos, exp, log, sin } from '../../math/elementary.js';
+import { NumericalError } from '../../wasm/engine.js';
 import type { ScalarFunction } from './scalar.js';
 
 export interface HermiteSeries {
@@ -76,8 +77,39 @@ interface Samples {
 }
 
 function sample(fn: ScalarFunction, s: number): Samples {
-  const { x, w } = gaussLegendre();
   const edges = borders(fn.kinks, s);
+  return sumPanels(fn, s, fn.name === undefined ? edges : refine(fn, s, edges));
+}
+
+/** More panels than this: phi jumps or oscillates beyond what a series can follow. */
+const MOST_PANELS = 3000;
+
+/** Splits panels whose halves do not sum to them in E phi^2 and E phi'^2: nothing is known of functions of users. */
+function refine(fn: ScalarFunction, s: number, edges: readonly number[]): number[] {
+  const whole = sumPanels(fn, s, edges);
+  const [enough, enoughSlope] = [1e-13 * whole.kappa, 1e-11 * whole.slopeSquare];
+  const left = edges.slice(1).map((edge, i): [number, number, Samples | null] => [edges[i]!, edge, null]);
+  const done = [edges[0]!];
+  while (left.length > 0) {
+    const [from, to, known] = left.shift()!;
+    const middle = (from + to) / 2;
+    const one = known ?? sumPanels(fn, s, [from, to]);
+    const halves = [sumPanels(fn, s, [from, middle]), sumPanels(fn, s, [middle, to])] as const;
+    const change = Math.abs(one.kappa - halves[0].kappa - halves[1].kappa);
+    const slopeChange = Math.abs(one.slopeSquare - halves[0].slopeSquare - halves[1].slopeSquare);
+    if (change <= enough && slopeChange <= enoughSlope) done.push(to);
+    else left.unshift([from, middle, halves[0]], [middle, to, halves[1]]);
+    if (done.length + left.length > MOST_PANELS) {
+      throw new NumericalError(
+        `kernel: E[phi(u)^2] of elementwise '${fn.name}' at variance ${s * s} does not converge with ${MOST_PANELS} panels. Name its kinks, smooth it, or give kernelFunction.`,
+      );
+    }
+  }
+  return done;
+}
+
+function sumPanels(fn: ScalarFunction, s: number, edges: readonly number[]): Samples {
+  const { x, w } = gaussLegendre();
   const z = new Float64Array((edges.length - 1) * POINTS);
   const phi = new Float64Array(z.length);
   const slope = new Float64Array(z.length);
@@ -135,8 +167,37 @@ function termsAt(
     quiet = sum * sum <= 0.1 * stop.tolerance * slopeSquare ? quiet + 1 : 0;
     if (quiet >= 4 && slopeSquare - held <= stop.tolerance * slopeSquare) break;
   }
+  if (fn.name !== undefined && !('length' in stop))
+    checkParseval(fn.name, variance, { kappa: kappa - a0 * a0, slope: slopeSquare, b });
   return { a0, kappa, slope: slopeSquare, b: Float64Array.from(b) };
 }
+
+/**
+ * What the terms leave out of E[phi^2] is at most k / (L + 1) times what they leave out of E[phi'^2], if phi is the integral
+ * of phi'; and must be small.
+ */
+function checkParseval(
+  name: string,
+  k: number,
+  { kappa, slope, b }: { kappa: number; slope: number; b: readonly number[] },
+): void {
+  const value = kappa - b.reduce((sum, term) => sum + k * term * term, 0);
+  const rest = slope - b.reduce((sum, term, l) => sum + (l + 1) * term * term, 0);
+  const scale = Math.max(kappa, k * slope);
+  if (Math.abs(value) > (k * Math.max(0, rest)) / (b.length + 1) + 1e-9 * scale) {
+    throw new NumericalError(
+      `kernel: elementwise '${name}' is not the integral of its derivative: at variance ${k} they differ by ${value} in E[phi(u)^2]. Correct derivative, name the kinks; functions that jump need kernelFunction.`,
+    );
+  }
+  if (value > WORST * scale) {
+    throw new NumericalError(
+      `kernel: ${b.length} Hermite terms of elementwise '${name}' at variance ${k} leave a relative error of ${(value / scale).toExponential(1)}. Scale its input down, or give kernelFunction.`,
+    );
+  }
+}
+
+/** Estimated relative errors above this are refused. */
+const WORST = 1e-3;
 
 /** More distinct variances than this are interpolated. */
 const FEW = 24;

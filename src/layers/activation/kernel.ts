@@ -1,6 +1,6 @@
 // Activations: K <- kappa(K), T <- kappa'(K) T entry by entry; the dense layer that follows is fused in.
 import type { Core, Ptr } from '../../wasm/engine.js';
-import { layerError, type Note, type Rule } from '../kernel/rule.js';
+import { layerError, type Note, type Rule, type SideContext } from '../kernel/rule.js';
 import {
   larger,
   Planes,
@@ -13,13 +13,26 @@ import {
 import type { ActivationLayer } from '../vocabulary.js';
 import { variances } from '../kernel/operators.js';
 import { dualOf, type Dual } from './dual.js';
-import { dualTables, IDENTITY, parameterBlock, type Affine, type DualTables } from './tables.js';
+import { userActivation } from './functions.js';
+import { layerLabel } from '../fields.js';
+import { functionNote, mapFunctionJoint, mapFunctionSide, type FunctionNote } from './function-kernel.js';
+import {
+  dualTables,
+  IDENTITY,
+  parameterBlock,
+  type Affine,
+  type DualTables,
+  type TableDual,
+} from './tables.js';
 
 export interface ActivationNote extends Note, DualTables {
   readonly ld: number;
 }
 
-export const activationRule: Rule<ActivationLayer, ActivationNote> = {
+/** Notes of closed forms and series, or of functions in code. */
+type AnyNote = ActivationNote | FunctionNote;
+
+export const activationRule: Rule<ActivationLayer, AnyNote> = {
   facts(node, input) {
     if (!input.gaussian) {
       throw layerError(
@@ -27,6 +40,8 @@ export const activationRule: Rule<ActivationLayer, ActivationNote> = {
         'needs Gaussian inputs: a dense, conv or attention layer must come between it and the layer before it',
       );
     }
+    if (node.layer.layer === 'elementwise')
+      userActivation(node.layer.name, `kernel: ${layerLabel(node.path, 'elementwise')}`);
     return { ...input, shape: node.output, gaussian: false, offDiagonalZero: false };
   },
   demand: (_node, wanted) => ({ cov: larger('diagonal', wanted.cov), joint: wanted.joint }),
@@ -40,37 +55,60 @@ export function activateSide(
   core: Core,
   dual: Dual,
   side: Side,
-  { dtype, tolerance, wanted }: Parameters<typeof activationRule.side>[3],
-): { side: Side; note: ActivationNote } {
-  const tables = dualTables(core, dual, variances(core, side), dtype, tolerance);
-  const note: ActivationNote = { ...tables, ld: side.ld, release: () => tables.tables.release() };
+  { dtype, tolerance, wanted }: SideContext,
+): { side: Side; note: AnyNote } {
+  const k = variances(core, side);
+  const note =
+    dual.form === 'function'
+      ? functionNote(dual, k, side)
+      : tableNote(core, dual, k, side.ld, dtype, tolerance);
   const { cov } = side;
   if (!cov || wanted.cov === 'none') {
     cov?.data.release();
     return { side: { ...side, cov: null }, note };
   }
   if (cov.full && wanted.cov === 'full') {
-    return {
-      side: { ...side, cov: { full: true, data: mapCovariance(core, dual, side, tolerance, tables) } },
-      note,
-    };
+    const data = mapCovariance(core, dual, { ...side, cov }, tolerance, note);
+    return { side: { ...side, cov: { full: true, data } }, note };
   }
   cov.data.release();
-  const data = new Planes(core, 'f64', tables.kappa.length);
-  core.heap.write(data.ticket, tables.kappa);
+  const data = new Planes(core, 'f64', note.kappa.length);
+  core.heap.write(data.ticket, note.kappa);
   return { side: { ...side, cov: { full: false, data } }, note };
+}
+
+function tableNote(
+  core: Core,
+  dual: TableDual,
+  k: Float64Array<ArrayBuffer>,
+  ld: number,
+  dtype: 'f32' | 'f64',
+  tolerance: number,
+): ActivationNote {
+  const tables = dualTables(core, dual, k, dtype, tolerance);
+  return { ...tables, ld, release: () => tables.tables.release() };
 }
 
 /** Within one batch: every entry has the variances of its own column on both sides; equal positions are exact. */
 function mapCovariance(
   core: Core,
   dual: Dual,
-  side: Side,
+  side: Side & { cov: object },
   tolerance: number,
-  exact: DualTables,
+  exact: AnyNote,
 ): Planes<'f64'> {
-  const own = dualTables(core, dual, variances(core, side), 'f64', tolerance);
-  const data = side.cov!.data.own(core);
+  const data = side.cov.data.own(core);
+  if ('fn' in exact || dual.form === 'function') {
+    mapFunctionSide(core, data, side.spatial, exact as FunctionNote);
+    return data;
+  }
+  const own = dualTables(
+    core,
+    dual,
+    variances(core, { ...side, cov: { full: true, data } }),
+    'f64',
+    tolerance,
+  );
   const pairs = positionPairs({ spatial: side.spatial, full: true });
   core.heap.scope((scope) => {
     const tables = own.tables.ptr as Ptr<'f64'>;
@@ -109,13 +147,17 @@ function mapCovariance(
 export function activateJoint(
   core: Core,
   joint: Joint,
-  one: ActivationNote,
-  two: ActivationNote,
+  one: AnyNote,
+  two: AnyNote,
   block: Block,
   affine: Affine,
 ): Joint {
   const k = joint.k.own(core);
   const t = joint.t && joint.t.own(core);
+  if ('fn' in one || 'fn' in two) {
+    mapFunctionJoint(core, { ...joint, k, t }, [one, two] as [FunctionNote, FunctionNote], block, affine);
+    return { ...joint, k, t };
+  }
   const { dtype } = k.ticket;
   const bytes = dtype === 'f32' ? 4 : 8;
   const pairs = positionPairs(joint.layout);

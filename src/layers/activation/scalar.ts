@@ -8,6 +8,8 @@ export interface ScalarFunction {
   readonly slope: (x: number) => number;
   /** Where it or a derivative of it jumps. */
   readonly kinks: readonly number[];
+  /** Functions of users: what errors call them; their panels are refined and their series checked. */
+  readonly name?: string;
 }
 
 const KINKS: Readonly<Record<string, readonly number[]>> = { elu: [0], selu: [0], softsign: [0] };

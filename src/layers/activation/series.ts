@@ -1,8 +1,17 @@
 // Every activation as a rule on truncated power series: any derivative at a point is a coefficient of phi(x + eps).
 // Kinks use the left side: relu'(0) = 0, leakyRelu'(0) = alpha, abs'(0) = -1, and higher derivatives are 0 there.
-import { expSeries, integrateSeries, invertSeries, multiplySeries, type Series } from '../series.js';
+import {
+  composeSeries,
+  expSeries,
+  integrateSeries,
+  invertSeries,
+  multiplySeries,
+  type Series,
+} from '../series.js';
 import type { ActivationLayer } from '../vocabulary.js';
 import { hermiteCoefficients, SELU_ALPHA, SELU_SCALE, SIGMOID_LIKE } from './codes.js';
+import { UnsupportedError } from '../../wasm/engine.js';
+import { difference, finiteFunction } from './functions.js';
 import { cos, erf, exp, expm1, log1p, sin, tanh } from '../../math/elementary.js';
 
 export type SeriesRule = (x: Series) => Series;
@@ -131,9 +140,30 @@ export function seriesRule(layer: ActivationLayer): SeriesRule {
       return (x) => multiplySeries(x, tanhOf(softplusOf(x)));
     case 'softsign':
       return (x) => multiplySeries(x, invertSeries(shift(scale(x, x[0]! < 0 ? -1 : 1), 1)));
+    case 'elementwise':
+      return seriesOf(layer.name);
     case 'expNormalized':
       throw new RangeError('expNormalized: it is defined by its kernel alone; no finite net has it.');
   }
+}
+
+/** A function in code: its second derivative by differences of the first, none above. */
+function seriesOf(name: string): SeriesRule {
+  const { value, slope, kinks } = finiteFunction(name);
+  return (x) => {
+    if (x.length > 3)
+      throw new UnsupportedError(
+        `a derivative of order ${x.length - 1} of elementwise '${name}'`,
+        'Use an activation of the format.',
+      );
+    const d = x.map((entry, m) => (m === 0 ? 0 : entry));
+    const terms = [
+      value(x[0]!),
+      x.length > 1 ? slope(x[0]!) : 0,
+      x.length > 2 ? difference(slope, x[0]!, kinks) / 2 : 0,
+    ];
+    return composeSeries(Float64Array.from(terms.slice(0, x.length)), d);
+  };
 }
 
 const gelu: SeriesRule = (x) => multiplySeries(x, scale(shift(erfOf(scale(x, Math.SQRT1_2)), 1), 0.5));

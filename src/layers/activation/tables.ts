@@ -5,6 +5,9 @@ import type { Dual } from './dual.js';
 import { hermiteDual, polynomialDual, type PolynomialDual } from './polynomial.js';
 import { hermiteSeries } from './hermite.js';
 
+/** Duals that become tables. */
+export type TableDual = Exclude<Dual, { form: 'function' }>;
+
 export interface DualTables {
   readonly kind: number;
   readonly params: readonly number[];
@@ -42,7 +45,7 @@ export const IDENTITY: Affine = { alpha: 1, beta: 0, gamma: 0, delta: 0 };
 /** Tables of variables with variances `k`; the length of `k` is a multiple of 4. */
 export function dualTables(
   core: Core,
-  dual: Dual,
+  dual: TableDual,
   k: Float64Array<ArrayBuffer>,
   dtype: FloatType,
   tolerance: number,
