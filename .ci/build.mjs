@@ -13,6 +13,7 @@ import {
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { constants, gunzipSync, gzipSync } from 'node:zlib';
+import { compact } from './compact.mjs';
 import { restore } from './pack.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -80,12 +81,13 @@ restore(); // a packing that was interrupted
 const kernels = ['simd', 'relaxed'].map((variant) => at('build', 'kernels', `${variant}.wasm`));
 for (const wasm of fast ? kernels.slice(0, 1) : kernels) {
   const variant = basename(wasm, '.wasm');
-  if (stale(wasm, at('assembly'), at('asconfig.json'))) {
+  if (stale(wasm, at('assembly'), at('asconfig.json'), at('.ci', 'compact.mjs'))) {
     run(
       `kernels (${variant})`,
       ['assemblyscript', 'bin', 'asc.js'],
       ['--config', 'asconfig.json', '--target', variant],
     );
+    writeFileSync(wasm, compact(readFileSync(wasm)));
   }
 }
 const binary = at('build', 'wasm', 'binary.js');
