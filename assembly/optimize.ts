@@ -1,39 +1,25 @@
 // Parameter updates of optimisers that divide by a running root mean square. Others are linear: rows.ts.
+import { loadPart, storePart } from './part';
 import { lanes, madd } from './simd';
 
 function rmsprop<T>(n: i32, rate: T, decay: T, eps: T, g: usize, s: usize, p: usize): void {
   const keep = v128.splat<T>(decay), add = v128.splat<T>(<T>1 - decay), e = v128.splat<T>(eps), r = v128.splat<T>(rate);
-  let i = 0;
-  for (; i <= n - lanes<T>(); i += lanes<T>()) {
-    const x = v128.load(g), m = v128.add<T>(v128.mul<T>(keep, v128.load(s)), v128.mul<T>(add, v128.mul<T>(x, x)));
-    v128.store(s, m);
-    v128.store(p, v128.sub<T>(v128.load(p), v128.div<T>(v128.mul<T>(r, x), v128.add<T>(v128.sqrt<T>(m), e))));
-    g += 16; s += 16; p += 16;
-  }
-  for (; i < n; i++) {
-    const x = load<T>(g), m = decay * load<T>(s) + (<T>1 - decay) * (x * x);
-    store<T>(s, m); store<T>(p, load<T>(p) - rate * x / (sqrt<T>(m) + eps));
-    g += sizeof<T>(); s += sizeof<T>(); p += sizeof<T>();
+  for (; n > 0; n -= lanes<T>(), g += 16, s += 16, p += 16) {
+    const x = loadPart<T>(g, n), m = v128.add<T>(v128.mul<T>(keep, loadPart<T>(s, n)), v128.mul<T>(add, v128.mul<T>(x, x)));
+    storePart<T>(s, m, n);
+    storePart<T>(p, v128.sub<T>(loadPart<T>(p, n), v128.div<T>(v128.mul<T>(r, x), v128.add<T>(v128.sqrt<T>(m), e))), n);
   }
 }
 
 function adam<T>(n: i32, rate: T, b1: T, b2: T, c1: T, c2: T, eps: T, g: usize, m: usize, v: usize, p: usize): void {
   const k1 = v128.splat<T>(b1), k2 = v128.splat<T>(b2), a1 = v128.splat<T>(<T>1 - b1), a2 = v128.splat<T>(<T>1 - b2);
   const s1 = v128.splat<T>(rate * c1), s2 = v128.splat<T>(c2), e = v128.splat<T>(eps);
-  let i = 0;
-  for (; i <= n - lanes<T>(); i += lanes<T>()) {
-    const x = v128.load(g);
-    const mean = madd<T>(k1, v128.load(m), v128.mul<T>(a1, x)), square = madd<T>(k2, v128.load(v), v128.mul<T>(a2, v128.mul<T>(x, x)));
-    v128.store(m, mean); v128.store(v, square);
+  for (; n > 0; n -= lanes<T>(), g += 16, m += 16, v += 16, p += 16) {
+    const x = loadPart<T>(g, n);
+    const mean = madd<T>(k1, loadPart<T>(m, n), v128.mul<T>(a1, x)), square = madd<T>(k2, loadPart<T>(v, n), v128.mul<T>(a2, v128.mul<T>(x, x)));
+    storePart<T>(m, mean, n); storePart<T>(v, square, n);
     const root = v128.add<T>(v128.sqrt<T>(v128.mul<T>(s2, square)), e);
-    v128.store(p, v128.sub<T>(v128.load(p), v128.div<T>(v128.mul<T>(s1, mean), root)));
-    g += 16; m += 16; v += 16; p += 16;
-  }
-  for (; i < n; i++) {
-    const x = load<T>(g), mean = b1 * load<T>(m) + (<T>1 - b1) * x, square = b2 * load<T>(v) + (<T>1 - b2) * (x * x);
-    store<T>(m, mean); store<T>(v, square);
-    store<T>(p, load<T>(p) - rate * c1 * mean / (sqrt<T>(c2 * square) + eps));
-    g += sizeof<T>(); m += sizeof<T>(); v += sizeof<T>(); p += sizeof<T>();
+    storePart<T>(p, v128.sub<T>(loadPart<T>(p, n), v128.div<T>(v128.mul<T>(s1, mean), root)), n);
   }
 }
 
