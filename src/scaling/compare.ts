@@ -3,9 +3,11 @@ import { pow } from '../math/elementary.js';
 import { mean, standardDeviation } from '../math/statistics.js';
 import type { Engine } from '../wasm/engine.js';
 import { classify } from './classify.js';
-import { limitJob, limitRuns, type LimitOptions, type LimitParams } from './limit.js';
+import { execute, type Task } from './execute.js';
+import type { RunJournal } from './journal.js';
+import { limitRuns, type LimitOptions, type LimitParams } from './limit.js';
 import { limitPlan } from './limit-plan.js';
-import { runsOf, trainJob, type LongCall, type TrainingOptions } from './onehidden.js';
+import { runsOf, type TrainingOptions } from './onehidden.js';
 import { scaling as complete, scalings as named, type Scaling, type ScalingSpec } from './scalings.js';
 import type { RunParams, RunTrace } from './run.js';
 
@@ -20,6 +22,8 @@ export interface CompareOptions extends Omit<TrainingOptions, 'seeds'> {
   readonly particles?: LimitOptions['particles'];
   /** Keep the traces of single runs in the result. */
   readonly keepTraces?: boolean;
+  /** Where finished runs and checkpoints are kept, so that the same call goes on where an earlier one was stopped. */
+  readonly journal?: RunJournal | undefined;
 }
 
 /** Quantities of a trace over epochs. */
@@ -122,53 +126,13 @@ export async function compareScalings(engine: Engine, options: CompareOptions): 
       notes.push(error.message);
     }
   }
-  const { signal, onProgress } = options;
-  const traces = await runGroups(engine, groups, { signal, onProgress });
-  const curves = groups.map((group, k) => summarise(group, traces[k]!, keepTraces));
+  const tasks = groups.map(({ runs, limits }): Task[] => [
+    ...runs.map((run) => ({ run, limit: null })),
+    ...limits.map((simulation) => ({ run: simulation.run, limit: simulation })),
+  ]);
+  const traces = await execute(engine, tasks.flat(), options);
+  const curves = groups.map((group, k) => summarise(group, traces.splice(0, tasks[k]!.length), keepTraces));
   return { baseWidth, learningRate, reference: curves[0]!, curves: curves.slice(1), notes };
-}
-
-/** All jobs at once, the most expensive first, so that no worker is left with a long one at the end. */
-async function runGroups(
-  engine: Engine,
-  groups: readonly Group[],
-  { signal, onProgress }: LongCall,
-): Promise<RunTrace[][]> {
-  const tasks = groups.flatMap(({ runs, limits }, group) => [
-    ...runs.map((run, at) => ({ group, at, run, limit: null as LimitParams | null })),
-    ...limits.map((limit, at) => ({ group, at, run: limit.run, limit })),
-  ]);
-  const cost = (task: (typeof tasks)[number]): number =>
-    task.limit?.plan.kind === 'kernel' ? 1 : task.run.width * task.run.epochs;
-  tasks.sort((left, right) => cost(right) - cost(left) || left.group - right.group || left.at - right.at);
-  const total = tasks.reduce((sum, task) => sum + cost(task), 0);
-  const shares = tasks.map(() => 0);
-  const traces: RunTrace[][] = groups.map(() => []);
-  const listen = (list: readonly number[]) => (epoch: unknown, index: number) => {
-    const task = tasks[list[index]!]!;
-    shares[list[index]!] = (cost(task) * (epoch as number)) / Math.max(1, task.run.epochs);
-    onProgress?.({ done: Math.round(shares.reduce((sum, share) => sum + share, 0)), total });
-  };
-  const places = tasks.map((_, k) => k);
-  const trained = places.filter((k) => !tasks[k]!.limit);
-  const simulated = places.filter((k) => tasks[k]!.limit);
-  const [finite, infinite] = await Promise.all([
-    engine.map(
-      trainJob,
-      trained.map((k) => tasks[k]!.run),
-      { signal, onMessage: listen(trained) },
-    ),
-    engine.map(
-      limitJob,
-      simulated.map((k) => tasks[k]!.limit!),
-      { signal, onMessage: listen(simulated) },
-    ),
-  ]);
-  const collect = (list: readonly number[], results: readonly RunTrace[]): void =>
-    list.forEach((k, i) => (traces[tasks[k]!.group]![tasks[k]!.at] = results[i]!));
-  collect(trained, finite);
-  collect(simulated, infinite);
-  return traces;
 }
 
 function summarise(

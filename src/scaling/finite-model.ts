@@ -2,19 +2,35 @@ import type { Allocator, Core } from '../wasm/engine.js';
 import { GramNet } from './gram-net.js';
 import { HiddenNet, type Batch, type StepRule } from './hidden-net.js';
 import { coordinates, decompose, evaluate, grams, increments } from './hidden-probes.js';
+import { restoreState, saveState } from './hidden-state.js';
 import { drawWeights, keepStart, readWeights, scaleWeights, setWeights } from './hidden-start.js';
 import { plainObjective } from './loss.js';
 import { multipliers, type Multipliers } from './multipliers.js';
-import type { BinaryData, Coordinates, Increments, Model, RunParams, RunTrace, Terms } from './run.js';
+import type {
+  BinaryData,
+  RunCheckpoint,
+  Coordinates,
+  Increments,
+  Model,
+  Resume,
+  RunParams,
+  RunTrace,
+  Terms,
+} from './run.js';
 import { inGramSpace } from './space.js';
 import { Loop } from './train.js';
 
-/** Trains one net; `progress` is called after every evaluation with the epoch. */
-export function trainRun(core: Core, params: RunParams, progress?: (epoch: number) => void): RunTrace {
+/** Trains one net; reports epochs done and, where `resume` asks for them, checkpoints. */
+export function trainRun(
+  core: Core,
+  params: RunParams,
+  report?: (message: number | RunCheckpoint) => void,
+  resume?: Resume,
+): RunTrace {
   const region = core.heap.region();
   try {
     const model = new FiniteModel(core, region, params);
-    return new Loop(core, model, plainObjective(params.loss), params).go(progress);
+    return new Loop(core, model, plainObjective(params.loss), params).go(report, resume);
   } finally {
     region.dispose();
   }
@@ -180,6 +196,12 @@ export class FiniteModel implements Model {
   }
   decompose(): Terms {
     return decompose(this.#net, this.#test);
+  }
+  save(): RunCheckpoint['state'] {
+    return saveState(this.#net, this.#p.optimizer !== 'sgd');
+  }
+  restore(state: RunCheckpoint['state']): void {
+    restoreState(this.#net, state, this.#p.optimizer !== 'sgd');
   }
   weights(): { input: Float64Array; output: Float64Array } {
     return readWeights(this.#net);

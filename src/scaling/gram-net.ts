@@ -48,6 +48,10 @@ export class GramNet extends HiddenNet {
     return now;
   }
 
+  override changing(block: Block): Record<string, Ticket<FloatType>> {
+    return { a: block.a, z: block.z, s: this.#s[this.blocks.indexOf(block)]! };
+  }
+
   override forward(batch: Batch): Float64Array<ArrayBuffer> {
     const { f } = this.scratch;
     this.core.heap.fill(f, 0);

@@ -43,7 +43,10 @@ export interface Block {
   w0: Ticket<FloatType> | null;
   a0: Ticket<FloatType> | null;
   minusA0: Ticket<FloatType> | null;
-  moments: { readonly w: readonly [Ticket, Ticket]; readonly a: readonly [Ticket, Ticket] } | null;
+  moments: {
+    readonly w: readonly [Ticket<FloatType>, Ticket<FloatType>];
+    readonly a: readonly [Ticket<FloatType>, Ticket<FloatType>];
+  } | null;
 }
 
 /** A batch of inputs in wasm memory, rows x inputs. */
@@ -79,7 +82,8 @@ export class HiddenNet {
     readonly g: Ticket<'f64'>;
     readonly f: Ticket<'f64'>;
   };
-  #steps = 0;
+  /** Steps taken: corrections of moments need them. */
+  steps = 0;
 
   constructor(core: Core, memory: Allocator, shape: HiddenNetShape, blockBytes: number = 2 ** 18) {
     this.core = core;
@@ -142,7 +146,7 @@ export class HiddenNet {
     const { heap } = this.core;
     heap.write(this.scratch.g, g);
     heap.fill(this.scratch.f, 0);
-    this.#steps++;
+    this.steps++;
     for (const block of this.blocks) {
       this.#backward(block, batch);
       this.#move(block, rule);
@@ -206,7 +210,7 @@ export class HiddenNet {
   }
 
   #move(block: Block, rule: StepRule): void {
-    const { inputs, dtype } = this.shape;
+    const { inputs } = this.shape;
     const { units, w, a } = block;
     const { t, da } = this.scratch;
     const factor = this.mode.frozenGradient ? block.a0! : a;
@@ -216,11 +220,7 @@ export class HiddenNet {
       return this.moveOutput(block, rule.output);
     }
     update(units, inputs, 0, t.ptr, 1, factor.ptr, t.ptr);
-    const pair = (n: number): readonly [Ticket, Ticket] => [
-      this.memory.zeros(dtype, n),
-      this.memory.zeros(dtype, n),
-    ];
-    block.moments ??= { w: pair(units * inputs), a: pair(units) };
+    const moments = this.#moments(block);
     const { kind, beta1, beta2, eps } = rule;
     const go = (
       n: number,
@@ -231,11 +231,30 @@ export class HiddenNet {
     ): void => {
       const optimizer = this.kernel(kind);
       if (kind === 'rmsprop') return optimizer(n, rate, beta2, eps, grad.ptr, v.ptr, x.ptr);
-      const [c1, c2] = [1 / (1 - power(beta1, this.#steps)), 1 / (1 - power(beta2, this.#steps))];
+      const [c1, c2] = [1 / (1 - power(beta1, this.steps)), 1 / (1 - power(beta2, this.steps))];
       optimizer(n, rate, beta1, beta2, c1, c2, eps, grad.ptr, m.ptr, v.ptr, x.ptr);
     };
-    go(units * inputs, w, t, block.moments.w, rule.input);
-    go(units, a, da, block.moments.a, rule.output);
+    go(units * inputs, w, t, moments.w, rule.input);
+    go(units, a, da, moments.a, rule.output);
+  }
+
+  #moments(block: Block): Block['moments'] & object {
+    const pair = (n: number): readonly [Ticket<FloatType>, Ticket<FloatType>] => [
+      this.memory.zeros(this.shape.dtype, n),
+      this.memory.zeros(this.shape.dtype, n),
+    ];
+    return (block.moments ??= { w: pair(block.units * this.shape.inputs), a: pair(block.units) });
+  }
+
+  /** What training changes, block by block: all of it is written to a checkpoint and read back. */
+  changing(block: Block, moments: boolean): Record<string, Ticket<FloatType>> {
+    const { w, a } = block;
+    if (!moments) return { w, a };
+    const {
+      w: [mw, vw],
+      a: [ma, va],
+    } = this.#moments(block);
+    return { w, a, mw, vw, ma, va };
   }
 
   /** One SGD step of a block's output weights, from scratch.da. */

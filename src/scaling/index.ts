@@ -37,7 +37,8 @@ export {
   type TrainingOptions,
   type TrainOneHiddenOptions,
 } from './onehidden.js';
-export type { RunTrace } from './run.js';
+export type { RunCheckpoint, RunTrace } from './run.js';
+export type { RunJournal } from './journal.js';
 export type { HiddenActivation } from './activation.js';
 export { limitModel, type LimitOptions, type LimitResult } from './limit.js';
 export {

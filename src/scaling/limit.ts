@@ -128,7 +128,7 @@ function simulate(
   core: Core,
   memory: Allocator,
   { run, plan, features, closure, start: given }: LimitParams,
-  send: (epoch: number) => void,
+  send: (message: unknown) => void,
 ): RunTrace {
   const needsStart = plan.keepsStart || plan.startSign >= 0 || closure !== null;
   const draws = needsStart && !given;

@@ -6,7 +6,7 @@ import type { TrainingLoss } from './loss.js';
 import type { Multipliers, OptimizerKind } from './multipliers.js';
 import { scaling as complete, type ScalingSpec } from './scalings.js';
 import { bytesOfRun } from './space.js';
-import type { BinaryData, RunParams, RunTrace } from './run.js';
+import type { BinaryData, Resume, RunParams, RunTrace } from './run.js';
 
 /** A binary classification problem: inputs `(n, ...)`, labels 0/1 or -1/1 `(n)`. */
 export interface BinaryProblem {
@@ -70,9 +70,10 @@ export interface TrainOneHiddenOptions extends TrainingOptions {
   readonly mode?: 'full' | 'frozenGradient' | 'firstOrder';
 }
 
-/** @internal */
-export const trainJob: Job<RunParams, RunTrace> = defineJob('scaling/train', (core, params, { send }) =>
-  trainRun(core, params, send),
+/** @internal Messages are epochs done, or checkpoints where `resume` asks for them. */
+export const trainJob: Job<RunParams & { readonly resume?: Resume }, RunTrace> = defineJob(
+  'scaling/train',
+  (core, { resume, ...params }, { send }) => trainRun(core, params, send, resume),
 );
 
 /**

@@ -51,6 +51,21 @@ export interface RunParams {
   };
 }
 
+/** A run in the middle: what it takes to go on with the same bits. */
+export interface RunCheckpoint {
+  /** Epochs done. */
+  readonly epoch: number;
+  readonly trace: RunTrace;
+  /** Arrays of the model. */
+  readonly state: Readonly<Record<string, Float32Array | Float64Array>>;
+}
+
+/** When a run hands out checkpoints, and the one it starts from. */
+export interface Resume {
+  readonly everySeconds: number;
+  readonly from: RunCheckpoint | null;
+}
+
 /** Mean absolute pre-activation over units and test points, and of its change since the start. */
 export interface Coordinates {
   readonly hidden: number;
@@ -115,4 +130,7 @@ export interface Model {
   coordinates?(): Coordinates;
   decompose?(): Terms;
   weights?(): { input: Float64Array; output: Float64Array };
+  /** All that changes in training, to be put back by `restore`. */
+  save?(): RunCheckpoint['state'];
+  restore?(state: RunCheckpoint['state']): void;
 }

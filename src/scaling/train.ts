@@ -2,7 +2,7 @@
 import { foldIn, permutation, randomKey } from '../math/random.js';
 import { NumericalError, type Core } from '../wasm/engine.js';
 import type { Objective } from './loss.js';
-import type { Model, RunParams, RunTrace } from './run.js';
+import type { RunCheckpoint, Model, Resume, RunParams, RunTrace } from './run.js';
 
 /** What the loop needs to know beside model and objective. */
 export type LoopParams = Pick<
@@ -49,13 +49,21 @@ export class Loop {
     };
   }
 
-  go(progress?: (epoch: number) => void): RunTrace {
+  /** Trains; `report` gets epochs done, about a hundred times, and checkpoints as often as `resume` says. */
+  go(report?: (message: number | RunCheckpoint) => void, resume?: Resume): RunTrace {
     const { epochs, evaluateAt, keep, data } = this.#p;
     const model = this.#model;
     const trace = this.#trace;
     const wanted = new Set(evaluateAt);
-    let f = epochs > 0 ? this.#first(0) : null;
-    for (let epoch = 0; epoch < epochs; epoch++) {
+    const stride = Math.max(1, Math.floor(epochs / 100));
+    const begin = resume?.from?.epoch ?? 0;
+    if (resume?.from) {
+      Object.assign(trace, resume.from.trace);
+      model.restore!(resume.from.state);
+    }
+    let saved = performance.now();
+    let f = epochs > begin ? this.#first(begin) : null;
+    for (let epoch = begin; epoch < epochs; epoch++) {
       const evaluated = wanted.has(epoch);
       if (evaluated && !this.#evaluate(epoch)) return this.#overflow(epoch, 0);
       const result = this.#epoch(epoch, f!);
@@ -63,9 +71,13 @@ export class Loop {
       if (evaluated) {
         trace.trainLoss.push(result.loss);
         trace.trainAccuracy.push(result.accuracy);
-        progress?.(epoch);
       }
+      if (evaluated || (epoch + 1) % stride === 0) report?.(epoch + 1);
       f = result.f;
+      if (resume && model.save && performance.now() - saved >= 1000 * resume.everySeconds) {
+        report?.({ epoch: epoch + 1, trace, state: model.save() });
+        saved = performance.now();
+      }
     }
     if (wanted.has(epochs)) {
       if (!this.#evaluate(epochs)) return this.#overflow(epochs, 0);
@@ -73,7 +85,6 @@ export class Loop {
       const { loss, accuracy } = this.#objective.score(shown, data.yTrain);
       trace.trainLoss.push(loss);
       trace.trainAccuracy.push(accuracy);
-      progress?.(epochs);
     }
     if (keep.decomposition) trace.decomposition = model.decompose!();
     if (keep.weights) trace.weights = model.weights!();
