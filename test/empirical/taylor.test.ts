@@ -12,6 +12,8 @@ import {
   type Model,
   type NetDocument,
 } from 'infinite-width';
+import { seriesRule } from '#build/layers/activation/series.js';
+import type { ActivationLayer } from '#build/layers/vocabulary.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { list, type EmpiricalCase } from '../support/empirical.js';
 import { loadReference, mismatch, toArray } from '../support/reference.js';
@@ -78,6 +80,76 @@ describe('Taylor models', () => {
       }
     }
   });
+
+  const activations: ActivationLayer[] = [
+    { layer: 'relu' },
+    { layer: 'abRelu', a: -0.3, b: 1.7 },
+    { layer: 'erf', a: 1.3, b: 0.7, c: 0.2 },
+    { layer: 'cos', a: 0.8, b: 1.7, c: -0.4 },
+    { layer: 'sigmoidLike' },
+    { layer: 'gabor' },
+    { layer: 'gelu', approximate: false },
+    { layer: 'gelu', approximate: true },
+    { layer: 'rbf', gamma: 1.4 },
+    { layer: 'exp', a: 0.5, b: 0.9 },
+    { layer: 'gaussian', a: 1.2, b: -0.8 },
+    { layer: 'hermite', degree: 5 },
+    { layer: 'rectifiedMonomial', degree: 2 },
+    { layer: 'tanh' },
+    { layer: 'sigmoid' },
+    { layer: 'softplus' },
+    { layer: 'swish' },
+    { layer: 'elu', alpha: 1.5 },
+    { layer: 'mish' },
+    { layer: 'softsign' },
+  ];
+  it.each(activations)(
+    'series through $layer equal its power series, gradients differences',
+    (activation) => {
+      const net = [dense(5), activation as NetDocument, dense(2)];
+      const x = tensor(random(12, 4), [4, 3]);
+      const y = tensor(random(8, 5), [4, 2]);
+      using model = createModel(engine, net, { inputShape: [3], seed: 6 });
+      const { parameters } = model;
+      const direction = parameters.map(({ path, w, b }, i) => ({
+        path,
+        w: tensor(random(w.data.length, i + 9), w.shape),
+        b: tensor(random(b!.data.length, i + 19), b!.shape),
+      }));
+      const inner = (list: LayerParameters[]) => [{ ...list[0]!, path: '' }];
+      using before = createModel(engine, dense(5), { inputShape: [3], parameters: inner(parameters) });
+      using after = createModel(engine, [dense(5), activation as NetDocument], {
+        inputShape: [3],
+        parameters: [parameters[0]!],
+      });
+      const h = before.coefficients(x, inner(direction), 5);
+      const got = after.coefficients(x, [direction[0]!], 5);
+      const rule = seriesRule(activation);
+      for (let i = 0; i < 20; i++) {
+        const want = rule(Float64Array.from(h, ({ data }) => data[i]!));
+        got.forEach(({ data }, m) =>
+          expect(Math.abs(data[i]! - want[m]!), `order ${m}`).toBeLessThan(
+            1e-13 * Math.max(1, Math.abs(want[m]!)),
+          ),
+        );
+      }
+      for (const order of [2, 3, 4]) {
+        using taylor = taylorExpand(model, order);
+        const at = added(parameters, direction, 0.7);
+        taylor.setParameters(at);
+        const g = flat(taylor.gradients(x, y, 'mse').gradients);
+        const slope = flat(direction).reduce((sum, value, i) => sum + value * g[i]!, 0);
+        const step = 1e-5;
+        const [up, down] = [step, -step].map((by) => {
+          taylor.setParameters(added(at, direction, by));
+          return taylor.gradients(x, y, 'mse').loss;
+        });
+        expect(Math.abs((up! - down!) / (2 * step) - slope)).toBeLessThan(
+          1e-7 * Math.max(1, Math.abs(slope)),
+        );
+      }
+    },
+  );
 
   it('the linear model trains as its kernel says: parameter space equals function space', () => {
     using model = createModel(engine, [dense(20), { layer: 'tanh' }, dense(1)], { inputShape: [3], seed: 1 });

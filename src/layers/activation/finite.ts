@@ -1,11 +1,15 @@
-// Activations entry by entry: y = phi(x). Values and slopes run in kernels, higher orders as power series.
+// Activations entry by entry: y = phi(x). Orders up to 3 run in kernels, higher ones as power series in TypeScript.
 import type { Builder, Numbers, Pass, ValueRef } from '../finite.js';
 import { sizeOfShape } from '../finite.js';
 import { kernelOf } from '../rows.js';
 import { composeSeries, derivativeSeries, multiplySeries, seriesThrough } from '../series.js';
 import type { ActivationLayer } from '../vocabulary.js';
 import { activationCode, type ActivationCode } from './codes.js';
+import { entrywise, MOST_DERIVATIVES, powerCoefficient } from './jets.js';
 import { seriesRule, type SeriesRule } from './series.js';
+
+/** The code of the piecewise linear activations. */
+const LINEAR = 0;
 
 interface Parts {
   readonly x: number;
@@ -45,19 +49,33 @@ function forward(pass: Pass, order: number, parts: Parts): void {
   const length = pass.n * size;
   const out = pass.value(y, order);
   if (order === 0) return values(pass, parts, out);
-  const linear = order === 1 || parts.phi.code === 0;
-  if (!linear) return seriesThrough(pass, x, y, order, length, 1, ([entry]) => [rule(entry!)]);
-  if (pass.isZero(x, order)) return pass.core.heap.fill(out, 0);
-  timesSlope(pass, parts, pass.value(x, order), 0, out);
+  if (pass.isZero(x, order)) return pass.core.heap.fill(out, 0); // the input of the net: no order above 0
+  const highest = parts.phi.code === LINEAR ? 1 : order;
+  if (highest > mostDerivatives(parts.phi))
+    return seriesThrough(pass, x, y, order, length, 1, ([entry]) => [rule(entry!)]);
+  for (let k = 1; k <= highest; k++)
+    timesDerivative(pass, parts, k, powerCoefficient(pass, x, length, order, k), k === 1 ? 0 : 1, out);
 }
 
 function backward(pass: Pass, order: number, parts: Parts): void {
-  const { x, y } = parts;
+  const { x, y, size } = parts;
   const target = pass.addTo(x, order);
   if (!target) return;
-  timesSlope(pass, parts, pass.cotangent(y, order), target.beta, target.to);
-  if (order > 0) addHigher(pass, order, parts, target.to);
+  timesDerivative(pass, parts, 1, pass.cotangent(y, order), target.beta, target.to);
+  if (order === 0 || parts.phi.code === LINEAR || pass.isZero(x, 1)) return;
+  if (order + 1 > mostDerivatives(parts.phi)) return addHigher(pass, order, parts, target.to);
+  const length = pass.n * size;
+  for (let j = 1; j <= order; j++) {
+    for (let k = 1; k <= j; k++) {
+      const moved = powerCoefficient(pass, x, length, j, k);
+      const product = entrywise(pass, moved, pass.cotangent(y, order - j), length);
+      timesDerivative(pass, parts, k + 1, product, 1, target.to);
+    }
+  }
 }
+
+/** The highest derivative that needs no power series. */
+const mostDerivatives = (phi: ActivationCode): number => (phi.fn ? 1 : MOST_DERIVATIVES);
 
 /** out = phi(x0). */
 function values(pass: Pass, { x, size, phi }: Parts, out: Numbers): void {
@@ -70,8 +88,15 @@ function values(pass: Pass, { x, size, phi }: Parts, out: Numbers): void {
   kernelOf(core, 'activation', dtype)(phi.code, 0, n * size, pass.value(x, 0).ptr, out.ptr, ...rest);
 }
 
-/** out = beta out + phi'(x0) g. */
-function timesSlope(pass: Pass, { x, size, phi }: Parts, g: Numbers, beta: number, out: Numbers): void {
+/** out = beta out + phi^(k)(x0) g. */
+function timesDerivative(
+  pass: Pass,
+  { x, size, phi }: Parts,
+  k: number,
+  g: Numbers,
+  beta: number,
+  out: Numbers,
+): void {
   const { core, dtype, n } = pass;
   if (phi.fn) {
     const at = core.heap.read(pass.value(x, 0), 0, n * size);
@@ -82,9 +107,9 @@ function timesSlope(pass: Pass, { x, size, phi }: Parts, g: Numbers, beta: numbe
       old.map((value, i) => (beta === 0 ? 0 : beta * value) + slope(at[i]!) * along[i]!),
     );
   }
-  const rest = [...phi.parameters, ...coefficients(pass, phi, 1)];
+  const rest = [...phi.parameters, ...coefficients(pass, phi, k)];
   const x0 = pass.value(x, 0).ptr;
-  kernelOf(core, 'activation_product', dtype)(phi.code, 1, n * size, x0, g.ptr, beta, out.ptr, ...rest);
+  kernelOf(core, 'activation_product', dtype)(phi.code, k, n * size, x0, g.ptr, beta, out.ptr, ...rest);
 }
 
 /** Where the coefficients of the derivative lie, and how many there are. */
@@ -93,14 +118,11 @@ function coefficients(pass: Pass, phi: ActivationCode, order: number): [number, 
   return values?.length ? [pass.constants(values, () => values).ptr, values.length] : [0, 0];
 }
 
-/** out += the terms of (phi'(x) g) of order `order` in which phi' has an order above 0. */
-function addHigher(pass: Pass, order: number, { x, y, size, rule, phi }: Parts, out: Numbers): void {
-  if (phi.code === 0) return; // piecewise linear
+/** out += the terms of (phi'(x) g) of order `order` in which phi' has an order above 0, for orders beyond the kernels. */
+function addHigher(pass: Pass, order: number, { x, y, size, rule }: Parts, out: Numbers): void {
   const length = pass.n * size;
   const { heap } = pass.core;
-  const xs = Array.from({ length: order + 1 }, (_, j) =>
-    pass.isZero(x, j) ? new Float64Array(length) : heap.read(pass.value(x, j), 0, length),
-  );
+  const xs = Array.from({ length: order + 1 }, (_, j) => heap.read(pass.value(x, j), 0, length));
   const gs = Array.from({ length: order + 1 }, (_, j) => heap.read(pass.cotangent(y, j), 0, length));
   const sum = heap.read(out, 0, length);
   for (let i = 0; i < length; i++) {
@@ -109,7 +131,7 @@ function addHigher(pass: Pass, order: number, { x, y, size, rule, phi }: Parts, 
     at[1] = 1;
     const steps = Float64Array.from(xs, (coefficient, j) => (j === 0 ? 0 : coefficient[i]!));
     const slope = composeSeries(derivativeSeries(rule(at)), steps);
-    slope[0] = 0; // timesSlope has done it
+    slope[0] = 0; // timesDerivative has done it
     sum[i]! += multiplySeries(
       slope,
       Float64Array.from(gs, (coefficient) => coefficient[i]!),
