@@ -3,20 +3,12 @@
 // Source: Lee et al. 2019 (1902.06720) eqs. 15-16 and their finite-time form.
 import { asTensor, sizeOf, type Tensor, type TensorLike } from '../math/tensor.js';
 import type { Engine, RunOptions } from '../wasm/engine.js';
-import { finishCovariance, finishVariance, priorVariance } from './covariance.js';
 import { gpInference } from './gp.js';
-import {
-  kernelMatrix,
-  layoutOf,
-  testKernelMatrix,
-  toMatrix,
-  zipped,
-  type Layout,
-  type Times,
-} from './layout.js';
-import { product, rowDots } from './linear.js';
-import { batched, dynamicsOf, stepsOf, type DynamicsOptions } from './mse.js';
-import { spectralFactors, type Dynamics, type SpectralFactors } from './spectral.js';
+import { kernelMatrix, layoutOf, toMatrix, type Layout, type Times } from './layout.js';
+import { product } from './linear.js';
+import { spreads, type SpreadParts } from './ensembleSpread.js';
+import type { Dynamics } from './spectral.js';
+import { batched, byTime, dynamicsOf, factorsAt, stepsOf, sweep, type DynamicsOptions } from './sweep.js';
 import { TrainSystem, type Diagnostics, type Regularisation } from './system.js';
 
 export interface EnsembleOptions extends Regularisation, DynamicsOptions {
@@ -52,7 +44,7 @@ export interface EnsembleResult {
 
 export type EnsemblePredictor = (t: Times, call?: EnsembleCall) => Promise<EnsembleResult>;
 
-interface Model {
+export interface EnsembleModel {
   readonly engine: Engine;
   readonly layout: Layout;
   readonly samples: number;
@@ -85,7 +77,7 @@ export function gradientDescentMseEnsemble(engine: Engine, options: EnsembleOpti
         );
   const targets = toMatrix(layout, y, samples, `${name}: y`);
   const dynamics = dynamicsOf(name, options);
-  const model: Model = { engine, layout, samples, method, system, targets, dynamics, nngp };
+  const model: EnsembleModel = { engine, layout, samples, method, system, targets, dynamics, nngp };
   const limit = gpInference(engine, { ...options, method });
   const cache = new Map<string, Promise<Float64Array>>();
   return async (t, call = {}) => {
@@ -117,7 +109,7 @@ function repeatLimit(
 }
 
 async function finite(
-  model: Model,
+  model: EnsembleModel,
   cache: Map<string, Promise<Float64Array>>,
   times: { values: Float64Array; shape: readonly number[] },
   test: TensorLike | undefined,
@@ -126,12 +118,9 @@ async function finite(
   const { engine, layout, system, dynamics, targets, method } = model;
   const name = 'gradientDescentMseEnsemble';
   const run = { signal: call.signal };
-  const { values, vectors } = await system.spectrum(run);
-  const cutoff = await system.cutoff(run);
-  const size = sizeOf(layout.yShape) / system.scale;
-  const list = Array.from(times.values, (t) => spectralFactors(values, cutoff, dynamics, size, t));
+  const { vectors } = await system.spectrum(run);
+  const { list, dropped } = await factorsAt(system, dynamics, layout, times.values, run);
   const [n, columns] = [layout.rows, layout.columns];
-  const projected = await product(engine, vectors, targets, [n, columns, n], { transA: true, ...run });
   // Rows of `basis` are the points asked for, in the eigenbasis: V itself, or the test-train kernel times V.
   const cross = test === undefined ? null : kernelMatrix(layout, test, `${name}: ${method}TestTrain`, null);
   const samples = cross?.samples ?? model.samples;
@@ -144,60 +133,41 @@ async function finite(
       [rows, n, n],
       run,
     );
-  const basis = cross ? await toBasis(cross.data) : vectors;
-  const means = new Float64Array(list.length * rows * columns);
-  for (const [k, factors] of list.entries()) {
-    const weight = cross ? factors.g : factors.residual.map((e) => 1 - e);
-    const scaled = projected.map((value, i) => value * weight[Math.floor(i / columns)]!);
-    means.set(await product(engine, basis, scaled, [rows, columns, n], run), k * rows * columns);
-  }
-  const dropped = times.values.includes(Infinity) ? values.filter((value) => value <= cutoff).length : 0;
+  const basis = cross ? await toBasis(cross.data) : null;
+  const weights = list.map(({ g, residual }) => (cross ? g : residual.map((e) => 1 - e)));
+  const side = await sweep(engine, { vectors, basis, right: targets, n, columns, weights }, run);
   const result: { -readonly [K in keyof EnsembleResult]: EnsembleResult[K] } = {
-    mean: batched(layout, means, samples, times.shape),
+    mean: batched(layout, byTime(side, list.length, columns), samples, times.shape),
     diagnostics: await system.diagnostics('eigen', dropped),
   };
   const wants = call.covariance ?? 'none';
   if (wants === 'none') return result;
-  const parts = await spreadParts(model, cache, call, cross !== null, basis, rows, samples, toBasis, run);
-  const each: Tensor[] = [];
-  for (const factors of list) each.push(await spread(model, parts, factors, wants, run));
+  const place = { test: cross !== null, basis: basis ?? vectors, rows, samples };
+  const parts = await spreadParts(model, cache, call, place, toBasis, run);
+  const each = await spreads(model, parts, list, wants, run);
   const data = new Float64Array(each.reduce((sum, item) => sum + item.data.length, 0));
   each.forEach((item, k) => data.set(item.data, k * item.data.length));
-  const tensor = { data, shape: [...times.shape, ...each[0]!.shape] };
+  const tensor = { data, shape: [...times.shape, ...(each[0]?.shape ?? [])] };
   if (wants === 'full') result.covariance = tensor;
   else result.variance = tensor;
   return result;
 }
 
-interface SpreadParts {
-  readonly test: boolean;
-  readonly basis: Float64Array;
-  readonly rows: number;
-  readonly samples: number;
-  /** V' K_dd V, for method ntk. */
-  readonly core: Float64Array | null;
-  /** K_td V, for method ntk on test points. */
-  readonly prior: TensorLike | null;
-  readonly crossBasis: Float64Array | null;
-}
-
 async function spreadParts(
-  model: Model,
+  model: EnsembleModel,
   cache: Map<string, Promise<Float64Array>>,
   call: EnsembleCall,
-  test: boolean,
-  basis: Float64Array,
-  rows: number,
-  samples: number,
+  place: Pick<SpreadParts, 'test' | 'basis' | 'rows' | 'samples'>,
   toBasis: (kernel: Float64Array) => Promise<Float64Array>,
   run: RunOptions,
 ): Promise<SpreadParts> {
   const { engine, layout, system, method, nngp } = model;
+  const { test, samples } = place;
   const name = 'gradientDescentMseEnsemble';
   if (test && call.nngpTestTest === undefined)
     throw new RangeError(`${name}: a test covariance needs nngpTestTest`);
   const prior = test ? call.nngpTestTest! : null;
-  if (method === 'nngp') return { test, basis, rows, samples, core: null, prior, crossBasis: null };
+  if (method === 'nngp') return { ...place, core: null, prior, crossBasis: null };
   if (!nngp) throw new RangeError(`${name}: a covariance of method 'ntk' needs the nngp train-train kernel`);
   if (test && call.nngpTestTrain === undefined)
     throw new RangeError(`${name}: a test covariance of method 'ntk' needs nngpTestTrain`);
@@ -214,50 +184,5 @@ async function spreadParts(
   const crossBasis = test
     ? await toBasis(kernelMatrix(layout, call.nngpTestTrain!, `${name}: nngpTestTrain`, samples).data)
     : null;
-  return { test, basis, rows, samples, core: await core, prior, crossBasis };
-}
-
-/** The covariance at one time, in the units of the kernel. */
-async function spread(
-  model: Model,
-  parts: SpreadParts,
-  { residual, g }: SpectralFactors,
-  wants: 'full' | 'diagonal',
-  run: RunOptions,
-): Promise<Tensor> {
-  const { engine, layout, system, method } = model;
-  const { basis, rows, samples, test, core, crossBasis } = parts;
-  const n = layout.rows;
-  const name = 'gradientDescentMseEnsemble';
-  const { values } = await system.spectrum(run);
-  const columnsTimes = (matrix: Float64Array, weight: ArrayLike<number>): Float64Array =>
-    matrix.map((value, i) => value * weight[i % n]!);
-  // left * right' is the change of the covariance (test) or the covariance itself (train), once symmetrised.
-  let left: Float64Array;
-  let right: Float64Array;
-  if (method === 'nngp') {
-    const weight = test
-      ? g.map((value, j) => -value * (1 + residual[j]!))
-      : values.map((value, j) => Math.max(value, 0) * residual[j]! ** 2);
-    left = columnsTimes(basis, weight);
-    right = basis;
-  } else {
-    right = columnsTimes(basis, test ? g : residual);
-    left = await product(engine, right, core!, [rows, n, n], run);
-    if (crossBasis) for (let i = 0; i < left.length; i++) left[i]! -= 2 * crossBasis[i]!;
-  }
-  const { scale } = system;
-  if (wants === 'diagonal') {
-    const change = rowDots(left, right, rows, n);
-    const prior = parts.prior ? priorVariance(layout, parts.prior, samples) : null;
-    const data = change.map((value, i) => scale * value + (prior ? prior[i]! : 0));
-    const bound = prior ?? data;
-    const finished = finishVariance(data, null, 1, bound);
-    const shape = layout.rowAxes.map((axis, i) => (i === 0 ? samples : layout.yShape[axis]!));
-    return { data: finished, shape };
-  }
-  const data = await product(engine, left, right, [rows, rows, n], { transB: true, ...run });
-  const prior = parts.prior ? testKernelMatrix(layout, parts.prior, `${name}: nngpTestTest`, samples) : null;
-  for (let i = 0; i < data.length; i++) data[i] = scale * data[i]! + (prior ? prior[i]! : 0);
-  return zipped(layout, finishCovariance(name, data, prior ?? data, rows), samples);
+  return { ...place, core: await core, prior, crossBasis };
 }

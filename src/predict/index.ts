@@ -1,7 +1,7 @@
 export type { Times } from './layout.js';
+export type { DynamicsOptions } from './sweep.js';
 export {
   gradientDescentMse,
-  type DynamicsOptions,
   type GradientDescentMseOptions,
   type MseCall,
   type MsePredictor,

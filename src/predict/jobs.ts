@@ -3,6 +3,7 @@ import { flowJob } from './flow.js';
 import { contractJob } from './hyper/tangent.js';
 import { factorJob, outerJob, productJob, solveJob, whitenJob } from './linear.js';
 import { lanczosJob } from './stability.js';
+import { sweepJob } from './sweep.js';
 import { scoreJob } from './table/select.js';
 
 export const predictJobs: readonly AnyJob[] = [
@@ -11,6 +12,7 @@ export const predictJobs: readonly AnyJob[] = [
   factorJob,
   solveJob,
   whitenJob,
+  sweepJob,
   flowJob,
   lanczosJob,
   scoreJob,

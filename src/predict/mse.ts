@@ -1,30 +1,21 @@
 // Closed-form training dynamics of the mean squared error L = |f - y|^2 / (2N), N = number of target entries.
 // Sources: Jacot et al. 2018 (1806.07572) section 5, Lee et al. 2019 (1902.06720) eqs. 10-11.
-import { asTensor, sizeOf, type Tensor, type TensorLike } from '../math/tensor.js';
+import { asTensor, type Tensor, type TensorLike } from '../math/tensor.js';
 import type { Engine, RunOptions } from '../wasm/engine.js';
-import {
-  fromMatrix,
-  kernelMatrix,
-  layoutOf,
-  targetShape,
-  timesOf,
-  toMatrix,
-  type Layout,
-  type Times,
-} from './layout.js';
+import { coefficients, displacement, lossCurve, type MseModel } from './curves.js';
+import { kernelMatrix, layoutOf, toMatrix, type Times } from './layout.js';
 import { product } from './linear.js';
-import { spectralFactors, type Dynamics } from './spectral.js';
+import {
+  batched,
+  byTime,
+  dynamicsOf,
+  factorsAt,
+  repeatColumns,
+  stepsOf,
+  sweep,
+  type DynamicsOptions,
+} from './sweep.js';
 import { TrainSystem, type Diagnostics, type Regularisation } from './system.js';
-
-/** How the outputs are trained. */
-export interface DynamicsOptions {
-  /** Time is learningRate * t; t counts steps. Default 1. */
-  readonly learningRate?: number;
-  /** `flow` (default): gradient flow. `discrete`: exactly t steps of gradient descent. */
-  readonly mode?: 'flow' | 'discrete';
-  /** Heavy-ball momentum in [0, 1): v <- m v + grad, theta <- theta - learningRate v. null (default): none. */
-  readonly momentum?: number | null;
-}
 
 export interface GradientDescentMseOptions extends Regularisation, DynamicsOptions {
   /** Train-train kernel: zipped axes (d0, d0', d1, d1', ...) for the axes of y that are not traced. */
@@ -95,44 +86,8 @@ export function gradientDescentMse(engine: Engine, options: GradientDescentMseOp
   });
 }
 
-interface MseModel {
-  readonly engine: Engine;
-  readonly layout: Layout;
-  readonly samples: number;
-  readonly system: TrainSystem;
-  readonly targets: Float64Array;
-  readonly dynamics: Dynamics;
-}
-
-/** Checks and completes the options of the dynamics. */
-export function dynamicsOf(name: string, options: DynamicsOptions): Dynamics {
-  const { learningRate = 1, mode = 'flow', momentum = null } = options;
-  if (!(learningRate > 0) || learningRate === Infinity)
-    throw new RangeError(`${name}: learningRate must be positive and finite, got ${learningRate}`);
-  if (mode !== 'flow' && mode !== 'discrete')
-    throw new RangeError(`${name}: mode must be 'flow' or 'discrete', got ${String(mode)}`);
-  if (momentum !== null && !(momentum >= 0 && momentum < 1))
-    throw new RangeError(`${name}: momentum must be in [0, 1) or null, got ${momentum}`);
-  return { learningRate, mode, momentum };
-}
-
-/** Times; whole numbers of steps when the dynamics is discrete. */
-export function stepsOf(
-  name: string,
-  t: Times,
-  { mode }: Dynamics,
-): { values: Float64Array; shape: readonly number[] } {
-  const times = timesOf(name, t);
-  for (const value of times.values)
-    if (mode === 'discrete' && value !== Infinity && !Number.isSafeInteger(value))
-      throw new RangeError(
-        `${name}: t must be whole steps in mode 'discrete', got ${value}. Use mode 'flow'.`,
-      );
-  return times;
-}
-
 async function predictMse(model: MseModel, t: Times, call: MseCall): Promise<MseResult> {
-  const { engine, layout, samples, system, targets, dynamics } = model;
+  const { layout, samples, system, targets, dynamics } = model;
   const name = 'gradientDescentMse';
   const wantsTrain = call.f0Train !== null;
   const wantsTest = call.ntkTestTrain !== undefined;
@@ -142,46 +97,37 @@ async function predictMse(model: MseModel, t: Times, call: MseCall): Promise<Mse
     throw new RangeError(`${name}: nothing to compute: f0Train is null and ntkTestTrain is missing`);
   const times = stepsOf(name, t, dynamics);
   const f0 = toMatrix(layout, call.f0Train ?? 0, samples, `${name}: f0Train`);
-  const testKernel = wantsTest
-    ? kernelMatrix(layout, call.ntkTestTrain!, `${name}: ntkTestTrain`, null)
-    : null;
-  const f0Test = testKernel
-    ? toMatrix(layout, call.f0Test ?? 0, testKernel.samples, `${name}: f0Test`)
-    : null;
+  const test = wantsTest ? kernelMatrix(layout, call.ntkTestTrain!, `${name}: ntkTestTrain`, null) : null;
+  const f0Test = test ? toMatrix(layout, call.f0Test ?? 0, test.samples, `${name}: f0Test`) : null;
   const residual = f0.map((value, i) => value - targets[i]!);
+  const count = times.values.length;
 
   const run = { signal: call.signal };
-  const only = onlyInfinity(times.values) && dynamics.mode === 'flow';
-  const modes = only ? null : await spectralTrajectory(model, residual, times.values, run);
-  const dual = modes
-    ? modes.dual
-    : only && wantsTest
-      ? await limitDual(model, residual, times.values, run)
-      : null;
+  const limit = dynamics.mode === 'flow' && times.values.every((time) => time === Infinity);
+  const paths = limit
+    ? await limitPaths(model, residual, count, wantsTest, run)
+    : await spectralPaths(model, residual, times.values, { wantsTrain, wantsTest }, run);
+  const how = limit ? (wantsTest ? 'cholesky' : 'none') : 'eigen';
   const result: { -readonly [K in keyof MseResult]: MseResult[K] } = {
-    diagnostics: await system.diagnostics(modes ? 'eigen' : dual ? 'cholesky' : 'none', modes?.dropped),
+    diagnostics: await system.diagnostics(how, paths.dropped),
   };
   if (wantsTrain) {
-    const left = modes?.residual; // f = y + what is left
-    const data = repeat(targets, times.values.length);
-    if (left) for (let i = 0; i < data.length; i++) data[i]! += left[i]!;
-    if (times.values.includes(0)) restore(data, f0, times.values);
+    const data = byTime(repeatColumns(targets, count, layout.columns), count, layout.columns);
+    if (paths.residual) {
+      const left = byTime(paths.residual, count, layout.columns); // f = y + what is left
+      for (let i = 0; i < data.length; i++) data[i]! += left[i]!;
+    }
+    restore(data, f0, times.values);
     result.train = batched(layout, data, samples, times.shape);
   }
-  if (testKernel) {
-    const rows = testKernel.data.length / layout.rows;
-    const data = await applyDual(
-      engine,
-      testKernel.data,
-      dual!,
-      rows,
-      layout,
-      times.values.length,
-      system.scale,
-      run,
-    );
+  if (test) {
+    const rows = test.data.length / layout.rows;
+    const scaled = system.scale === 1 ? test.data : test.data.map((value) => value / system.scale);
+    const width = count * layout.columns;
+    const flat = await product(model.engine, scaled, paths.dual!, [rows, width, layout.rows], run);
+    const data = byTime(flat, count, layout.columns);
     for (let i = 0; i < data.length; i++) data[i]! += f0Test![i % f0Test!.length]!;
-    result.test = batched(layout, data, testKernel.samples, times.shape);
+    result.test = batched(layout, data, test.samples, times.shape);
   }
   return result;
 }
@@ -193,177 +139,48 @@ function restore(data: Float64Array, f0: Float64Array, times: Float64Array): voi
   });
 }
 
-const onlyInfinity = (times: Float64Array): boolean => times.every((time) => time === Infinity);
-
-interface Trajectory {
-  /** (T, rows, columns) e(M) r0. */
-  readonly residual: Float64Array;
-  /** (T, rows, columns) -g(M) r0 in units of the scaled kernel. */
-  readonly dual: Float64Array;
+/** Of all times side by side (rows, times x columns); null when not wanted or zero. */
+interface Paths {
+  /** e(M) r0. */
+  readonly residual: Float64Array | null;
+  /** -g(M) r0 in units of the scaled kernel. */
+  readonly dual: Float64Array | null;
   readonly dropped: number;
 }
 
-async function spectralTrajectory(
-  model: MseModel,
-  residual: Float64Array,
+async function spectralPaths(
+  { engine, layout, system, dynamics }: MseModel,
+  right: Float64Array,
   times: Float64Array,
+  wants: { wantsTrain: boolean; wantsTest: boolean },
   run: RunOptions,
-): Promise<Trajectory> {
-  const { engine, layout, system } = model;
-  const { rows, columns } = layout;
-  const { values, vectors } = await system.spectrum(run);
-  const factors = await factorsAt(model, times, run);
-  const projected = await product(engine, vectors, residual, [rows, columns, rows], { transA: true, ...run });
-  // Columns of all times side by side: one product brings them back.
-  const width = 2 * times.length * columns;
-  const stacked = new Float64Array(rows * width);
-  for (let j = 0; j < rows; j++) {
-    for (const [k, { residual: e, g }] of factors.list.entries()) {
-      for (let c = 0; c < columns; c++) {
-        const at = j * width + 2 * k * columns + c;
-        stacked[at] = e[j]! * projected[j * columns + c]!;
-        stacked[at + columns] = -g[j]! * projected[j * columns + c]!;
-      }
-    }
-  }
-  const back = await product(engine, vectors, stacked, [rows, width, rows], run);
-  const size = rows * columns;
-  const out = [new Float64Array(times.length * size), new Float64Array(times.length * size)];
-  for (let i = 0; i < rows; i++)
-    for (let k = 0; k < times.length; k++)
-      for (let part = 0; part < 2; part++)
-        for (let c = 0; c < columns; c++)
-          out[part]![k * size + i * columns + c] = back[i * width + (2 * k + part) * columns + c]!;
+): Promise<Paths> {
+  const { rows: n, columns } = layout;
+  const { vectors } = await system.spectrum(run);
+  const { list, dropped } = await factorsAt(system, dynamics, layout, times, run);
+  const through = (weights: readonly Float64Array[]): Promise<Float64Array> =>
+    sweep(engine, { vectors, basis: null, right, n, columns, weights }, run);
   return {
-    residual: out[0]!,
-    dual: out[1]!,
-    dropped: factors.dropped && values.length ? factors.dropped : 0,
+    residual: wants.wantsTrain ? await through(list.map(({ residual }) => residual)) : null,
+    dual: wants.wantsTest ? await through(list.map(({ g }) => g.map((value) => -value))) : null,
+    dropped,
   };
 }
 
-async function factorsAt(
-  { system, dynamics, layout }: MseModel,
-  times: Float64Array,
-  run: RunOptions,
-): Promise<{ list: ReturnType<typeof spectralFactors>[]; dropped: number }> {
-  const { values } = await system.spectrum(run);
-  const cutoff = await system.cutoff(run);
-  const size = sizeOf(layout.yShape) / system.scale;
-  const list = Array.from(times, (t) => spectralFactors(values, cutoff, dynamics, size, t));
-  const dropped = times.includes(Infinity) ? values.filter((value) => value <= cutoff).length : 0;
-  return { list, dropped };
-}
-
 /** -M^-1 r0, repeated for every (infinite) time. */
-async function limitDual(
+async function limitPaths(
   { layout, system }: MseModel,
   residual: Float64Array,
-  times: Float64Array,
-  run: RunOptions,
-): Promise<Float64Array> {
-  const solved = await (await system.factored(run)).solve(residual, layout.columns, run);
-  return repeat(
-    solved.map((value) => -value),
-    times.length,
-  );
-}
-
-/** Theta_td dual for every time. */
-async function applyDual(
-  engine: Engine,
-  kernel: Float64Array,
-  dual: Float64Array,
-  tests: number,
-  { rows, columns }: Layout,
   times: number,
-  scale: number,
+  wantsTest: boolean,
   run: RunOptions,
-): Promise<Float64Array> {
-  const width = times * columns;
-  const side = new Float64Array(rows * width);
-  for (let k = 0; k < times; k++)
-    for (let i = 0; i < rows; i++)
-      for (let c = 0; c < columns; c++)
-        side[i * width + k * columns + c] = dual[(k * rows + i) * columns + c]!;
-  const scaled = scale === 1 ? kernel : kernel.map((value) => value / scale);
-  const flat = await product(engine, scaled, side, [tests, width, rows], run);
-  const out = new Float64Array(flat.length);
-  for (let k = 0; k < times; k++)
-    for (let i = 0; i < tests; i++)
-      for (let c = 0; c < columns; c++)
-        out[(k * tests + i) * columns + c] = flat[i * width + k * columns + c]!;
-  return out;
-}
-
-function repeat(data: Float64Array, times: number): Float64Array {
-  const out = new Float64Array(times * data.length);
-  for (let k = 0; k < times; k++) out.set(data, k * data.length);
-  return out;
-}
-
-/** Matrices of several times, stacked, as a tensor (...t, samples, ...o). */
-export function batched(
-  layout: Layout,
-  data: Float64Array,
-  samples: number,
-  times: readonly number[],
-): Tensor {
-  const count = sizeOf(times);
-  const size = data.length / Math.max(count, 1);
-  const out = new Float64Array(data.length);
-  for (let k = 0; k < count; k++)
-    out.set(fromMatrix(layout, data.subarray(k * size, (k + 1) * size), samples).data, k * size);
-  return { data: out, shape: [...times, ...targetShape(layout, samples)] };
-}
-
-async function lossCurve(model: MseModel, t: Times, f0Train: TensorLike = 0): Promise<Tensor> {
-  const size = sizeOf(model.layout.yShape);
-  return quadratic(model, t, f0Train, (e) => (e * e) / (2 * size));
-}
-
-async function displacement(model: MseModel, t: Times, f0Train: TensorLike = 0): Promise<Tensor> {
-  const { added, scale } = model.system;
-  const curve = await quadratic(model, t, f0Train, (_, g, lambda) => g * g * Math.max(lambda - added, 0));
-  // g is in units of 1/scale and lambda in units of scale.
-  return { data: curve.data.map((value) => Math.sqrt(value / scale)), shape: curve.shape };
-}
-
-/** sum_j weight(e_j, g_j, lambda_j) |(V' r0)_j|^2 at every time. */
-async function quadratic(
-  model: MseModel,
-  t: Times,
-  f0Train: TensorLike,
-  weight: (e: number, g: number, lambda: number) => number,
-): Promise<Tensor> {
-  const { engine, layout, samples, system, targets } = model;
-  const { rows, columns } = layout;
-  const times = stepsOf('gradientDescentMse', t, model.dynamics);
-  const f0 = toMatrix(layout, f0Train, samples, 'gradientDescentMse: f0Train');
-  const { values, vectors } = await system.spectrum();
-  const residual = f0.map((value, i) => value - targets[i]!);
-  const projected = await product(engine, vectors, residual, [rows, columns, rows], { transA: true });
-  const { list } = await factorsAt(model, times.values, {});
-  const data = Float64Array.from(list, ({ residual: e, g }) => {
-    let sum = 0;
-    for (let j = 0; j < rows; j++) {
-      const w = weight(e[j]!, g[j]!, values[j]!);
-      for (let c = 0; c < columns; c++) sum += w * projected[j * columns + c]! ** 2;
-    }
-    return sum;
-  });
-  return { data, shape: times.shape };
-}
-
-async function coefficients(model: MseModel, t: Times, f0Train: TensorLike = 0): Promise<Tensor> {
-  const { layout, samples, system, targets } = model;
-  const times = stepsOf('gradientDescentMse', t, model.dynamics);
-  const f0 = toMatrix(layout, f0Train, samples, 'gradientDescentMse: f0Train');
-  const residual = f0.map((value, i) => value - targets[i]!);
-  const { dual } = await spectralTrajectory(model, residual, times.values, {});
-  return batched(
-    layout,
-    dual.map((value) => value / system.scale),
-    samples,
-    times.shape,
+): Promise<Paths> {
+  if (!wantsTest) return { residual: null, dual: null, dropped: 0 };
+  const solved = await (await system.factored(run)).solve(residual, layout.columns, run);
+  const dual = repeatColumns(
+    solved.map((value) => -value),
+    times,
+    layout.columns,
   );
+  return { residual: null, dual, dropped: 0 };
 }

@@ -6,7 +6,7 @@ import { gradientDescentMseEnsemble, type EnsembleResult } from './ensemble.js';
 import { gpInference, type GpMethod } from './gp.js';
 import { kernelDiagonal, kernelPair } from './kernels.js';
 import { timesOf, type Times } from './layout.js';
-import type { DynamicsOptions } from './mse.js';
+import type { DynamicsOptions } from './sweep.js';
 import type { LargeOptions } from './large/regressor.js';
 import { chooseSolver, largePredictor, type Solver } from './large/predictor.js';
 import type { Regularisation } from './system.js';

@@ -1,0 +1,132 @@
+// Many times at once: the spectral factors of all of them go through the eigenbasis side by side, in one product.
+import { sizeOf, type Tensor } from '../math/tensor.js';
+import { gemm } from '../math/matmul.js';
+import { defineJob, type Engine, type Job, type RunOptions } from '../wasm/engine.js';
+import { fromMatrix, targetShape, timesOf, type Layout, type Times } from './layout.js';
+import { stage } from './linear.js';
+import { spectralFactors, type Dynamics, type SpectralFactors } from './spectral.js';
+import type { TrainSystem } from './system.js';
+
+/** How the outputs are trained. */
+export interface DynamicsOptions {
+  /** Time is learningRate * t; t counts steps. Default 1. */
+  readonly learningRate?: number;
+  /** `flow` (default): gradient flow. `discrete`: exactly t steps of gradient descent. */
+  readonly mode?: 'flow' | 'discrete';
+  /** Heavy-ball momentum in [0, 1): v <- m v + grad, theta <- theta - learningRate v. null (default): none. */
+  readonly momentum?: number | null;
+}
+
+/** Checks and completes the options of the dynamics. */
+export function dynamicsOf(name: string, options: DynamicsOptions): Dynamics {
+  const { learningRate = 1, mode = 'flow', momentum = null } = options;
+  if (!(learningRate > 0) || learningRate === Infinity)
+    throw new RangeError(`${name}: learningRate must be positive and finite, got ${learningRate}`);
+  if (mode !== 'flow' && mode !== 'discrete')
+    throw new RangeError(`${name}: mode must be 'flow' or 'discrete', got ${String(mode)}`);
+  if (momentum !== null && !(momentum >= 0 && momentum < 1))
+    throw new RangeError(`${name}: momentum must be in [0, 1) or null, got ${momentum}`);
+  return { learningRate, mode, momentum };
+}
+
+/** Times; whole numbers of steps when the dynamics is discrete. */
+export function stepsOf(
+  name: string,
+  t: Times,
+  { mode }: Dynamics,
+): { values: Float64Array; shape: readonly number[] } {
+  const times = timesOf(name, t);
+  for (const value of times.values)
+    if (mode === 'discrete' && value !== Infinity && !Number.isSafeInteger(value))
+      throw new RangeError(
+        `${name}: t must be whole steps in mode 'discrete', got ${value}. Use mode 'flow'.`,
+      );
+  return times;
+}
+
+/** Spectral factors at every time, and how many modes a time of infinity leaves out. */
+export async function factorsAt(
+  system: TrainSystem,
+  dynamics: Dynamics,
+  layout: Layout,
+  times: Float64Array,
+  run: RunOptions,
+): Promise<{ list: SpectralFactors[]; dropped: number }> {
+  const { values } = await system.spectrum(run);
+  const cutoff = await system.cutoff(run);
+  const size = sizeOf(layout.yShape) / system.scale;
+  const list = Array.from(times, (t) => spectralFactors(values, cutoff, dynamics, size, t));
+  const dropped = times.includes(Infinity) ? values.filter((value) => value <= cutoff).length : 0;
+  return { list, dropped };
+}
+
+interface SweepParams {
+  /** (n, n), eigenvectors as columns. */
+  readonly vectors: Float64Array;
+  /** (rows, n) points in the eigenbasis; null: the eigenvectors themselves. */
+  readonly basis: Float64Array | null;
+  /** (n, columns) */
+  readonly right: Float64Array;
+  readonly n: number;
+  readonly columns: number;
+  readonly weights: readonly Float64Array[];
+}
+
+/** @internal basis (w_k o V' right) for every weight k, side by side: (rows, weights x columns). */
+export const sweepJob: Job<SweepParams, Float64Array> = defineJob(
+  'predict/sweep',
+  (core, { vectors, basis, right, n, columns, weights }) =>
+    core.heap.scope((scope) => {
+      const v = stage(scope, core, vectors);
+      const projected = scope.alloc('f64', n * columns);
+      gemm(core, v, stage(scope, core, right), projected, [n, columns, n], { transA: true });
+      const p = core.heap.read(projected);
+      const width = weights.length * columns;
+      const side = new Float64Array(n * width);
+      for (let j = 0, at = 0; j < n; j++)
+        for (const weight of weights)
+          for (let c = 0; c < columns; c++) side[at++] = weight[j]! * p[j * columns + c]!;
+      const rows = basis ? basis.length / n : n;
+      const out = scope.alloc('f64', rows * width);
+      gemm(core, basis ? stage(scope, core, basis) : v, scope.put(side), out, [rows, width, n]);
+      return core.heap.read(out);
+    }),
+);
+
+/** basis (w_k o V' right) for every weight k, side by side: (rows, weights x columns). */
+export function sweep(engine: Engine, params: SweepParams, run: RunOptions): Promise<Float64Array> {
+  return engine.run(sweepJob, params, run);
+}
+
+/** (rows, times x columns) as matrices (rows, columns) of every time, one after the other. */
+export function byTime(side: Float64Array, times: number, columns: number): Float64Array {
+  const rows = side.length / Math.max(1, times * columns);
+  const out = new Float64Array(side.length);
+  for (let i = 0, at = 0; i < rows; i++)
+    for (let k = 0; k < times; k++)
+      for (let c = 0; c < columns; c++) out[(k * rows + i) * columns + c] = side[at++]!;
+  return out;
+}
+
+/** The same matrix for every time, side by side. */
+export function repeatColumns(data: Float64Array, times: number, columns: number): Float64Array {
+  const out = new Float64Array(times * data.length);
+  for (let i = 0, at = 0; i < data.length; i += columns)
+    for (let k = 0; k < times; k++) for (let c = 0; c < columns; c++) out[at++] = data[i + c]!;
+  return out;
+}
+
+/** Matrices of several times, stacked, as a tensor (...t, samples, ...o). */
+export function batched(
+  layout: Layout,
+  data: Float64Array,
+  samples: number,
+  times: readonly number[],
+): Tensor {
+  const count = sizeOf(times);
+  const size = data.length / Math.max(count, 1);
+  const out = new Float64Array(data.length);
+  for (let k = 0; k < count; k++)
+    out.set(fromMatrix(layout, data.subarray(k * size, (k + 1) * size), samples).data, k * size);
+  return { data: out, shape: [...times, ...targetShape(layout, samples)] };
+}
