@@ -1,11 +1,12 @@
 import { tensor, type Tensor } from '../math/tensor.js';
+import { numberOf, parseRows } from '../predict/table/csv.js';
 
 export interface CsvOptions {
   /** What errors call the file. */
   readonly name?: string;
   /** Whether the first line names the columns; default: when it is not all numbers. */
   readonly header?: boolean;
-  /** Default: comma, semicolon or tab, whichever the first line has most of. */
+  /** Default: comma, tab, semicolon or bar, whichever the first line has most of. */
   readonly separator?: string;
   /** Columns of text (class names): stored as the index into `categories[column]`, in order of first appearance. */
   readonly categorical?: readonly string[];
@@ -22,12 +23,9 @@ export interface Csv {
 /** Numbers from CSV text. RangeError naming line and column of the first field that is no finite number. */
 export function readCsv(text: string, options: CsvOptions = {}): Csv {
   const { name = 'csv', categorical = [] } = options;
-  const lines = text.replace(/^\uFEFF/, '').split(/\r\n|\n|\r/);
-  const first = lines.findIndex((line) => line.trim() !== '');
-  if (first < 0) throw new RangeError(`${name}: expected rows of numbers, got an empty file.`);
-  const separator = options.separator ?? guessSeparator(lines[first]!);
-  const head = splitLine(lines[first]!, separator);
-  const header = options.header ?? head.some((field) => Number.isNaN(toNumber(field)));
+  const lines = parseRows(text, name, options.separator);
+  const head = lines[0]!.cells.map((cell) => cell.trim());
+  const header = options.header ?? head.some((field) => Number.isNaN(numberOf(field)));
   const columns = header ? head : head.map((_, i) => String(i));
   const repeated = columns.find((column, i) => columns.indexOf(column) !== i);
   if (repeated !== undefined) {
@@ -40,19 +38,18 @@ export function readCsv(text: string, options: CsvOptions = {}): Csv {
 
   const codes = columns.map((column) => (categorical.includes(column) ? new Map<string, number>() : null));
   const values: number[] = [];
-  for (let line = header ? first + 1 : first; line < lines.length; line++) {
-    if (lines[line]!.trim() === '') continue;
-    const fields = splitLine(lines[line]!, separator);
+  for (const { cells, line } of header ? lines.slice(1) : lines) {
+    const fields = cells.map((cell) => cell.trim());
     if (fields.length !== columns.length) {
       throw new RangeError(
-        `${name}: line ${line + 1} has ${fields.length} fields, expected ${columns.length}. Is the separator '${separator}'?`,
+        `${name}: line ${line} has ${fields.length} fields, expected ${columns.length}. Pass the separator, or quote fields that contain it.`,
       );
     }
     for (const [i, field] of fields.entries()) {
       values.push(
         codes[i]
           ? codeOf(codes[i], field)
-          : numberAt(field, `${name}: line ${line + 1}, column '${columns[i]!}'`),
+          : numberAt(field, `${name}: line ${line}, column '${columns[i]!}'`),
       );
     }
   }
@@ -75,41 +72,13 @@ function codeOf(codes: Map<string, number>, field: string): number {
 }
 
 function numberAt(field: string, where: string): number {
-  const value = toNumber(field);
-  if (Number.isFinite(value)) return value;
+  const value = numberOf(field);
+  if (!Number.isNaN(value)) return value;
   throw new RangeError(
     field.trim() === ''
       ? `${where} is empty. Remove the row or fill in a value.`
       : `${where}: expected a finite number, got '${field.slice(0, 40)}'. List text columns as categorical, remove or impute the rest.`,
   );
-}
-
-function toNumber(field: string): number {
-  const trimmed = field.trim();
-  return /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(trimmed) ? Number(trimmed) : NaN;
-}
-
-function guessSeparator(line: string): string {
-  const count = (separator: string): number => line.split(separator).length;
-  return [',', ';', '\t'].reduce((best, next) => (count(next) > count(best) ? next : best));
-}
-
-/** Fields of one line; double quotes protect separators, two of them stand for one. */
-function splitLine(line: string, separator: string): string[] {
-  if (!line.includes('"')) return line.split(separator).map((field) => field.trim());
-  const fields: string[] = [];
-  let field = '';
-  let quoted = false;
-  for (let i = 0; i < line.length; i++) {
-    const char = line[i]!;
-    if (char === '"' && quoted && line[i + 1] === '"') field += line[++i];
-    else if (char === '"') quoted = !quoted;
-    else if (char === separator && !quoted) {
-      fields.push(field.trim());
-      field = '';
-    } else field += char;
-  }
-  return [...fields, field.trim()];
 }
 
 /** Rows as CSV text with a header; numbers in their shortest exact form. */

@@ -1,10 +1,10 @@
 // Function-space training dynamics for any loss: df/dt = -learningRate Theta dL/df, with heavy-ball momentum
 // f'' = -(1 - m) f' - learningRate Theta dL/df (t counts steps). Source: Lee et al. 2019 (1902.06720), Qian 1999.
 import { exp } from '../math/elementary.js';
-import { gemm } from '../math/matmul.js';
 import { asTensor, type Tensor, type TensorLike } from '../math/tensor.js';
-import { defineJob, type Core, type Engine, type Job, type RunOptions } from '../wasm/engine.js';
-import { integrate, type IntegrateReport } from './integrate.js';
+import type { Core, Engine, RunOptions } from '../wasm/engine.js';
+import { flowJob, type FlowOutcome } from './flowJob.js';
+import type { IntegrateReport } from './integrate.js';
 import {
   fromMatrix,
   kernelMatrix,
@@ -17,7 +17,7 @@ import {
 } from './layout.js';
 import { builtInLoss, type CustomLoss, type FlowLossName } from './losses.js';
 import { gradientDescentMse } from './mse.js';
-import { product, stage } from './linear.js';
+import { product } from './linear.js';
 import { relativeDecay } from './spectral.js';
 import { largestEigenvalue } from './stability.js';
 
@@ -62,107 +62,14 @@ export interface FlowResult {
   readonly train: Tensor;
   /** (...t, tests, ...o), when `ntkTestTrain` was given. */
   readonly test?: Tensor;
+  /** (...t, n, ...o), without momentum: c with f_t(x) = f_0(x) + Theta(x, train) c for any x. */
+  readonly coefficients?: Tensor;
   /** The state at the last time. */
   readonly state: FlowState;
   readonly report: IntegrateReport | { readonly method: 'closed form' };
 }
 
 export type GradientFlow = (t: Times, call?: FlowCall) => Promise<FlowResult>;
-
-interface FlowParams {
-  readonly kernel: Float64Array;
-  readonly rows: number;
-  readonly columns: number;
-  readonly samples: number;
-  readonly outputs: number;
-  readonly y: Float64Array;
-  readonly f0: Float64Array;
-  readonly v0: Float64Array | null;
-  readonly loss: FlowLossName | CustomLoss;
-  readonly learningRate: number;
-  readonly damping: number | null;
-  readonly times: Float64Array;
-  readonly rtol: number;
-  readonly atol: number;
-  readonly maxSteps: number;
-  readonly spectralRadius: number | null;
-}
-
-interface FlowOutcome {
-  /** One state per time: f, and dual coefficients u with f_test = f0_test - Theta_td u; with momentum also p. */
-  readonly f: Float64Array[];
-  readonly u: Float64Array[];
-  readonly v: Float64Array[];
-  readonly p: Float64Array[];
-  readonly report: IntegrateReport;
-}
-
-/** @internal The whole integration; the kernel stays in wasm memory. */
-export const flowJob: Job<FlowParams, FlowOutcome> = defineJob('predict/flow', (core, params, { send }) => {
-  const size = params.rows * params.columns;
-  const { damping, learningRate } = params;
-  const parts = damping === null ? 2 : 4;
-  const state = new Float64Array(parts * size); // f, u or f, u, v, p
-  state.set(params.f0);
-  if (params.v0) state.set(params.v0, 2 * size);
-  const loss =
-    typeof params.loss === 'string'
-      ? builtInLoss(params.loss, params.samples, params.outputs, params.y)
-      : params.loss;
-  const region = core.heap.region();
-  try {
-    const kernel = stage(region, core, params.kernel);
-    const slope = region.alloc('f64', size);
-    const pulled = region.alloc('f64', size);
-    const g = new Float64Array(size);
-    const pull = new Float64Array(size);
-    const derivative = (y: Float64Array, out: Float64Array): void => {
-      loss.gradient(y.subarray(0, size), params.y, g);
-      core.heap.write(slope, g);
-      gemm(core, kernel, slope, pulled, [params.rows, params.columns, params.rows]);
-      core.heap.readInto(pulled, pull);
-      for (let i = 0; i < size; i++) {
-        const force = -learningRate * pull[i]!;
-        const dual = learningRate * g[i]!;
-        if (damping === null) {
-          out[i] = force;
-          out[size + i] = dual;
-        } else {
-          out[i] = y[2 * size + i]!;
-          out[size + i] = y[3 * size + i]!;
-          out[2 * size + i] = force - damping * y[2 * size + i]!;
-          out[3 * size + i] = dual - damping * y[3 * size + i]!;
-        }
-      }
-    };
-    const saved: Float64Array[][] = [[], [], [], []];
-    let told = performance.now();
-    const report = integrate(
-      derivative,
-      state,
-      params.times,
-      {
-        rtol: params.rtol,
-        atol: params.atol,
-        maxSteps: params.maxSteps,
-        ...(params.spectralRadius !== null && damping === null
-          ? { spectralRadius: params.spectralRadius }
-          : {}),
-        onStep: (t) => {
-          if (performance.now() - told < 100) return;
-          told = performance.now();
-          send(t);
-        },
-      },
-      (_, y) => {
-        for (let part = 0; part < parts; part++) saved[part]!.push(y.slice(part * size, (part + 1) * size));
-      },
-    );
-    return { f: saved[0]!, u: saved[1]!, v: saved[2]!, p: saved[3]!, report };
-  } finally {
-    region.dispose();
-  }
-});
 
 /**
  * Training dynamics in function space for any loss, to the tolerances asked for. Returns a function of the times
@@ -281,10 +188,12 @@ async function assemble(
     train: fromMatrix(layout, f.at(-1)!, samples),
   };
   if (momentum !== null) state.trainVelocity = fromMatrix(layout, v.at(-1)!, samples);
+  const negative = momentum === null ? u.map((list) => list.map((value) => -value)) : null;
+  const dual = negative ? { coefficients: stack(layout, negative, samples, times.shape) } : {};
   const test0 = call.state?.test ?? call.f0Test;
   if (call.ntkTestTrain === undefined) {
     if (test0 !== undefined) throw new RangeError('gradientFlow: test outputs need ntkTestTrain');
-    return { train, state, report };
+    return { train, ...dual, state, report };
   }
   const kernel = kernelMatrix(layout, call.ntkTestTrain, 'gradientFlow: ntkTestTrain', null);
   const f0 = toMatrix(layout, test0 ?? 0, kernel.samples, 'gradientFlow: f0Test');
@@ -309,7 +218,7 @@ async function assemble(
       kernel.samples,
     );
   }
-  return { train, test, state, report };
+  return { train, test, ...dual, state, report };
 }
 
 /** Theta times each of the dual coefficient matrices. */
@@ -367,6 +276,7 @@ function closedForm(engine: Engine, options: GradientFlowOptions, layout: Layout
     };
     return {
       train: result.train!,
+      coefficients: await predictor.coefficients(t, fromMatrix(layout, from.f, samples)),
       ...(result.test ? { test: result.test } : {}),
       state: { train: last(result.train!), ...(result.test ? { test: last(result.test) } : {}) },
       report: { method: 'closed form' },

@@ -1,5 +1,5 @@
 import type { AnyJob } from '../wasm/engine.js';
-import { flowJob } from './flow.js';
+import { flowJob } from './flowJob.js';
 import { contractJob } from './hyper/tangent.js';
 import { factorJob, outerJob, productJob, solveJob, whitenJob } from './linear.js';
 import { lanczosJob } from './stability.js';

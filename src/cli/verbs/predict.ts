@@ -43,6 +43,7 @@ interface PredictOptions {
   readonly time?: number;
   readonly diagReg?: number;
   readonly task: 'auto' | 'regression' | 'classification';
+  readonly probabilities: 'gaussian' | 'cross-entropy';
   readonly missing: 'impute' | 'drop' | 'error';
   readonly ignore?: string[];
   readonly categorical?: string[];
@@ -78,6 +79,12 @@ export function registerPredict(program: Command): void {
       'auto, regression or classification',
       oneOf('auto', 'regression', 'classification'),
       'auto',
+    )
+    .option(
+      '--probabilities <name>',
+      'of classes: gaussian (posterior of one-hot regression, calibrated) or cross-entropy (its flow, stopped early)',
+      oneOf('gaussian', 'cross-entropy'),
+      'gaussian',
     )
     .option(
       '--missing <policy>',
@@ -138,11 +145,12 @@ async function run(options: PredictOptions, context: Context): Promise<Outcome> 
 }
 
 async function fitOptionsOf(options: PredictOptions, context: Context): Promise<FitOptions> {
-  const { ignore, categorical, diagReg, maxRows, time, seed, task, missing } = options;
+  const { ignore, categorical, diagReg, maxRows, time, seed, task, missing, probabilities } = options;
   return {
     target: options.target!,
     task,
     missing,
+    probabilities,
     seed,
     signal: context.signal,
     ...(ignore ? { ignore } : {}),

@@ -1,4 +1,4 @@
-// Tables of text: CSV or TSV in, columns of strings out. What the text means is decided in columns.ts.
+// Tables of text: CSV or TSV in, columns of strings out. What the text means is decided in encoder.ts.
 import Papa from 'papaparse';
 
 /** Rows of raw cells under named columns; null or missing cells are missing values. */
@@ -13,36 +13,63 @@ export type TableLike = Table | readonly Readonly<Record<string, Cell>>[];
 export interface ParseTableOptions {
   /** What errors call the file. */
   readonly name?: string;
-  /** Default: found out (comma, tab, semicolon or bar). */
+  /** Default: the one of comma, tab, semicolon and bar that the header has most of. */
   readonly delimiter?: string;
+}
+
+/** A row of a file, and the line on which it begins (from 1). */
+export interface FileRow {
+  readonly cells: readonly string[];
+  readonly line: number;
+}
+
+const DELIMITERS = [',', '\t', ';', '|'];
+
+/**
+ * The rows of CSV or TSV text: quotes, CRLF, byte-order mark; blank lines are left out. Without `delimiter` it is the one
+ * that the first row has most of. RangeError naming the line for open quotes and empty files.
+ */
+export function parseRows(text: string, name: string, delimiter = ''): FileRow[] {
+  const body = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
+  if (body.trim() === '')
+    throw new RangeError(`${name}: the file is empty. A header line and rows are expected.`);
+  const { data, errors } = Papa.parse<string[]>(body, { delimiter: delimiter || guess(body) });
+  let line = 1;
+  const rows = data.map((cells) => {
+    const row = { cells, line };
+    line += cells.reduce((sum, cell) => sum + (cell.match(/\r\n|\n|\r/g)?.length ?? 0), 1);
+    return row;
+  });
+  const bad = errors.find((error) => error.type === 'Quotes');
+  if (bad)
+    throw new RangeError(
+      `${name}: line ${rows[bad.row ?? 0]?.line ?? 1}: ${bad.message}. Repair the quotes of this row.`,
+    );
+  return rows.filter(({ cells }) => cells.length > 1 || cells[0]!.trim() !== '');
+}
+
+/** The separator with the most occurrences outside quotes in the first line that is not blank. */
+function guess(body: string): string {
+  const first = /[^\r\n]*\S[^\r\n]*/.exec(body)![0].replace(/"[^"]*"/g, '');
+  const count = (separator: string): number => first.split(separator).length;
+  return DELIMITERS.reduce((best, next) => (count(next) > count(best) ? next : best));
 }
 
 /**
  * CSV or TSV text with a header line: quotes, CRLF, byte-order mark and blank lines are handled. RangeError naming the
  * line for rows of the wrong length, open quotes, empty or repeated column names, and files without rows.
  */
-export function parseTable(text: string, { name = 'table', delimiter = '' }: ParseTableOptions = {}): Table {
-  const body = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
-  if (body.trim() === '')
-    throw new RangeError(`${name}: the file is empty. A header line and rows are expected.`);
-  const { data, errors } = Papa.parse<string[]>(body, { delimiter, skipEmptyLines: 'greedy' });
-  const bad = errors.find((error) => error.code !== 'UndetectableDelimiter');
-  if (bad)
-    throw new RangeError(
-      `${name}: row ${(bad.row ?? 0) + 1}: ${bad.message}. Repair the quotes of this row.`,
-    );
-  const [header, ...rows] = data;
-  if (!header) throw new RangeError(`${name}: the file has no header line.`);
-  const columns = header.map((column) => column.trim());
+export function parseTable(text: string, { name = 'table', delimiter }: ParseTableOptions = {}): Table {
+  const [header, ...rows] = parseRows(text, name, delimiter);
+  const columns = header!.cells.map((column) => column.trim());
   checkColumns(name, columns);
   if (rows.length === 0) throw new RangeError(`${name}: there is a header but no row of data.`);
-  rows.forEach((row, i) => {
-    if (row.length !== columns.length)
+  for (const { cells, line } of rows)
+    if (cells.length !== columns.length)
       throw new RangeError(
-        `${name}: row ${i + 1} has ${row.length} cells, the header ${columns.length}. Quote cells that contain the separator.`,
+        `${name}: line ${line} has ${cells.length} cells, the header ${columns.length}. Quote cells that contain the separator.`,
       );
-  });
-  return { columns, rows };
+  return { columns, rows: rows.map(({ cells }) => cells) };
 }
 
 function checkColumns(name: string, columns: readonly string[]): void {

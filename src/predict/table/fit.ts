@@ -6,7 +6,10 @@ import type { Engine } from '../../wasm/engine.js';
 import { asTable, columnOf, takeRows, type Table, type TableLike } from './csv.js';
 import { completeRows, encode, fitEncoder, type ColumnOptions, type Encoder } from './encoder.js';
 import { automaticNet, tableKernels } from './kernels.js';
-import { TableModel, type ModelFile } from './model.js';
+import { fitFlow } from './crossEntropy.js';
+import type { Candidate, ModelFile } from './file.js';
+import { TableModel } from './model.js';
+import { gather } from './rows.js';
 import { scoreJob } from './select.js';
 import { classIndex, encodeTarget, fitTarget, labelledRows, type TargetCode, type Task } from './target.js';
 
@@ -23,6 +26,11 @@ export interface FitOptions extends ColumnOptions {
   readonly diagReg?: number;
   /** Steps of gradient descent at learning rate 1 (gradient flow); default Infinity: the limit. */
   readonly time?: number;
+  /**
+   * Class probabilities. `gaussian` (default): posterior of one-hot regression, calibrated by leaving one out.
+   * `cross-entropy`: softmax of the flow of that loss, stopped where five folds are best, or at `time`.
+   */
+  readonly probabilities?: 'gaussian' | 'cross-entropy';
   /** Rows on which kernels and noises are compared; default 500. The fit itself uses all rows. */
   readonly selectionRows?: number;
   /** Fit on a random subset of at most this many rows; default: all, or an error naming the bytes. */
@@ -33,15 +41,6 @@ export interface FitOptions extends ColumnOptions {
   readonly onProgress?: ((progress: { done: number; total: number }) => void) | undefined;
 }
 
-/** One kernel and noise with its score: mean log predictive density of left-out rows (nats). */
-export interface Candidate {
-  readonly method: 'nngp' | 'ntk';
-  /** Hidden layers of the automatic net; null for a net of yours. */
-  readonly depth: number | null;
-  readonly diagReg: number;
-  readonly score: number;
-}
-
 const DEPTHS = [1, 2, 3, 5] as const;
 const NOISES: readonly number[] = [1e-4, 3.16e-4, 1e-3, 3.16e-3, 1e-2, 3.16e-2, 0.1, 0.316, 1, 3.16, 10];
 /** f64 matrices of size rows^2 that a fit holds at its peak. */
@@ -49,8 +48,12 @@ const MATRICES = 6;
 
 /** Learns a table. RangeError for columns, targets or sizes that cannot work, naming the column or the bytes. */
 export async function fit(engine: Engine, table: TableLike, options: FitOptions): Promise<TableModel> {
-  const { signal, onProgress } = options;
+  const { signal, onProgress, probabilities = 'gaussian' } = options;
   timeOf(options);
+  if (probabilities !== 'gaussian' && probabilities !== 'cross-entropy')
+    throw new RangeError(
+      `fit: probabilities must be 'gaussian' or 'cross-entropy', got ${String(probabilities)}`,
+    );
   const prepared = prepare(engine, asTable(table, 'fit'), options);
   const nets = options.net
     ? [{ depth: null, net: options.net }]
@@ -84,10 +87,31 @@ export async function fit(engine: Engine, table: TableLike, options: FitOptions)
     labels,
     candidates: candidates.slice(0, 12),
   };
-  const model = new TableModel(engine, file);
+  const model = new TableModel(
+    engine,
+    probabilities === 'gaussian' ? file : await withFlow(engine, file, signal),
+  );
   await model.prepare({ signal });
   onProgress?.({ done: total, total });
   return model;
+}
+
+/** The same choices, with classes learned by the flow of the cross-entropy. */
+async function withFlow(
+  engine: Engine,
+  file: ModelFile,
+  signal: AbortSignal | undefined,
+): Promise<ModelFile> {
+  const { labels, target, net, x, method, encoder } = file;
+  if (!labels)
+    throw new RangeError(
+      `fit: probabilities 'cross-entropy' are for classes; the target '${target.column}' is a number. Pass task: 'classification'.`,
+    );
+  const { [method]: kernel } = await tableKernels(engine, net, x, null, encoder.features, { signal });
+  const { time, ...flow } = await fitFlow(engine, kernel, labels, target.centre.length, file.time, {
+    signal,
+  });
+  return { ...file, time, flow };
 }
 
 /** The time of a model file: null is infinity, which JSON cannot hold. */
@@ -181,12 +205,6 @@ function limitRows(engine: Engine, table: Table, { maxRows }: FitOptions, seed: 
 }
 
 const gigabytes = (bytes: number): string => `${(bytes / 2 ** 30).toPrecision(3)} GiB`;
-
-export function gather(data: Float64Array, rows: readonly number[], columns: number): Float64Array {
-  const out = new Float64Array(rows.length * columns);
-  rows.forEach((row, i) => out.set(data.subarray(row * columns, (row + 1) * columns), i * columns));
-  return out;
-}
 
 async function score(
   engine: Engine,

@@ -6,15 +6,16 @@ export {
   type TableLike,
 } from './csv.js';
 export type { ColumnOptions } from './encoder.js';
-export { fit, type Candidate, type FitOptions } from './fit.js';
+export type { Candidate } from './file.js';
+export { fit, type FitOptions } from './fit.js';
 export {
   loadModel,
-  type FitReport,
   type Interval,
   type TableModel,
   type TablePrediction,
   type TablePredictOptions,
 } from './model.js';
+export type { FitReport } from './ready.js';
 export {
   crossValidate,
   measureTable,

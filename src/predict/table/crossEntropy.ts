@@ -1,0 +1,68 @@
+// Class probabilities as a net trained on the cross-entropy gives them: softmax of the outputs of the function-space flow,
+// stopped early. Lee et al. 2019 (1902.06720), section 2.3: df/dt = -Theta dL/df.
+import type { Engine, RunOptions } from '../../wasm/engine.js';
+import { gradientFlow } from '../flow.js';
+import { classLogProbabilities } from './loo.js';
+import { argmax, block, fiveFolds, gather } from './rows.js';
+
+const TIMES = 9; // powers of four tried, in units of 1 / mean diagonal of the kernel
+const TOLERANCE = 1e-6; // of the logits; probabilities need no more
+
+export interface FlowFit {
+  /** When training stops, in steps at learning rate 1. */
+  readonly time: number;
+  /** (rows, outputs): logits of a point x are Theta(x, rows) weights. */
+  readonly weights: Float64Array;
+  /** Of rows left out of five folds, at that time. */
+  readonly foldAccuracy: number;
+}
+
+/**
+ * Trains on all rows for the time at which left-out rows of five folds have the best log probability (one integration
+ * per fold gives all times), or for `time`.
+ */
+export async function fitFlow(
+  engine: Engine,
+  kernel: Float64Array,
+  labels: readonly number[],
+  outputs: number,
+  time: number | null,
+  run: RunOptions,
+): Promise<FlowFit> {
+  const rows = labels.length;
+  let mean = 0;
+  for (let i = 0; i < rows; i++) mean += kernel[i * (rows + 1)]! / rows;
+  const times = time === null ? Array.from({ length: TIMES }, (_, k) => 4 ** k / mean) : [time];
+  const onehot = new Float64Array(rows * outputs);
+  labels.forEach((label, i) => (onehot[i * outputs + label] = 1));
+  const flowOf = (train: readonly number[]) =>
+    gradientFlow(engine, {
+      ntk: block(kernel, rows, train, train),
+      y: { data: gather(onehot, train, outputs), shape: [train.length, outputs] },
+      loss: 'crossEntropy',
+      rtol: TOLERANCE,
+      atol: TOLERANCE,
+    });
+  const score = new Float64Array(times.length);
+  const hits = new Float64Array(times.length);
+  const p = new Float64Array(outputs);
+  for (const { left, rest } of fiveFolds(rows)) {
+    const { test } = await flowOf(rest)(times, { ...run, ntkTestTrain: block(kernel, rows, left, rest) });
+    for (let k = 0; k < times.length; k++) {
+      left.forEach((row, i) => {
+        const at = (k * left.length + i) * outputs;
+        classLogProbabilities({ slope: 1 }, test!.data, at, outputs, 0, p);
+        score[k]! += p[labels[row]!]!;
+        hits[k]! += +(argmax(test!.data, at, outputs) === labels[row]);
+      });
+    }
+  }
+  const best = argmax(score, 0, times.length);
+  const all = Array.from({ length: rows }, (_, i) => i);
+  const { coefficients } = await flowOf(all)([times[best]!], run);
+  return {
+    time: times[best]!,
+    weights: coefficients!.data as Float64Array,
+    foldAccuracy: hits[best]! / rows,
+  };
+}
