@@ -160,7 +160,7 @@ describe('csv', () => {
   });
 
   it.each([
-    ['no rows', '\n\n', /empty file/],
+    ['no rows', '\n\n', /file is empty/],
     ['only a header', 'a,b\n', /after the header, got none/],
     ['text in a row', '1,2\n3,x\n', /t\.csv: line 2, column '1': expected a finite number, got 'x'/],
     ['an empty field', '1,2\n3,\n', /line 2, column '1' is empty/],

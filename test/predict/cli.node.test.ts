@@ -85,11 +85,22 @@ describe('infinite-width predict', () => {
     expect(readdirSync(out)).toContain('residuals.vl.json');
   });
 
+  it('takes class probabilities from the flow of the cross-entropy', async () => {
+    const out = join(folder, 'flow');
+    const args = ['--train', data('iris.csv'), '--target', 'class', '--folds', '3', '--out', out];
+    const { code } = await run(...args, '--probabilities', 'cross-entropy');
+    expect(code).toBe(0);
+    const { data: found } = JSON.parse(readFileSync(join(out, 'result.json'), 'utf8'));
+    expect(found.fit.probabilities).toBe('cross-entropy');
+    expect(found.metrics.accuracy).toBeGreaterThan(0.93);
+    expect(found.metrics.calibrationError).toBeLessThan(0.06);
+  });
+
   it('says in one line what is wrong, exit code 2', async () => {
     const bad = join(folder, 'bad.csv');
     writeFileSync(bad, 'a,b\n1,2,3\n');
     for (const [args, message] of [
-      [['--train', bad, '--target', 'b'], 'row 1 has 3 cells'],
+      [['--train', bad, '--target', 'b'], 'line 2 has 3 cells'],
       [['--train', join(folder, 'none.csv'), '--target', 'b'], 'no such file'],
       [['--train', data('iris.csv'), '--target', 'species'], "no column 'species'"],
       [['--train', data('iris.csv')], '--target'],

@@ -461,6 +461,20 @@ describe('gradientFlow', () => {
     }
   }
 
+  it('gives the coefficients from which any point follows', async () => {
+    for (const loss of ['crossEntropy', 'mse'] as const) {
+      const flow = gradientFlow(engine, { ntk: dd, y: labels, loss });
+      const { test, coefficients } = await flow([1, 8], { f0Train, f0Test, ntkTestTrain: td });
+      for (const k of [0, 1]) {
+        const dual = coefficients!.data.slice(k * n * o, (k + 1) * n * o);
+        const want = times(td.data, dual, m, o, n).map((value, i) => f0Test.data[i]! + value);
+        expect(maxGap(test!.data.slice(k * m * o, (k + 1) * m * o), want)).toBeLessThan(1e-10);
+      }
+    }
+    const heavy = await gradientFlow(engine, { ntk: dd, y: labels, loss: 'logistic', momentum: 0.5 })(1);
+    expect(heavy.coefficients).toBeUndefined();
+  });
+
   it('takes a loss of your own', async () => {
     const gradient = (f: Float64Array, target: Float64Array, out: Float64Array): void => {
       for (let i = 0; i < f.length; i++) out[i] = (f[i]! - target[i]!) / (n * o);

@@ -4,6 +4,7 @@ import {
   crossValidate,
   fit,
   loadModel,
+  measureTable,
   parseTable,
   type DataTable,
   type Engine,
@@ -63,8 +64,10 @@ describe('parseTable', () => {
       ['', 'empty'],
       ['  \n \n', 'empty'],
       ['a,b\n', 'no row'],
-      ['a,b\n1\n', 'row 1 has 1 cells'],
-      ['a,b\n1,2,3\n', 'row 1 has 3 cells'],
+      ['a,b\n1\n', 'line 2 has 1 cells'],
+      ['a,b\n1,2,3\n', 'line 2 has 3 cells'],
+      ['\n\na,b\n\n1,2\n"x\ny",3\n \n4\n', 'line 9 has 1 cells'],
+      ['a;b\n1,5;2,5\n1,2,3\n', 'line 3 has 1 cells'],
       ['a,a\n1,2\n', "'a' appears twice"],
       ['a,\n1,2\n', 'has no name'],
       ['a,b\n"1,2\n', 'Repair the quotes'],
@@ -101,6 +104,54 @@ describe('parseTable', () => {
       }),
       { seed: 11, numRuns: 3000 },
     );
+  });
+
+  it('keeps rows whose cells are all missing, and names the line of the first ragged row', () => {
+    expect(parseTable('a,b\n,\n1,2\n').rows).toEqual([
+      ['', ''],
+      ['1', '2'],
+    ]);
+    const cell = fc.constantFrom('1', 'x', '', 'NA', '"a,b"', '"two\nlines"', '"say ""no"" now"');
+    const end = fc.constantFrom('\n', '\n\n', '\n \n');
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.tuple(cell, cell, cell), end), { maxLength: 8 }),
+        fc.constantFrom(['1'], ['1', '2'], ['1', '2', '3', '4']),
+        (rows, ragged) => {
+          const text = ['\ufeffp,q,r\n', ...rows.map(([cells, close]) => cells.join() + close)].join('');
+          if (rows.length > 0) expect(parseTable(text).rows.length).toBe(rows.length);
+          const line = text.split('\n').length;
+          expect(() => parseTable(`${text}${ragged.join()}\n7,8,9\n`)).toThrow(
+            `line ${line} has ${ragged.length} cells, the header 3`,
+          );
+        },
+      ),
+      { seed: 5, numRuns: 500 },
+    );
+  });
+
+  it('answers or refuses any file with a target, with advice', async () => {
+    const cell = fc.constantFrom('1', '2', '-3.5', '1e300', 'x', 'y', '', 'NA', '"q,q"');
+    const file = fc.array(fc.array(cell, { minLength: 2, maxLength: 3 }), { maxLength: 9 });
+    await fc.assert(
+      fc.asyncProperty(file, fc.constantFrom('\n', '\r\n'), async (rows, end) => {
+        const text = `${[['a', 't'], ...rows].map((row) => row.join()).join(end)}${end}`;
+        try {
+          const model = await fit(engine, parseTable(text), { target: 't' });
+          const { mean, probabilities } = await model.predict([{ a: '2' }, { a: '' }]);
+          for (const value of mean ?? probabilities!) expect(Number.isFinite(value)).toBe(true);
+        } catch (error) {
+          expect(String(error)).toMatch(/^(RangeError|NumericalError): /);
+        }
+      }),
+      { seed: 3, numRuns: 60 },
+    );
+  });
+
+  it('names the budget for a million rows', async () => {
+    const rows = Array.from({ length: 1e6 }, (_, i) => [i % 97, i % 89]);
+    const refusal = fit(engine, { columns: ['a', 'y'], rows }, { target: 'y' });
+    await expect(refusal).rejects.toThrow(/1000000 rows need .* GiB, the budget is 1.00 GiB.*maxRows/);
   });
 
   it('knows numbers and missing cells', () => {
@@ -254,6 +305,34 @@ describe('fit and predict', () => {
     expect(cv.metrics.task === 'classification' && cv.metrics.calibrationError).toBeLessThan(0.08);
     expect(cv.prediction.rows).toBe(300);
     expect([...cv.rows].sort((a, b) => a - b)).toEqual([...Array(300).keys()]);
+  });
+
+  it('gives class probabilities by the flow of the cross-entropy, stopped where left-out rows say', async () => {
+    const options = { target: 'class', probabilities: 'cross-entropy' as const };
+    const model = await fit(engine, classes(300, 3), options);
+    const fresh = classes(1500, 4);
+    const found = await model.predict(fresh);
+    let gap = 0;
+    fresh.rows.forEach((row, i) => {
+      const p = found.probabilities!;
+      expect(p[2 * i]! + p[2 * i + 1]!).toBeCloseTo(1, 12);
+      gap += Math.abs(p[2 * i + 1]! - 1 / (1 + Math.exp(-3 * (row[0] as number)))) / 1500;
+    });
+    expect(gap).toBeLessThan(0.08);
+    const metrics = measureTable(found, fresh, 'class');
+    expect(metrics.task === 'classification' && metrics.calibrationError).toBeLessThan(0.08);
+    const { probabilities, looAccuracy } = await model.prepare();
+    expect(probabilities).toBe('cross-entropy');
+    expect(looAccuracy).toBeGreaterThan(0.8);
+    const again = await loadModel(engine, model.save()).predict(fresh);
+    expect(again.probabilities).toEqual(found.probabilities);
+    // At time 0 nothing is learned: every class is as likely; and numbers have no cross-entropy.
+    const start = await (await fit(engine, classes(60, 3), { ...options, time: 0 })).predict(fresh);
+    expect(start.probabilities!.every((value) => Math.abs(value - 0.5) < 1e-12)).toBe(true);
+    await expect(fit(engine, numbers(30, 1), { ...options, target: 'y' })).rejects.toThrow(/are for classes/);
+    await expect(
+      fit(engine, classes(30, 1), { target: 'class', probabilities: 'dirichlet' as never }),
+    ).rejects.toThrow(/'gaussian' or 'cross-entropy'/);
   });
 
   it('predicts the same after saving and loading, and row by row', async () => {

@@ -45,7 +45,9 @@ export function parseRows(text: string, name: string, delimiter = ''): FileRow[]
     throw new RangeError(
       `${name}: line ${rows[bad.row ?? 0]?.line ?? 1}: ${bad.message}. Repair the quotes of this row.`,
     );
-  return rows.filter(({ cells }) => cells.length > 1 || cells[0]!.trim() !== '');
+  const kept = rows.filter(({ cells }) => cells.length > 1 || cells[0]!.trim() !== '');
+  if (kept.length === 0) throw new RangeError(`${name}: the file is empty but for quotes.`);
+  return kept;
 }
 
 /** The separator with the most occurrences outside quotes in the first line that is not blank. */
