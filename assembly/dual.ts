@@ -123,3 +123,58 @@ export function dualMap_f32(kind: i32, p: usize, planes: i32, rows: i32, ld: i32
 export function dualMap_f64(kind: i32, p: usize, planes: i32, rows: i32, ld: i32, index: usize, one: usize, os: i32, ld1: i32, two: usize, ws: i32, ld2: i32, count: i32, own: i32, k: usize, t: usize, tRow: i32, work: usize): void {
   map<f64>(kind, p, planes, rows, ld, index, one, os, ld1, two, ws, ld2, count, own, k, t, tRow, work);
 }
+
+/** K <- alpha K + beta, T <- alpha T + gamma K + delta on a row. */
+function rowAffine<T>(n: i32, k: usize, t: usize, p: usize): void {
+  const A = v128.splat<T>(<T>load<f64>(p)), B = v128.splat<T>(<T>load<f64>(p, 8)), G = v128.splat<T>(<T>load<f64>(p, 16)), D = v128.splat<T>(<T>load<f64>(p, 24));
+  const end = k + <usize>n * sizeof<T>();
+  do {
+    const K = v128.load(k);
+    v128.store(t, madd<T>(A, v128.load(t), madd<T>(G, K, D)));
+    v128.store(k, madd<T>(A, K, B));
+    k += 16; t += 16;
+  } while (k < end);
+}
+
+/** A whole row through all layers while it is in the first cache; 1 if it stays finite. */
+function chainRow<T>(ops: i32, program: usize, i: i32, n: i32, k: usize, t: usize, work: usize): i32 {
+  const whole = (n + 3) & ~3;
+  for (let j = n; j < whole; j++) store<T>(k + <usize>j * sizeof<T>(), 0);
+  memory.fill(t, 0, <usize>whole * sizeof<T>());
+  for (let q = 0; q < ops; q++, program += 96) {
+    const kind = load<i32>(program, 64);
+    if (kind == 0) { rowAffine<T>(whole, k, t, program); continue; }
+    const os = <usize>load<i32>(program, 80) * sizeof<T>(), ws = <usize>load<i32>(program, 84) * sizeof<T>();
+    splat<T>(<usize>load<i32>(program, 72) + <usize>i * sizeof<T>(), os, load<i32>(program, 68), work);
+    mapRow<T>(kind, whole, k, t, work, SCRATCH, 0, <usize>load<i32>(program, 76), ws, program);
+  }
+  let bad = v128.splat<T>(0);
+  for (let j: usize = 0, end = <usize>whole * sizeof<T>(); j < end; j += 16) {
+    const x = v128.add<T>(v128.load(k + j), v128.load(t + j));
+    bad = v128.or(bad, v128.ne<T>(v128.sub<T>(x, x), v128.splat<T>(0)));
+  }
+  return v128.any_true(bad) ? 0 : 1;
+}
+
+function chain<T>(ops: i32, program: usize, first: i32, rows: i32, cols: i32, k: usize, ld: i32, t: usize, tRow: i32, work: usize): i32 {
+  for (let i = first; i < first + rows; i++) {
+    if (!chainRow<T>(ops, program, i, cols > 0 ? cols : i + 1, k, t, work)) return 0;
+    k += <usize>ld * sizeof<T>(); t += <usize>tRow * sizeof<T>();
+  }
+  return 1;
+}
+
+/**
+ * Rows [first, first + rows) of the kernels of a dense net through all its layers, in place: k holds x x'^T / channels (row stride
+ * ld elements, whole vectors), t is written. cols = 0: the lower triangle, i + 1 entries of row i. tRow = 0 with gamma =
+ * delta = 0 in all layers: no NTK, t is one row of scratch. A layer is 96 bytes: parameter block (8 f64), kind (0: affine,
+ * alpha, beta, gamma, delta), number of tables, tables of sides one and two (variables in order), their strides in
+ * elements (i32). work: 16 x the most tables. Returns 0 where an entry is not finite.
+ */
+export function dualChain_f32(ops: i32, program: usize, first: i32, rows: i32, cols: i32, k: usize, ld: i32, t: usize, tRow: i32, work: usize): i32 {
+  return chain<f32>(ops, program, first, rows, cols, k, ld, t, tRow, work);
+}
+/** As dualChain_f32, in f64. */
+export function dualChain_f64(ops: i32, program: usize, first: i32, rows: i32, cols: i32, k: usize, ld: i32, t: usize, tRow: i32, work: usize): i32 {
+  return chain<f64>(ops, program, first, rows, cols, k, ld, t, tRow, work);
+}

@@ -7,7 +7,8 @@ import { NumericalError, type Engine } from '../wasm/engine.js';
 import { compileNet } from './compile.js';
 import { planesCall, planesOf } from './planes/tile.js';
 import { tileGrid, tileSide, type TilePlace } from './plan.js';
-import { tileJob, transposedPlanes, wantedOutput, type TileParams, type TileResult } from './tile.js';
+import { tileJob, transposedPlanes, wantedOutput } from './tile.js';
+import type { TileParams, TileResult } from './tile-params.js';
 
 export type KernelName = 'nngp' | 'ntk';
 

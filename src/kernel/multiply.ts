@@ -4,7 +4,8 @@ import type { TensorLike } from '../math/tensor.js';
 import type { NetDocument } from '../net/document.js';
 import { defineJob, type Engine, type Job } from '../wasm/engine.js';
 import { prepare, reporter, tileParams, type KernelName, type KernelOptions } from './kernel.js';
-import { computeTile, type TileParams } from './tile.js';
+import { computeTile } from './tile.js';
+import type { TileParams } from './tile-params.js';
 
 interface MultiplyParams {
   readonly tile: TileParams;

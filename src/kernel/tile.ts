@@ -1,45 +1,21 @@
 // One tile of a kernel matrix: the unit of parallelism. Samples x samples, both sides propagated here.
 import { usesFunctions } from '../layers/activation/functions.js';
-import type { Tensor } from '../math/tensor.js';
 import {
-  padded,
   planeCount,
   Planes,
   positionPairs,
   releaseAll,
-  type Block,
   type Joint,
-  type Pattern,
   type Side,
 } from '../layers/kernel/state.js';
-import type { Layer } from '../layers/vocabulary.js';
-import { defineJob, NumericalError, type Core, type Job, type Ptr } from '../wasm/engine.js';
+import { defineJob, type Core, type Job } from '../wasm/engine.js';
 import { compileNet, type Compiled } from './compile.js';
-import { planesTile } from './planes/tile.js';
+import { assertFinite, blockOf, flatTile } from './flat.js';
 import { inputJoint, inputSide, makeBatch, type Batch, type Operands } from './input.js';
+import { planesTile } from './planes/tile.js';
 import { releaseNotes, runJoint, runSide, type Notes, type Tap } from './propagate.js';
-
-/** Everything a tile depends on, as plain data. */
-export interface TileParams {
-  readonly net: Layer;
-  readonly x1: Tensor;
-  /** null: the same samples as x1. */
-  readonly x2: Tensor | null;
-  readonly ntk: boolean;
-  readonly dtype: 'f32' | 'f64';
-  readonly diagonalSpatial: boolean;
-  readonly maskConstant: number | null;
-  readonly pattern1: Pattern | null;
-  readonly pattern2: Pattern | null;
-  readonly frozen: readonly string[];
-  readonly tolerance: number;
-}
-
-/** Kernel entries (n1, n2, ...positions, zipped) of the whole tile, exact on the diagonal where x2 is null. */
-export interface TileResult {
-  readonly nngp: Float64Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
-  readonly ntk: Float64Array<ArrayBuffer> | Float32Array<ArrayBuffer> | null;
-}
+import type { Pattern } from '../layers/kernel/state.js';
+import type { TileParams, TileResult } from './tile-params.js';
 
 /** @internal */
 export const tileJob: Job<TileParams, TileResult> = defineJob(
@@ -52,9 +28,6 @@ export const tileJob: Job<TileParams, TileResult> = defineJob(
 export function wantedOutput(diagonalSpatial: boolean): Compiled['output'] {
   return { cov: 'none', joint: diagonalSpatial ? 'diagonal' : 'full' };
 }
-
-/** Rows of a block so that K and T of it stay in a level-2 cache. */
-const BLOCK_ENTRIES = 32768;
 
 export function computeTile(core: Core, params: TileParams, tap?: Tap): TileResult {
   const byPlanes = tap ? null : planesTile(core, params);
@@ -104,13 +77,6 @@ function sideNotes(
   return notes;
 }
 
-const blockOf = (params: TileParams, row: number): Block => ({
-  row,
-  column: 0,
-  same: params.x2 === null,
-  frozen: new Set(params.frozen),
-});
-
 function putOperands(
   core: Core,
   params: TileParams,
@@ -156,7 +122,7 @@ function spatialTile(
 
 /** (planes, rows, ld) to (rows, columns, ...zipped positions). */
 export function unpack(core: Core, joint: Joint, planes: Planes, columns: number): TileResult['nngp'] {
-  assertFinitePlanes(core, planes);
+  assertFinite(core, planes);
   const values = core.heap.read(planes.ticket);
   const count = planeCount(joint.layout);
   const out = new (values.constructor as typeof Float64Array)(joint.rows * columns * count);
@@ -167,107 +133,6 @@ export function unpack(core: Core, joint: Joint, planes: Planes, columns: number
     }
   }
   return out;
-}
-
-function assertFinitePlanes(core: Core, planes: Planes): void {
-  const { dtype, length } = planes.ticket;
-  const check = core.kernels[
-    dtype === 'f32' ? 'planeFinite_f32' : 'planeFinite_f64'
-  ] as typeof core.kernels.planeFinite_f64;
-  if (check(length, planes.ptr as Ptr<'f64'>)) return;
-  throw new NumericalError(
-    `kernel: entries overflow ${dtype === 'f32' ? 'float32' : 'float64'}. Use smaller inputs or wStd${dtype === 'f32' ? ", or dtype 'f64'" : ''}.`,
-  );
-}
-
-/** Nets without positions: the Gram matrix first, then all layers on blocks of rows that stay in cache. */
-function flatTile(
-  core: Core,
-  params: TileParams,
-  node: Compiled,
-  batches: readonly [Batch, Batch],
-  operands: Operands,
-  [one, two]: readonly [Notes, Notes],
-): TileResult {
-  const [first, second] = batches;
-  const { dtype } = params;
-  const bytes = dtype === 'f32' ? 4 : 8;
-  const ld = padded(second.n);
-  const gram = new Planes(core, dtype, first.n * ld, true);
-  multiply(core, operands, batches, gram, ld);
-  const transpose = core.kernels[
-    dtype === 'f32' ? 'transposeInto_f32' : 'transposeInto_f64'
-  ] as typeof core.kernels.transposeInto_f64;
-  const mirror = core.kernels[
-    dtype === 'f32' ? 'mirror_f32' : 'mirror_f64'
-  ] as typeof core.kernels.mirror_f64;
-  const same = params.x2 === null;
-  const length = first.n * second.n;
-  const region = core.heap.region();
-  try {
-    const nngp = region.alloc(dtype, length);
-    const ntk = params.ntk ? region.alloc(dtype, length) : null;
-    const step = Math.max(4, Math.floor(BLOCK_ENTRIES / ld / 4) * 4);
-    for (let row = 0; row < first.n; row += step) {
-      const rows = Math.min(step, first.n - row);
-      const columns = same ? row + rows : second.n; // below the diagonal only
-      const width = padded(columns);
-      const k = new Planes(core, dtype, rows * width);
-      core.kernels.copyRows(
-        rows,
-        width * bytes,
-        gram.ptr + row * ld * bytes,
-        ld * bytes,
-        k.ptr,
-        width * bytes,
-      );
-      const t = ntk ? new Planes(core, dtype, rows * width, true) : null;
-      const layout = { spatial: [], full: false };
-      const joint = runJoint(core, node, { rows, ld: width, layout, k, t }, one, two, blockOf(params, row));
-      for (const [planes, target] of [
-        [joint.k, nngp],
-        [joint.t, ntk],
-      ] as const) {
-        if (!planes || !target) continue;
-        assertFinitePlanes(core, planes);
-        const to = target.ptr + row * second.n * bytes;
-        core.kernels.copyRows(rows, columns * bytes, planes.ptr, width * bytes, to, second.n * bytes);
-        if (same) {
-          const above = (target.ptr + row * bytes) as Ptr<'f64'>;
-          transpose(rows, row, planes.ptr as Ptr<'f64'>, width, above, second.n);
-          mirror(rows, (to + row * bytes) as Ptr<'f64'>, second.n, 0);
-        }
-        planes.release();
-      }
-    }
-    gram.release();
-    return { nngp: core.heap.read(nngp), ntk: ntk && core.heap.read(ntk) };
-  } finally {
-    region.dispose();
-  }
-}
-
-/** K = x1 x2^T / channels, only the lower triangle for a batch with itself. */
-function multiply(
-  core: Core,
-  { one, two }: Operands,
-  [first, second]: readonly [Batch, Batch],
-  k: Planes,
-  ld: number,
-): void {
-  const { channels, n } = first;
-  const suffix = k.ticket.dtype === 'f32' ? 'f32' : 'f64';
-  core.heap.scope((scope) => {
-    const work = scope.alloc('u8', core.kernels.gemmWorkBytes()).ptr;
-    const [a, b, c] = [one.ptr, two.ptr, k.ptr] as [Ptr<'f64'>, Ptr<'f64'>, Ptr<'f64'>];
-    if (one === two) {
-      const gram = core.kernels[`gram_${suffix}`] as typeof core.kernels.gram_f64;
-      gram(0, 0, n, channels, 1 / channels, a, channels, 0, c, ld, work);
-    } else {
-      const gemm = core.kernels[`gemm_${suffix}`] as typeof core.kernels.gemm_f64;
-      gemm(0, 1, n, second.n, channels, 1 / channels, a, channels, b, channels, 0, c, ld, work);
-    }
-  });
 }
 
 /** For every plane (p, q) the plane (q, p). */

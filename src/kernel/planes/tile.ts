@@ -3,7 +3,7 @@ import { shapeLayer, type Shape } from '../../layers/shapes.js';
 import type { Layer } from '../../layers/vocabulary.js';
 import type { Tensor } from '../../math/tensor.js';
 import { NumericalError, type Core } from '../../wasm/engine.js';
-import type { TileParams, TileResult } from '../tile.js';
+import type { TileParams, TileResult } from '../tile-params.js';
 import { planPlanes, type PlanesPlan } from './plan.js';
 import { runPlanes, type Images } from './run.js';
 

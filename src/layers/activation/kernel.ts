@@ -143,6 +143,11 @@ function mapCovariance(
   return data;
 }
 
+/** Of a series the shorter length of the two: what is left of the longer is multiplied by nothing. */
+export function jointParameters(one: ActivationNote, two: ActivationNote): readonly number[] {
+  return one.kind === 11 ? [Math.min(one.params[0]!, two.params[0]!)] : one.params;
+}
+
 /** The joint rule with the affine layer that follows. */
 export function activateJoint(
   core: Core,
@@ -161,8 +166,7 @@ export function activateJoint(
   const { dtype } = k.ticket;
   const bytes = dtype === 'f32' ? 4 : 8;
   const pairs = positionPairs(joint.layout);
-  // Series: the shorter of the two, what is left of the longer is multiplied by nothing.
-  const params = one.kind === 11 ? [Math.min(one.params[0]!, two.params[0]!)] : one.params;
+  const params = jointParameters(one, two);
   core.heap.scope((scope) => {
     const index = scope.put(pairs).ptr;
     const tangent = t ? t.ptr : scope.zeros(dtype, joint.ld).ptr;

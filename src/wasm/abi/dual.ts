@@ -29,6 +29,19 @@ type DualMap<D extends 'f32' | 'f64'> = (
   work: Ptr<'u8'>,
 ) => void;
 
+type DualChain<D extends 'f32' | 'f64'> = (
+  ops: number,
+  program: Ptr<'f64'>,
+  first: number,
+  rows: number,
+  cols: number,
+  k: Ptr<D>,
+  ld: number,
+  t: Ptr<D>,
+  tRow: number,
+  work: Ptr<'u8'>,
+) => number;
+
 /** Contracts: assembly/dual.ts. */
 export interface DualKernels {
   dualDiagonal(
@@ -43,4 +56,6 @@ export interface DualKernels {
   dualTables_f64: Tables<'f64'>;
   dualMap_f32: DualMap<'f32'>;
   dualMap_f64: DualMap<'f64'>;
+  dualChain_f32: DualChain<'f32'>;
+  dualChain_f64: DualChain<'f64'>;
 }

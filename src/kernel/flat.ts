@@ -1,0 +1,203 @@
+// Tiles of nets without positions: the Gram matrix first, then all layers on blocks of rows that stay in cache.
+import { padded, Planes, type Block } from '../layers/kernel/state.js';
+import {
+  NumericalError,
+  type Core,
+  type FloatType,
+  type Kernels,
+  type Ptr,
+  type Ticket,
+} from '../wasm/engine.js';
+import { chainDiagonal, chainLayers, chainProgram, mostTables, type ChainLayer } from './chain.js';
+import type { Compiled } from './compile.js';
+import type { Batch, Operands } from './input.js';
+import { runJoint, type Notes } from './propagate.js';
+import type { TileParams, TileResult } from './tile-params.js';
+
+/** Rows of a block: K and T of it stay in a level-2 cache up to some thousand columns, and their mirror fills cache lines. */
+const BLOCK_ROWS = 32;
+
+export const blockOf = (params: TileParams, row: number): Block => ({
+  row,
+  column: 0,
+  same: params.x2 === null,
+  frozen: new Set(params.frozen),
+});
+
+type Typed =
+  'gram' | 'gemm' | 'dualChain' | 'planeFinite' | 'transposeInto' | 'mirror' | 'getDiagonal' | 'setDiagonal';
+
+/** A kernel of a dtype known at run time; pointers are branded f64. */
+function kernelOf<N extends Typed>(core: Core, name: N, dtype: FloatType): Kernels[`${N}_f64`] {
+  return core.kernels[`${name}_${dtype}`] as Kernels[`${N}_f64`];
+}
+
+export function overflow(dtype: FloatType): NumericalError {
+  return new NumericalError(
+    `kernel: entries overflow ${dtype === 'f32' ? 'float32' : 'float64'}. Use smaller inputs or wStd${dtype === 'f32' ? ", or dtype 'f64'" : ''}.`,
+  );
+}
+
+export function assertFinite(core: Core, { ticket, ptr }: Planes): void {
+  if (!kernelOf(core, 'planeFinite', ticket.dtype)(ticket.length, ptr as Ptr<'f64'>))
+    throw overflow(ticket.dtype);
+}
+
+/** The matrices of a tile in wasm memory, rows of n2 entries. */
+interface Target {
+  readonly nngp: Ticket<FloatType>;
+  readonly ntk: Ticket<FloatType> | null;
+}
+
+interface Flat {
+  readonly core: Core;
+  readonly params: TileParams;
+  readonly n1: number;
+  readonly n2: number;
+  readonly bytes: number;
+  /** x1 x2^T / channels and its row length. */
+  readonly gram: Ptr<'f64'>;
+  readonly ld: number;
+  readonly target: Target;
+}
+
+export function flatTile(
+  core: Core,
+  params: TileParams,
+  node: Compiled,
+  batches: readonly [Batch, Batch],
+  operands: Operands,
+  notes: readonly [Notes, Notes],
+): TileResult {
+  const { dtype } = params;
+  const [n1, n2] = [batches[0].n, batches[1].n];
+  const bytes = dtype === 'f32' ? 4 : 8;
+  // Rows a multiple of 4096 bytes apart would fall on the same cache lines.
+  const ld = padded(n2) + ((padded(n2) * bytes) % 4096 === 0 ? 16 : 0);
+  const layers = chainLayers(node, notes[0], notes[1], new Set(params.frozen));
+  const region = core.heap.region();
+  try {
+    const gram = layers ? region.alloc(dtype, n1 * ld) : region.zeros(dtype, n1 * ld);
+    const target = {
+      nngp: region.alloc(dtype, n1 * n2),
+      ntk: params.ntk ? region.alloc(dtype, n1 * n2) : null,
+    };
+    multiply(core, operands, batches, gram, ld);
+    const flat: Flat = { core, params, n1, n2, bytes, gram: gram.ptr as Ptr<'f64'>, ld, target };
+    if (layers) runChain(flat, layers);
+    else runBlocks(flat, node, notes);
+    return { nngp: core.heap.read(target.nngp), ntk: target.ntk && core.heap.read(target.ntk) };
+  } finally {
+    region.dispose();
+  }
+}
+
+/** Calls `run` for every block of rows with the columns it needs: with x2 = null up to its part of the diagonal. */
+function eachBlock(
+  { n1, n2, params }: Flat,
+  run: (row: number, rows: number, columns: number) => void,
+): void {
+  for (let row = 0; row < n1; row += BLOCK_ROWS) {
+    const rows = Math.min(BLOCK_ROWS, n1 - row);
+    run(row, rows, params.x2 ? n2 : row + rows);
+  }
+}
+
+/** Nets without branches: each row through all layers while it is in the first cache, in place. */
+function runChain(flat: Flat, layers: readonly ChainLayer[]): void {
+  const { core, params, n1, n2, bytes, gram, ld, target } = flat;
+  const { dtype } = params;
+  const same = params.x2 === null;
+  core.heap.scope((scope) => {
+    const f64 = <D extends FloatType>(ticket: Ticket<D>): Ptr<'f64'> => ticket.ptr as Ptr<'f64'>;
+    const program = scope.put(chainProgram(layers, params.ntk));
+    const work = scope.alloc('u8', 16 * mostTables(layers)).ptr;
+    const tangents = f64(scope.alloc(dtype, (params.ntk ? BLOCK_ROWS : 1) * ld));
+    const squares = same ? scope.alloc(dtype, n1) : null;
+    if (squares) kernelOf(core, 'getDiagonal', dtype)(n1, gram, ld, f64(squares));
+    eachBlock(flat, (row, rows, columns) => {
+      const k = (gram + row * ld * bytes) as Ptr<'f64'>;
+      const step = params.ntk ? ld : 0;
+      const run = kernelOf(core, 'dualChain', dtype);
+      if (!run(layers.length, program.ptr, row, rows, same ? 0 : n2, k, ld, tangents, step, work))
+        throw overflow(dtype);
+      unload(flat, target.nngp, k, ld, row, rows, columns);
+      if (target.ntk) unload(flat, target.ntk, tangents, ld, row, rows, columns);
+    });
+    if (!squares) return;
+    const diagonal = chainDiagonal(layers, Float64Array.from(core.heap.read(squares)));
+    const put = (values: Float64Array, matrix: Ticket<FloatType>): void => {
+      core.heap.write(squares, values);
+      kernelOf(core, 'setDiagonal', dtype)(n1, f64(matrix), n2, f64(squares), 0);
+    };
+    put(diagonal.k, target.nngp);
+    if (target.ntk) put(diagonal.t, target.ntk);
+  });
+}
+
+/** Any net: layer by layer on blocks. */
+function runBlocks(flat: Flat, node: Compiled, [one, two]: readonly [Notes, Notes]): void {
+  const { core, params, bytes, gram, ld, target } = flat;
+  eachBlock(flat, (row, rows, columns) => {
+    const width = padded(columns);
+    const k = new Planes(core, params.dtype, rows * width);
+    core.kernels.copyRows(rows, width * bytes, gram + row * ld * bytes, ld * bytes, k.ptr, width * bytes);
+    const t = target.ntk ? new Planes(core, params.dtype, rows * width, true) : null;
+    const layout = { spatial: [], full: false };
+    const joint = runJoint(core, node, { rows, ld: width, layout, k, t }, one, two, blockOf(params, row));
+    for (const [planes, matrix] of [
+      [joint.k, target.nngp],
+      [joint.t, target.ntk],
+    ] as const) {
+      if (!planes || !matrix) continue;
+      assertFinite(core, planes);
+      unload(flat, matrix, planes.ptr as Ptr<'f64'>, width, row, rows, columns);
+      planes.release();
+    }
+  });
+}
+
+/** Copies a block of rows into the matrix and, with x2 = null, its mirror image above the diagonal. */
+function unload(
+  { core, params, n2, bytes }: Flat,
+  matrix: Ticket<FloatType>,
+  from: Ptr<'f64'>,
+  ld: number,
+  row: number,
+  rows: number,
+  columns: number,
+): void {
+  const to = matrix.ptr + row * n2 * bytes;
+  core.kernels.copyRows(rows, columns * bytes, from, ld * bytes, to, n2 * bytes);
+  if (params.x2) return;
+  kernelOf(core, 'transposeInto', params.dtype)(
+    rows,
+    row,
+    from,
+    ld,
+    (matrix.ptr + row * bytes) as Ptr<'f64'>,
+    n2,
+  );
+  kernelOf(core, 'mirror', params.dtype)(rows, (to + row * bytes) as Ptr<'f64'>, n2, 0);
+}
+
+/** K = x1 x2^T / channels, only the lower triangle for a batch with itself. */
+function multiply(
+  core: Core,
+  { one, two }: Operands,
+  [first, second]: readonly [Batch, Batch],
+  k: Ticket<FloatType>,
+  ld: number,
+): void {
+  const { channels, n } = first;
+  core.heap.scope((scope) => {
+    const work = scope.alloc('u8', core.kernels.gemmWorkBytes()).ptr;
+    const [a, b, c] = [one.ptr, two.ptr, k.ptr] as [Ptr<'f64'>, Ptr<'f64'>, Ptr<'f64'>];
+    if (one === two)
+      kernelOf(core, 'gram', k.dtype)(0, 0, n, channels, 1 / channels, a, channels, 0, c, ld, work);
+    else {
+      const gemm = kernelOf(core, 'gemm', k.dtype);
+      gemm(0, 1, n, second.n, channels, 1 / channels, a, channels, b, channels, 0, c, ld, work);
+    }
+  });
+}
