@@ -2,7 +2,7 @@
 // kappa' = E[phi'(u) phi'(v)] for (u, v) ~ N(0, [[k11, k12], [k12, k22]]), fused with the affine layer that follows:
 //   K <- alpha kappa + beta,   T <- alpha kappa' T + g alpha kappa + d.
 // Every angle comes from one polynomial P: acos(c) = sqrt(1-c) P(sqrt(1+c)) on c in [0, 1] (nearest singularity at
-// -sqrt 2, so degree 10 reaches f64) and asin(c) = c P(v)/v, v = sqrt(1 + cos). Two square roots replace atan2.
+// -sqrt 2, so degree 10 reaches f64 and degree 4 reaches f32) and asin(c) = c P(v)/v, v = sqrt(1 + cos). Two square roots replace atan2.
 import { exp_v, expm1_v } from './elementary';
 import { madd, nmadd } from './simd';
 
@@ -11,13 +11,13 @@ const ACOS_F64: usize = memory.data<f64>([
   0.03676525351015133, -0.01183984465034926, 0.002717209337712355, -0.0003912280922095196, 0.00002639671938810399,
 ], 16);
 const ACOS_F32: usize = memory.data<f32>([
-  2.2133192407697497, -0.953842747123497, 0.4400080932953713, -0.16381291234587933, 0.039560902651703006, -0.004436254521449179,
+  2.2032341132456597, -0.9107672670414393, 0.3666602413119045, -0.10157476114104075, 0.013243943384732197,
 ], 16);
 const PI: f64 = 3.14159265358979323846;
 
 // @ts-ignore: decorator
 @inline function at<T>(i: i32): v128 {
-  if (sizeof<T>() == 4) return i < 6 ? v128.load_splat<T>(ACOS_F32 + <usize>i * 4) : v128.splat<T>(<T>0);
+  if (sizeof<T>() == 4) return i < 5 ? v128.load_splat<T>(ACOS_F32 + <usize>i * 4) : v128.splat<T>(<T>0);
   return v128.load_splat<T>(ACOS_F64 + <usize>i * 8);
 }
 // @ts-ignore: decorator
@@ -28,11 +28,11 @@ const PI: f64 = 3.14159265358979323846;
 /** P(v), v in [1, sqrt 2]. */
 // @ts-ignore: decorator
 @inline function poly<T>(v: v128, c0: v128, c1: v128, c2: v128, c3: v128, c4: v128, c5: v128, c6: v128, c7: v128, c8: v128, c9: v128, c10: v128): v128 {
-  let r = c5;
+  let r = c4;
   if (sizeof<T>() == 8) {
-    r = madd<T>(c10, v, c9); r = madd<T>(r, v, c8); r = madd<T>(r, v, c7); r = madd<T>(r, v, c6); r = madd<T>(r, v, c5);
+    r = madd<T>(c10, v, c9); r = madd<T>(r, v, c8); r = madd<T>(r, v, c7); r = madd<T>(r, v, c6); r = madd<T>(r, v, c5); r = madd<T>(r, v, c4);
   }
-  r = madd<T>(r, v, c4); r = madd<T>(r, v, c3); r = madd<T>(r, v, c2); r = madd<T>(r, v, c1);
+  r = madd<T>(r, v, c3); r = madd<T>(r, v, c2); r = madd<T>(r, v, c1);
   return madd<T>(r, v, c0);
 }
 
