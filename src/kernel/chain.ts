@@ -32,6 +32,7 @@ export function chainLayers(
     return all;
   }
   if (isActivation(layer)) {
+    if ('fn' in one.note) return null; // a dual in code
     return [{ affine: IDENTITY, tables: [one.note as ActivationNote, two.note as ActivationNote] }];
   }
   if (layer.layer === 'dense') {
