@@ -2,6 +2,7 @@
 // Leaves substitute: no inverse of a diagonal block is formed, so ill-conditioned kernel matrices keep the backward
 // stability of the plain algorithm (Higham, "Accuracy and Stability of Numerical Algorithms", ch. 8 and 10).
 import { FULL, product } from './gemm-core';
+import { packT } from './gemm-pack';
 import { dot } from './linalg-core';
 import { lanes, nmadd } from './simd';
 
@@ -62,16 +63,9 @@ function leafRows<T>(n: i32, l: usize, ldl: usize, b: usize, ldb: usize, m: i32,
   const w = 4 * lanes<T>();
   for (let i = 0; i < m; i += w) {
     const rows = min(w, m - i), tile = b + <usize>i * ldb;
-    if (rows < w) memory.fill(work, 0, <usize>n * 64);
-    for (let r = 0; r < rows; r++) {
-      let p = tile + <usize>r * ldb, q = work + ix<T>(r);
-      for (let k = n; k > 0; k--) { store<T>(q, load<T>(p)); p += sizeof<T>(); q += 64; }
-    }
+    packT<T>(tile, ldb, rows, n, w, work, 64);
     leafTile<T>(0, n, l, ldl, work, 64);
-    for (let r = 0; r < rows; r++) {
-      let p = tile + <usize>r * ldb, q = work + ix<T>(r);
-      for (let k = n; k > 0; k--) { store<T>(p, load<T>(q)); p += sizeof<T>(); q += 64; }
-    }
+    packT<T>(work, 64, n, rows, n, tile, ldb);
   }
 }
 

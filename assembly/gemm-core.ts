@@ -2,25 +2,26 @@
 // tile is 6 rows x 2 vectors (6x8 f32, 6x4 f64), which with 12 accumulators, 2 of B and 1 splat of A fills the 15
 // usable vector registers. Blocking after Goto & van de Geijn (2008): B packed in kc x nc panels, A in mc x kc blocks.
 // Small operands are read in place. Edges are finished in a scratch tile. k is not unrolled: engines spill then.
-import { packN, packT } from './gemm-pack';
+// Only what runs per tile is compiled for each type; the blocking is one function of the element size z in bytes.
+import { pack, packN, packWide } from './gemm-pack';
+import { scal } from './linalg-core';
 import { lanes, madd } from './simd';
 
 const MR: i32 = 6;
 const MC: i32 = 120;   // rows of a packed A block, a multiple of MR
 const NC: i32 = 2048;  // columns of a packed B panel
+const DEPTH: i32 = 4096;  // bytes of k in a block: 1024 f32 or 512 f64
 const DIRECT: i32 = 40;  // with fewer uses of an operand than this, packing it does not pay (measured)
 const TILE_BYTES: usize = 256;  // scratch tile: 6 rows x 2 vectors, rounded up
 
-// @ts-ignore: decorator
-@inline function KC<T>(): i32 { return sizeof<T>() == 4 ? 1024 : 512; }
 // @ts-ignore: decorator
 @inline function NR<T>(): i32 { return 2 * lanes<T>(); }
 // @ts-ignore: decorator
 @inline function ix<T>(i: i32): usize { return <usize>i * sizeof<T>(); }
 
-/** Bytes of `work` that product needs: tile, A block (MC x KC), B panel (KC x NC). The same for f32 and f64. */
+/** Bytes of `work` that product needs: tile, A block (MC x DEPTH), B panel (DEPTH x NC). The same for f32 and f64. */
 // @ts-ignore: decorator
-@inline export function productWorkBytes(): i32 { return <i32>TILE_BYTES + (MC * 1024 + 1024 * NC) * 4; }
+@inline export function productWorkBytes(): i32 { return <i32>TILE_BYTES + (MC + NC) * DEPTH; }
 
 // What a microkernel does with its sums. A multiplication by alpha here would make V8 hoist all loads of the loop and
 // spill, so other alphas than 1 and -1 go through the scratch tile.
@@ -112,34 +113,41 @@ function finish<T>(tile: usize, mm: i32, nn: i32, low: i32, c: usize, ldc: usize
 /**
  * One block of A times one panel of B. A: packed (ks = 0) or in place with strides rs, ks. B: rows bs bytes apart,
  * panels bj bytes apart, the last, incomplete one at `bEdge`. `diag` = first row minus first column of this block in
- * the whole matrix: entries above the diagonal are left alone; 2^30 for a full product.
+ * the whole matrix: entries above the diagonal are left alone; 2^30 for a full product. z = bytes of an element.
  */
-function macro<T>(mc: i32, nc: i32, kc: i32, a: usize, rs: usize, ks: usize, b: usize, bs: usize, bj: usize, bEdge: usize, c: usize, ldc: usize, alpha: T, acc: bool, diag: i32, tile: usize): void {
-  const nr = NR<T>(), mode = acc ? (alpha == -1 ? SUB : ADD) : SET, plain = alpha == 1 || (acc && alpha == -1);
+function macro(z: usize, mc: i32, nc: i32, kc: i32, a: usize, rs: usize, ks: usize, b: usize, bs: usize, bj: usize, bEdge: usize, c: usize, ldc: usize, alpha: f64, acc: bool, diag: i32, tile: usize): void {
+  const nr = 32 / <i32>z, mode = acc ? (alpha == -1 ? SUB : ADD) : SET, plain = alpha == 1 || (acc && alpha == -1);
   for (let j = 0; j < nc; j += nr) {
     const nn = min(nr, nc - j), edge = nn < nr;
     const bp = edge ? bEdge : b + <usize>(j / nr) * bj, bStep: usize = edge ? 32 : bs;
     for (let i = j > diag ? (j - diag) / MR * MR : 0; i < mc; i += MR) {
       const mm = min(MR, mc - i), low = diag + i - j + 1;  // columns of the tile's first row up to the diagonal
-      const cp = c + <usize>i * ldc + ix<T>(j);
+      const cp = c + <usize>i * ldc + <usize>j * z, ap = a + (ks ? <usize>i * rs : <usize>(i * kc) * z);
       // Two calls of each microkernel: the optimiser inlines functions with one caller, and engines then spill.
       if (plain && mm == MR && !edge && low >= nr) {
-        if (ks == 0) micro<T>(kc, a + ix<T>(i * kc), bp, cp, ldc, mode);
-        else microDirect<T>(MR, kc, a + <usize>i * rs, rs, ks, bp, bs, cp, ldc, mode);
+        if (z == 4) {
+          if (ks) microDirect<f32>(MR, kc, ap, rs, ks, bp, bs, cp, ldc, mode); else micro<f32>(kc, ap, bp, cp, ldc, mode);
+        } else if (ks) microDirect<f64>(MR, kc, ap, rs, ks, bp, bs, cp, ldc, mode); else micro<f64>(kc, ap, bp, cp, ldc, mode);
+      } else if (z == 4) {
+        if (ks) microDirect<f32>(mm, kc, ap, rs, ks, bp, bStep, tile, 32, SET); else micro<f32>(kc, ap, bp, tile, 32, SET);
+        finish<f32>(tile, mm, nn, low, cp, ldc, <f32>alpha, acc);
       } else {
-        if (ks == 0) micro<T>(kc, a + ix<T>(i * kc), bp, tile, 32, SET);
-        else microDirect<T>(mm, kc, a + <usize>i * rs, rs, ks, bp, bStep, tile, 32, SET);
-        finish<T>(tile, mm, nn, low, cp, ldc, alpha, acc);
+        if (ks) microDirect<f64>(mm, kc, ap, rs, ks, bp, bStep, tile, 32, SET); else micro<f64>(kc, ap, bp, tile, 32, SET);
+        finish<f64>(tile, mm, nn, low, cp, ldc, alpha, acc);
       }
     }
   }
 }
 
-function scale<T>(m: i32, n: i32, beta: T, c: usize, ldc: usize, diag: i32): void {
+/** C *= beta (beta = 0: without reading C), in the part of C that `product` writes. */
+function scale(z: usize, m: i32, n: i32, beta: f64, c: usize, ldc: usize, diag: i32): void {
   for (let i = 0; i < m; i++) {
-    const row = c + <usize>i * ldc, cols = min(n, diag + i + 1);
-    if (beta == 0) { if (cols > 0) memory.fill(row, 0, ix<T>(cols)); }
-    else for (let j = 0; j < cols; j++) store<T>(row + ix<T>(j), beta * load<T>(row + ix<T>(j)));
+    const cols = min(n, diag + i + 1);
+    if (cols <= 0) continue;
+    const row = c + <usize>i * ldc;
+    if (beta == 0) memory.fill(row, 0, <usize>cols * z);
+    else if (z == 4) scal<f32>(cols, <f32>beta, row);
+    else scal<f64>(cols, beta, row);
   }
 }
 
@@ -151,40 +159,46 @@ export const FULL: i32 = 1 << 30;
  * op(X) = X or, where its flag is 1, its transpose; op(A) m x k, op(B) k x n; leading dimensions in elements.
  * beta = 0 does not read C. `work`: productWorkBytes() bytes, 16-byte aligned.
  */
-export function product<T>(diag: i32, ta: i32, tb: i32, m: i32, n: i32, k: i32, alpha: T, a: usize, lda: i32, b: usize, ldb: i32, beta: T, c: usize, ldc: i32, work: usize): void {
-  const la = ix<T>(lda), lb = ix<T>(ldb), lc = ix<T>(ldc), nr = NR<T>();
-  if (k <= 0 || alpha == 0 || (beta != 0 && beta != 1)) scale<T>(m, n, beta, c, lc, diag);
+// @ts-ignore: decorator
+@inline export function product<T>(diag: i32, ta: i32, tb: i32, m: i32, n: i32, k: i32, alpha: T, a: usize, lda: i32, b: usize, ldb: i32, beta: T, c: usize, ldc: i32, work: usize): void {
+  blocks(sizeof<T>(), diag, ta, tb, m, n, k, <f64>alpha, a, <usize>lda * sizeof<T>(), b, <usize>ldb * sizeof<T>(), <f64>beta, c, <usize>ldc * sizeof<T>(), work);
+}
+/** The same for elements of z bytes (4: f32, 8: f64) and leading dimensions in bytes. */
+function blocks(z: usize, diag: i32, ta: i32, tb: i32, m: i32, n: i32, k: i32, alpha: f64, a: usize, la: usize, b: usize, lb: usize, beta: f64, c: usize, lc: usize, work: usize): void {
+  const nr = 32 / <i32>z, depth = DEPTH / <i32>z;
+  if (k <= 0 || alpha == 0 || (beta != 0 && beta != 1)) scale(z, m, n, beta, c, lc, diag);
   if (k <= 0 || alpha == 0) return;
-  const tile = work, ap = work + TILE_BYTES, bp = ap + ix<T>(MC * KC<T>());
+  const tile = work, ap = work + TILE_BYTES, bp = ap + MC * DEPTH;
   // In place: A when few panels of B pass over it, B when few rows of A do and its rows lie close together.
   const aInPlace = n <= DIRECT && (!ta || la <= 2048);
   const bInPlace = aInPlace && !tb && m <= DIRECT && lb <= 2048;
-  const rs = ta ? sizeof<T>() : la, ks = ta ? la : sizeof<T>();
+  const rs = ta ? z : la, ks = ta ? la : z;
   for (let jc = 0; jc < n; jc += NC) {
-    const nc = min(NC, n - jc);
+    const nc = min(NC, n - jc), nf = nc / nr * nr;  // nf: columns in whole panels
     if (jc > m - 1 + diag) break;
-    for (let pc = 0; pc < k; pc += KC<T>()) {
-      const kc = min(KC<T>(), k - pc), acc = pc > 0 || beta != 0;
-      const bFirst = tb ? b + <usize>jc * lb + ix<T>(pc) : b + <usize>pc * lb + ix<T>(jc);
-      for (let j = bInPlace ? nc / nr * nr : 0; j < nc; j += nr) {
-        const dst = bp + ix<T>(j * kc);
-        if (tb) packT<T>(bFirst + <usize>j * lb, lb, nc - j, kc, nr, dst);
-        else packN<T>(bFirst + ix<T>(j), lb, nc - j, kc, nr, dst);
+    for (let pc = 0; pc < k; pc += depth) {
+      const kc = min(depth, k - pc), acc = pc > 0 || beta != 0;
+      const bFirst = b + (tb ? <usize>jc * lb + <usize>pc * z : <usize>pc * lb + <usize>jc * z), bEdge = bp + <usize>(nf * kc) * z;
+      for (let j = bInPlace ? nf : 0; j < nc;) {
+        const dst = bp + <usize>(j * kc) * z, panels = tb ? 0 : min(8, (nc - j) / nr);
+        if (tb) pack(z, bFirst + <usize>j * lb, lb, nc - j, kc, nr, dst);
+        else if (panels) packWide(bFirst + <usize>j * z, lb, panels, kc, dst);
+        else packN(bFirst + <usize>j * z, lb, <usize>(nc - j) * z, kc, 32, dst);
+        j += max(1, panels) * nr;
       }
-      const bEdge = bp + ix<T>(nc / nr * nr * kc);
       const b0 = bInPlace ? bFirst : bp, bs: usize = bInPlace ? lb : 32, bj: usize = bInPlace ? 32 : <usize>kc * 32;
       const mcStep = aInPlace ? m : MC;
       for (let ic = 0; ic < m; ic += mcStep) {
         const mc = min(mcStep, m - ic), below = diag + ic - jc;
         if (below + mc <= 0) continue;
-        const a0 = ta ? a + <usize>pc * la + ix<T>(ic) : a + <usize>ic * la + ix<T>(pc), cp = c + <usize>ic * lc + ix<T>(jc);
-        if (aInPlace) { macro<T>(mc, nc, kc, a0, rs, ks, b0, bs, bj, bEdge, cp, lc, alpha, acc, below, tile); continue; }
-        for (let i = 0; i < mc; i += MR) {
-          const dst = ap + ix<T>(i * kc);
-          if (ta) packN<T>(a0 + ix<T>(i), la, mc - i, kc, MR, dst);
-          else packT<T>(a0 + <usize>i * la, la, mc - i, kc, MR, dst);
+        const a0 = a + (ta ? <usize>pc * la + <usize>ic * z : <usize>ic * la + <usize>pc * z), cp = c + <usize>ic * lc + <usize>jc * z;
+        for (let i = aInPlace ? mc : 0; i < mc; i += MR) {
+          const dst = ap + <usize>(i * kc) * z;
+          if (ta) packN(a0 + <usize>i * z, la, <usize>(mc - i) * z, kc, <usize>MR * z, dst);
+          else pack(z, a0 + <usize>i * la, la, mc - i, kc, MR, dst);
         }
-        macro<T>(mc, nc, kc, ap, 0, 0, b0, bs, bj, bEdge, cp, lc, alpha, acc, below, tile);
+        if (aInPlace) macro(z, mc, nc, kc, a0, rs, ks, b0, bs, bj, bEdge, cp, lc, alpha, acc, below, tile);
+        else macro(z, mc, nc, kc, ap, 0, 0, b0, bs, bj, bEdge, cp, lc, alpha, acc, below, tile);
       }
     }
   }

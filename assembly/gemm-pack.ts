@@ -4,9 +4,9 @@
 // @ts-ignore: decorator
 @inline function ix<T>(i: i32): usize { return <usize>i * sizeof<T>(); }
 
-/** dst[k*w + r] = r < rows ? src[r*ld + k] : 0, for k < kc: a transposing pack of w rows. ld in bytes. */
-export function packT<T>(src: usize, ld: usize, rows: i32, kc: i32, w: i32, dst: usize): void {
-  const step = ix<T>(w), full = min(rows, w);
+/** dst[k][r] = r < rows ? src[r][k] : 0 for k < kc, r < w: a transposing pack of w rows. ld and step in bytes. */
+export function packT<T>(src: usize, ld: usize, rows: i32, kc: i32, w: i32, dst: usize, step: usize): void {
+  const full = min(rows, w);
   let r = 0;
   if (sizeof<T>() == 4) for (; r + 4 <= full; r += 4) transpose4(src + <usize>r * ld, ld, kc, dst + ix<T>(r), step);
   for (; r + 2 <= full; r += 2) transpose2<T>(src + <usize>r * ld, ld, kc, dst + ix<T>(r), step);
@@ -54,24 +54,36 @@ function transpose4(p: usize, ld: usize, kc: i32, q: usize, step: usize): void {
   }
 }
 
-/** dst[k*w + c] = c < cols ? src[k*ld + c] : 0: a straight pack of w columns. ld in bytes; w*sizeof is 24, 32 or 48. */
-export function packN<T>(src: usize, ld: usize, cols: i32, kc: i32, w: i32, dst: usize): void {
-  const bytes = ix<T>(w);
-  if (cols < w) {
+/** packT of elements of z bytes into rows of w. */
+export function pack(z: usize, src: usize, ld: usize, rows: i32, kc: i32, w: i32, dst: usize): void {
+  if (z == 4) packT<f32>(src, ld, rows, kc, w, dst, <usize>w * 4); else packT<f64>(src, ld, rows, kc, w, dst, <usize>w * 8);
+}
+
+/** dst[k*width + c] = c < have ? src[k*ld + c] : 0, all in bytes (multiples of 4; width 24, 32 or 48): a straight pack. */
+export function packN(src: usize, ld: usize, have: usize, kc: i32, width: usize, dst: usize): void {
+  if (have < width) {
     for (; kc > 0; kc--) {
-      let c = 0;
-      for (; c < cols; c++) store<T>(dst + ix<T>(c), load<T>(src + ix<T>(c)));
-      for (; c < w; c++) store<T>(dst + ix<T>(c), <T>0);
-      src += ld; dst += bytes;
+      let c: usize = 0;
+      for (; c < have; c += 4) store<u32>(dst + c, load<u32>(src + c));
+      for (; c < width; c += 4) store<u32>(dst + c, 0);
+      src += ld; dst += width;
     }
-  } else if (bytes == 24) {
+  } else if (width == 24) {
     for (; kc > 0; kc--) { v128.store(dst, v128.load(src)); store<u64>(dst, load<u64>(src, 16), 16); src += ld; dst += 24; }
-  } else if (bytes == 32) {
-    for (; kc > 0; kc--) { v128.store(dst, v128.load(src)); v128.store(dst, v128.load(src, 16), 16); src += ld; dst += 32; }
   } else {
     for (; kc > 0; kc--) {
-      v128.store(dst, v128.load(src)); v128.store(dst, v128.load(src, 16), 16); v128.store(dst, v128.load(src, 32), 32);
-      src += ld; dst += 48;
+      v128.store(dst, v128.load(src)); v128.store(dst, v128.load(src, 16), 16); if (width == 48) v128.store(dst, v128.load(src, 32), 32);
+      src += ld; dst += width;
     }
+  }
+}
+
+/** `panels` panels of 32 bytes a row each, side by side in src, into panels kc rows long: reads whole cache lines. */
+export function packWide(src: usize, ld: usize, panels: i32, kc: i32, dst: usize): void {
+  const step = <usize>kc * 32;
+  for (; kc > 0; kc--) {
+    let p = src, q = dst;
+    for (let j = panels; j > 0; j--) { v128.store(q, v128.load(p)); v128.store(q, v128.load(p, 16), 16); p += 32; q += step; }
+    src += ld; dst += 32;
   }
 }
