@@ -24,6 +24,8 @@ export interface CompareOptions extends Omit<TrainingOptions, 'seeds'> {
   readonly keepTraces?: boolean;
   /** Where finished runs and checkpoints are kept, so that the same call goes on where an earlier one was stopped. */
   readonly journal?: RunJournal | undefined;
+  /** Called once before the first run: how many there are, how many are left, and the bytes the largest takes in a worker. */
+  readonly onPlan?: ((plan: { runs: number; left: number; bytes: number }) => void) | undefined;
 }
 
 /** Quantities of a trace over epochs. */
@@ -35,6 +37,9 @@ export const CURVE_QUANTITIES = [
   'meanAbsLogit',
   'kernel',
   'relativeKernel',
+  'logitOverKernel',
+  'logitOverOutputKernel',
+  'logitOverInputKernel',
 ] as const;
 export type CurveQuantity = (typeof CURVE_QUANTITIES)[number];
 
@@ -145,11 +150,18 @@ function summarise(
     .filter((at) => at !== null)
     .sort((left, right) => left.epoch - right.epoch || left.step - right.step)[0];
   const curves = curvesOf(traces);
-  const scaled = (list: readonly number[]): number[] => list.map((value) => kernelScale * value);
+  // Limits whose kernels diverge or vanish are shown at the width of their closure.
+  const scaled = (quantity: CurveQuantity, factor: number): Curves[CurveQuantity] => ({
+    mean: curves[quantity].mean.map((value) => factor * value),
+    std: curves[quantity].std.map((value) => factor * value),
+  });
   return {
     ...curve,
     ...curves,
-    kernel: { mean: scaled(curves.kernel.mean), std: scaled(curves.kernel.std) },
+    kernel: scaled('kernel', kernelScale),
+    logitOverKernel: scaled('logitOverKernel', 1 / kernelScale),
+    logitOverOutputKernel: scaled('logitOverOutputKernel', 1 / kernelScale),
+    logitOverInputKernel: scaled('logitOverInputKernel', 1 / kernelScale),
     epochs: shortest(traces),
     seeds: traces.length,
     overflow: overflow ?? null,

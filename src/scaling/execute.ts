@@ -4,6 +4,7 @@ import { isCheckpoint, runKey, type RunJournal } from './journal.js';
 import { limitJob, type LimitParams } from './limit.js';
 import { trainJob, type LongCall } from './onehidden.js';
 import type { RunCheckpoint, RunParams, RunTrace } from './run.js';
+import { bytesOfRun } from './space.js';
 
 /** A finite net's run, or a limit's simulation. */
 export type Task =
@@ -12,6 +13,7 @@ export type Task =
 
 export interface ExecuteOptions extends LongCall {
   readonly journal?: RunJournal | undefined;
+  readonly onPlan?: ((plan: { runs: number; left: number; bytes: number }) => void) | undefined;
 }
 
 /** Hidden units times rows times epochs, in units of about a thousand multiplications. */
@@ -29,7 +31,7 @@ function costOf({ run, limit }: Task, from = 0): number {
 export async function execute(
   engine: Engine,
   tasks: readonly Task[],
-  { signal, onProgress, journal }: ExecuteOptions,
+  { signal, onProgress, journal, onPlan }: ExecuteOptions,
 ): Promise<RunTrace[]> {
   const keys = journal ? tasks.map(({ run, limit }) => runKey(run, limit && { ...limit, run: null })) : [];
   const kept = await Promise.all(keys.map((key) => journal!.load(key)));
@@ -44,6 +46,11 @@ export async function execute(
   );
   queue.sort((left, right) => right.cost - left.cost || left.k - right.k);
   const left = [...queue];
+  const bytes = Math.max(
+    0,
+    ...queue.map(({ task }) => (task.limit?.plan.kind === 'kernel' ? 0 : bytesOfRun(task.run))),
+  );
+  onPlan?.({ runs: tasks.length, left: queue.length, bytes });
   const total = queue.reduce((sum, { cost }) => sum + cost, 0);
   const stop = new AbortController();
   const both = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;

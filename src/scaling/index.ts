@@ -72,13 +72,12 @@ export {
   type RateTransfer,
   type TermMeasurement,
 } from './checks.js';
+export { comparisonPanels, type FigurePanel, type FigureSeries, type PanelOptions } from './panels.js';
+export { planeElements, type PlaneElement } from './plane.js';
 export {
-  comparisonPanels,
   golikovFigure,
-  planeElements,
-  type FigurePanel,
-  type FigureSeries,
+  golikovWidths,
   type GolikovFigureOptions,
-  type PanelOptions,
-  type PlaneElement,
-} from './figures.js';
+  type GolikovWidthsOptions,
+} from './presets.js';
+export { summariseWidths, widthPanels, type WidthSummary } from './width-panels.js';

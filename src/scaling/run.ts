@@ -100,6 +100,10 @@ export interface RunTrace {
   readonly inputKernel: number[][];
   /** Mean over these points of K / K at the first entry. */
   readonly relativeKernel: number[];
+  /** Mean over these points of |f| / K, with the whole kernel and with the part of either layer. */
+  readonly logitOverKernel: number[];
+  readonly logitOverOutputKernel: number[];
+  readonly logitOverInputKernel: number[];
   readonly testLogits?: Float64Array[];
   readonly grams?: { readonly output: Float64Array; readonly input: Float64Array }[];
   readonly increments?: Increments[];

@@ -40,6 +40,9 @@ export class Loop {
       outputKernel: [],
       inputKernel: [],
       relativeKernel: [],
+      logitOverKernel: [],
+      logitOverOutputKernel: [],
+      logitOverInputKernel: [],
       ...(testLogits ? { testLogits: [] } : {}),
       ...(grams ? { grams: [] } : {}),
       ...(increments ? { increments: [] } : {}),
@@ -145,10 +148,17 @@ export class Loop {
     trace.outputKernel.push(Array.from(outputKernel));
     trace.inputKernel.push(Array.from(inputKernel));
     const [firstOutput, firstInput] = [trace.outputKernel[0]!, trace.inputKernel[0]!];
-    let ratio = 0;
-    for (let i = 0; i < points; i++)
-      ratio += (outputKernel[i]! + inputKernel[i]!) / (firstOutput[i]! + firstInput[i]!) / points;
-    trace.relativeKernel.push(ratio);
+    const mean = (of: (i: number) => number): number => {
+      let sum = 0;
+      for (let i = 0; i < points; i++) sum += of(i) / points;
+      return sum;
+    };
+    const both = (i: number): number => outputKernel[i]! + inputKernel[i]!;
+    const over = (i: number, kernel: number): number => (kernel > 0 ? Math.abs(f[i]!) / kernel : Infinity);
+    trace.relativeKernel.push(mean((i) => both(i) / (firstOutput[i]! + firstInput[i]!)));
+    trace.logitOverKernel.push(mean((i) => over(i, both(i))));
+    trace.logitOverOutputKernel.push(mean((i) => over(i, outputKernel[i]!)));
+    trace.logitOverInputKernel.push(mean((i) => over(i, inputKernel[i]!)));
     trace.testLogits?.push(f);
     if (keep.grams) trace.grams!.push(this.#model.grams!(points));
     if (keep.increments) trace.increments!.push(this.#model.increments!());

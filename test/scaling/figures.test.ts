@@ -78,6 +78,9 @@ describe('the CI-size figure', () => {
       'Logits',
       'Kernel, relative',
       'Kernel',
+      'Logits over kernel',
+      'Over the output layer’s part',
+      'Over the input layer’s part',
     ]);
     expect(panels[0]!.series.length).toBe(14);
     expect(panels[2]!.series[3]!.y[0]! / curve('IC-MF (mask)').meanAbsLogit.mean[0]!).toBeCloseTo(

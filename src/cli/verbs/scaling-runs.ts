@@ -1,30 +1,17 @@
 // The verbs of `scaling` that compute: measure, plane, coord-check, limit.
 import type { Command } from 'commander';
-import { xorMixture } from '../../data/index.js';
-import { tensor } from '../../math/index.js';
 import { createResult, formatTable, phasePlane } from '../../report/index.js';
 import {
   coordinateCheck,
   limitModel,
   measureExponents,
   planeElements,
-  type BinaryProblem,
   type ScalingSpec,
 } from '../../scaling/index.js';
 import { writeReport } from '../report.js';
 import { listOf, perform, realNumber, verb, wholeNumber } from '../verb.js';
-import { pointOf, scalingNamed, withPoint, type PointOptions } from './scaling.js';
-
-/** An XOR mixture split into training and test points. */
-export function xorProblem(train: number, test: number, features: number, seed: number): BinaryProblem {
-  const { x, y } = xorMixture({ samples: train + test, features, seed });
-  return {
-    xTrain: tensor(x.data.slice(0, train * features), [train, features]),
-    yTrain: tensor(y.data.slice(0, train)),
-    xTest: tensor(x.data.slice(train * features), [test, features]),
-    yTest: tensor(y.data.slice(train)),
-  };
-}
+import { pointOf, scalingNamed, withPoint, type PointOptions } from './scaling-point.js';
+import { xorProblem } from './train-data.js';
 
 const fixed = (value: number | null, digits = 3): string => (value === null ? '-' : value.toFixed(digits));
 

@@ -1,173 +1,171 @@
 // `train`: finite nets under scalings, beside their limits, from a config or a preset.
 import type { Command } from 'commander';
-import { asTensor, type Tensor } from '../../math/tensor.js';
-import { createResult, lineFigure, type Table } from '../../report/index.js';
+import { createResult, lineFigure, type Figure, type Table } from '../../report/index.js';
 import {
   comparisonPanels,
   compareScalings,
   golikovFigure,
+  golikovWidths,
+  summariseWidths,
   trainOneHidden,
+  widthPanels,
   type BinaryProblem,
   type Comparison,
-  type CompareOptions,
+  type LongCall,
 } from '../../scaling/index.js';
 import { UsageError } from '../errors.js';
-import { outputFolder, readJson, readTensor } from '../files.js';
+import { folderJournal } from '../journal.js';
 import { writeReport } from '../report.js';
-import { oneOf, perform, verb, type Context, type Outcome } from '../verb.js';
-import { scalingNamed } from './scaling.js';
-import { xorProblem } from './scaling-runs.js';
+import {
+  listOf,
+  oneOf,
+  perform,
+  realNumber,
+  verb,
+  wholeNumber,
+  type Context,
+  type Outcome,
+} from '../verb.js';
+import { scalingNamed } from './scaling-point.js';
+import { readConfig, readData, tensorOf, type TrainConfig } from './train-config.js';
+import { imageProblem, xorProblem } from './train-data.js';
 
 interface TrainVerbOptions {
   readonly config?: string;
-  readonly preset?: 'golikov-figure-1';
+  readonly preset?: 'golikov-figure-1' | 'golikov-widths';
   readonly size: 'ci' | 'paper';
+  readonly data?: string;
+  readonly classes?: number[];
+  readonly examples?: number;
+  readonly batch?: number;
+  readonly width?: number;
+  readonly seeds?: number;
+  readonly steps?: number;
+  readonly learningRate?: number;
+  readonly checkpointEvery: number;
   readonly out: string;
 }
-
-/** The config file: the options of `compareScalings` with data and scalings as files, names or numbers. */
-interface TrainConfig extends Omit<CompareOptions, 'data' | 'scalings' | 'signal' | 'onProgress'> {
-  readonly data: DataConfig;
-  readonly scalings: readonly (string | CompareOptions['scalings'][number])[];
-  /** Initial weights of a single run: files, `file.npz:member`, or nested lists; needs one scaling and one width. */
-  readonly weights?: { readonly input: unknown; readonly output: unknown };
-}
-type DataConfig =
-  | {
-      readonly xor: {
-        readonly train?: number;
-        readonly test?: number;
-        readonly features?: number;
-        readonly seed?: number;
-      };
-    }
-  | { readonly [K in keyof BinaryProblem]: unknown };
-
-const FIELDS = [
-  'data',
-  'scalings',
-  'weights',
-  'widths',
-  'baseWidth',
-  'seeds',
-  'epochs',
-  'learningRate',
-  'batchSize',
-  'shuffle',
-  'optimizer',
-  'activation',
-  'loss',
-  'init',
-  'dtype',
-  'evaluateAt',
-  'kernelPoints',
-  'keep',
-  'limit',
-  'particles',
-  'keepTraces',
-];
-
-/** Fields that hold one of a few values. */
-const CHOICES: Readonly<Record<string, readonly unknown[]>> = {
-  dtype: ['f32', 'f64'],
-  limit: [true, false],
-};
 
 export function registerTrain(program: Command): void {
   verb(program, 'train', 'finite nets under scalings, beside their limits', [
     'infinite-width train --config run.json --out run',
     'infinite-width train --preset golikov-figure-1 --size ci --out figure',
+    'infinite-width train --preset golikov-figure-1 --data fashion-mnist --batch 64 --out appendix',
+    'infinite-width train --preset golikov-figure-1 --size paper --data cifar-10-batches-bin --out paper',
+    'infinite-width train --preset golikov-widths --out widths',
   ])
     .option('--config <file>', 'JSON: data, scalings, widths, seeds, epochs, learningRate, ...')
-    .option('--preset <name>', 'golikov-figure-1, on the XOR mixture', oneOf('golikov-figure-1'))
+    .option(
+      '--preset <name>',
+      'golikov-figure-1 (figures 1 and 2, appendix F of arXiv:2006.06574) or golikov-widths (arXiv:2003.05884)',
+      oneOf('golikov-figure-1', 'golikov-widths'),
+    )
     .option('--size <size>', 'of the preset: ci (seconds) or paper (hours)', oneOf('ci', 'paper'), 'ci')
-    .requiredOption('--out <dir>', 'folder for result.json, figures and report.html')
+    .option('--data <folder>', 'of the preset: MNIST, Fashion-MNIST or CIFAR-10 files (default: XOR mixture)')
+    .option(
+      '--classes <a,b>',
+      'two classes of the images (default: 0,1 in colour, else 0,6)',
+      listOf(wholeNumber(0)),
+    )
+    .option('--examples <n>', 'training examples (default: 256; 1024 images at size paper)', wholeNumber(2))
+    .option('--batch <n>', 'examples per step (default: all)', wholeNumber(1))
+    .option('--width <d>', 'of the wide nets of golikov-figure-1', wholeNumber(128))
+    .option('--seeds <n>', 'nets per curve', wholeNumber(1))
+    .option('--steps <n>', 'training steps', wholeNumber(1))
+    .option('--learning-rate <eta>', 'of the reference net (default: 0.3, images 0.02)', realNumber(0))
+    .option('--checkpoint-every <seconds>', 'how often a run saves where it is', realNumber(0), 120)
+    .requiredOption(
+      '--out <dir>',
+      'folder for result.json, figures and report.html; a stopped call goes on from it',
+    )
     .action(
       perform<TrainVerbOptions>(async (options, context) => {
         if ((options.config === undefined) === (options.preset === undefined))
           throw new UsageError('train: expected either --config or --preset.');
-        await outputFolder(options.out);
-        context.progress.start('training', 1);
+        const config = options.config === undefined ? null : await readConfig(options.config);
+        if (config?.weights) return replay(options, context, config);
+        const journal = await folderJournal(options.out, {
+          everySeconds: options.checkpointEvery,
+          warn: (line) => context.progress.log(line),
+        });
+        context.keeps(`finished runs and checkpoints in ${options.out}; the same call goes on from there`);
         const follow = {
           signal: context.signal,
+          journal,
+          onPlan: (plan: { runs: number; left: number; bytes: number }): void => {
+            const { begun } = journal.found;
+            const resumed = begun.length > 0 ? `, begun ones at epochs ${begun.join(', ')}` : '';
+            context.progress.log(
+              `${plan.left} of ${plan.runs} runs to do${resumed}; at most ${Math.ceil(plan.bytes / 2 ** 20)} MiB per worker`,
+            );
+            context.progress.start('training', 1);
+          },
           onProgress: ({ done, total }: { done: number; total: number }): void =>
-            context.progress.update(done / total),
+            context.progress.update(done / Math.max(1, total)),
         };
-        if (options.preset) {
-          const data = xorProblem(256, 512, 20, 0);
-          const comparison = await golikovFigure(await context.engine(), {
-            data,
-            size: options.size,
-            ...follow,
-          });
-          return write(options, context, comparison, { preset: options.preset, size: options.size });
-        }
-        const config = await readConfig(options.config!);
-        const engine = await context.engine();
-        if (config.weights) return replay(options, context, config);
-        const { data, scalings, weights: _none, ...rest } = config;
-        const comparison = await compareScalings(engine, {
-          ...rest,
-          data: await readData(data),
-          scalings: scalings.map((item) => (typeof item === 'string' ? scalingNamed(item) : item)),
-          ...follow,
-        });
-        return write(options, context, comparison, config as unknown as Record<string, unknown>);
+        const outcome = config
+          ? await fromConfig(options, context, config, follow)
+          : await fromPreset(options, context, follow);
+        await journal.clear();
+        return outcome;
       }),
     );
 }
 
-async function readConfig(path: string): Promise<TrainConfig> {
-  const document = await readJson(path);
-  if (!isRecord(document))
-    throw new UsageError(
-      `${path}: expected an object { data, scalings, widths, ... }, got ${shown(document)}.`,
-    );
-  const config = document as unknown as TrainConfig;
-  const unknown = Object.keys(config).find((key) => !FIELDS.includes(key));
-  if (unknown) throw new UsageError(`${path}: unknown field '${unknown}'. Allowed: ${FIELDS.join(', ')}.`);
-  for (const key of ['data', 'scalings', 'widths', 'epochs'] as const) {
-    if (config[key] === undefined) throw new UsageError(`${path}: '${key}' is missing.`);
-  }
-  if (!isRecord(config.data))
-    throw new UsageError(`${path}: 'data' must be an object, got ${shown(config.data)}.`);
-  for (const key of ['scalings', 'widths', 'seeds'] as const) {
-    const list: unknown = config[key];
-    const counted = key === 'seeds' && (list === undefined || typeof list === 'number');
-    if (!counted && !(Array.isArray(list) && list.length > 0))
-      throw new UsageError(`${path}: '${key}' must be a list with at least one entry, got ${shown(list)}.`);
-  }
-  for (const [key, allowed] of Object.entries(CHOICES)) {
-    const value = config[key as keyof TrainConfig];
-    if (value !== undefined && !allowed.includes(value))
-      throw new UsageError(`${path}: '${key}' must be one of ${allowed.join(', ')}, got ${shown(value)}.`);
-  }
-  return config;
+type Follow = LongCall & Pick<Parameters<typeof compareScalings>[1], 'journal' | 'onPlan'>;
+
+async function fromConfig(
+  options: TrainVerbOptions,
+  context: Context,
+  config: TrainConfig,
+  follow: Follow,
+): Promise<Outcome> {
+  const engine = await context.engine();
+  const { data, scalings, weights: _none, ...rest } = config;
+  const comparison = await compareScalings(engine, {
+    ...rest,
+    data: await readData(engine, data),
+    scalings: scalings.map((item) => (typeof item === 'string' ? scalingNamed(item) : item)),
+    ...follow,
+  });
+  return write(options, context, comparison, config as unknown as Record<string, unknown>);
 }
 
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
-const shown = (value: unknown): string => JSON.stringify(value).slice(0, 60);
-
-async function readData(data: DataConfig): Promise<BinaryProblem> {
-  if ('xor' in data) {
-    const { train = 256, test = 512, features = 20, seed = 0 } = data.xor;
-    return xorProblem(train, test, features, seed);
-  }
-  const read = (name: keyof BinaryProblem): Promise<Tensor> => tensorOf(data[name], `data.${name}`);
-  return {
-    xTrain: await read('xTrain'),
-    yTrain: await read('yTrain'),
-    xTest: await read('xTest'),
-    yTest: await read('yTest'),
+async function fromPreset(options: TrainVerbOptions, context: Context, follow: Follow): Promise<Outcome> {
+  const { preset, size, data: images, classes, batch, width, seeds, steps, learningRate } = options;
+  const engine = await context.engine();
+  const examples = options.examples ?? (images !== undefined && size === 'paper' ? 1024 : 256);
+  const data: BinaryProblem =
+    images === undefined
+      ? xorProblem(examples, 512, 20, 0)
+      : await imageProblem(engine, { images, train: examples, ...(classes ? { classes } : {}) });
+  const stepsPerEpoch = Math.ceil(examples / (batch ?? examples));
+  const wanted =
+    steps ?? { 'golikov-figure-1': { ci: 100, paper: 2000 }[size], 'golikov-widths': 50 }[preset!];
+  const shared = {
+    data,
+    size,
+    epochs: Math.ceil(wanted / stepsPerEpoch),
+    learningRate: learningRate ?? (images === undefined ? 0.3 : 0.02),
+    ...(batch === undefined ? {} : { batchSize: batch }),
+    ...(seeds === undefined ? {} : { seeds }),
+    ...follow,
   };
-}
-
-async function tensorOf(value: unknown, name: string): Promise<Tensor> {
-  if (typeof value === 'string') return readTensor(value);
-  if (value === undefined) throw new UsageError(`config: '${name}' is missing: a file or nested lists.`);
-  return asTensor(value as never, name);
+  const settings = {
+    preset,
+    size,
+    data: images ?? 'xor',
+    classes,
+    examples,
+    batch,
+    width,
+    seeds,
+    steps: wanted,
+  };
+  if (preset === 'golikov-widths')
+    return writeWidths(options, context, await golikovWidths(engine, shared), settings);
+  const comparison = await golikovFigure(engine, { ...shared, ...(width === undefined ? {} : { width }) });
+  return write(options, context, comparison, settings, stepsPerEpoch);
 }
 
 /** One run from explicit initial weights. */
@@ -186,9 +184,10 @@ async function replay(options: TrainVerbOptions, context: Context, config: Train
   if (scalings.length !== 1 || widths.length !== 1)
     throw new UsageError('config: explicit weights need one scaling and one width.');
   const [item] = scalings;
-  const traces = await trainOneHidden(await context.engine(), {
+  const engine = await context.engine();
+  const traces = await trainOneHidden(engine, {
     ...rest,
-    data: await readData(data),
+    data: await readData(engine, data),
     scaling: typeof item === 'string' ? scalingNamed(item) : item!,
     width: widths[0]!,
     weights: {
@@ -200,11 +199,7 @@ async function replay(options: TrainVerbOptions, context: Context, config: Train
   });
   context.progress.finish();
   const settings = config as unknown as Record<string, unknown>;
-  const result = createResult(
-    'train',
-    { ...traces[0]! },
-    { variant: (await context.engine()).variant, settings },
-  );
+  const result = createResult('train', { ...traces[0]! }, { variant: engine.variant, settings });
   const { files } = await writeReport(options.out, {
     title: 'Training run',
     result,
@@ -214,29 +209,43 @@ async function replay(options: TrainVerbOptions, context: Context, config: Train
   return { json: traces[0], text: files.join('\n') };
 }
 
+/** Traces stay out of the files: they are as long as all runs together. */
+const withoutTraces = (comparison: Comparison): Comparison => {
+  const bare = ({ traces: _traces, ...curve }: Comparison['reference']): Comparison['reference'] => curve;
+  return { ...comparison, reference: bare(comparison.reference), curves: comparison.curves.map(bare) };
+};
+
+function titleOf({ curves, baseWidth }: Comparison): string {
+  const widths = [...new Set(curves.flatMap(({ width }) => width ?? []))];
+  return `Nets of width ${widths.join(', ')} beside the reference of width ${baseWidth}`;
+}
+
 async function write(
   options: TrainVerbOptions,
   context: Context,
   comparison: Comparison,
   settings: Record<string, unknown>,
+  stepsPerEpoch?: number,
 ): Promise<Outcome> {
   context.progress.finish();
   for (const note of comparison.notes) context.progress.log(`note: ${note}`);
   const figure = lineFigure({
     name: 'comparison',
-    title: 'Wide nets beside the reference',
-    panels: comparisonPanels(comparison),
+    title: titleOf(comparison),
+    columns: 3,
+    panels: comparisonPanels(comparison, stepsPerEpoch === undefined ? {} : { stepsPerEpoch }),
   });
   const table = finalTable(comparison);
   const { variant } = await context.engine();
-  const result = createResult('train', { ...comparison }, { variant, settings });
+  const shown = settings['keepTraces'] === true ? comparison : withoutTraces(comparison);
+  const result = createResult('train', { ...shown }, { variant, settings });
   const { files } = await writeReport(options.out, {
     title: 'Scalings compared',
     result,
     figures: [figure],
     tables: [table],
   });
-  return { json: { ...comparison, files }, text: files.join('\n') };
+  return { json: { ...shown, files }, text: files.join('\n') };
 }
 
 function finalTable({ reference, curves }: Comparison): Table {
@@ -254,4 +263,30 @@ function finalTable({ reference, curves }: Comparison): Table {
       curve.relativeKernel.mean.at(-1) ?? NaN,
     ]),
   };
+}
+
+async function writeWidths(
+  options: TrainVerbOptions,
+  context: Context,
+  comparison: Comparison,
+  settings: Record<string, unknown>,
+): Promise<Outcome> {
+  context.progress.finish();
+  const summaries = summariseWidths(comparison);
+  const { losses, terms, increments } = widthPanels(comparison, summaries);
+  const figures: Figure[] = [
+    lineFigure({ name: 'losses', title: 'Losses over width', panels: losses, columns: 3 }),
+    lineFigure({ name: 'terms', title: 'Terms of the logit over width', panels: terms }),
+    lineFigure({ name: 'increments', title: 'Moves of the weights over width', panels: increments }),
+  ];
+  const { variant } = await context.engine();
+  const data = {
+    baseWidth: comparison.baseWidth,
+    learningRate: comparison.learningRate,
+    scalings: summaries,
+  };
+  const result = createResult('train-widths', data, { variant, settings });
+  const report = { title: 'Scalings over width', result, figures, tables: [] };
+  const { files } = await writeReport(options.out, report);
+  return { json: { ...data, files }, text: files.join('\n') };
 }

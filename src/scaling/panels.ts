@@ -1,0 +1,139 @@
+// The figures of arXiv:2006.06574 as data: panels of curves over training, for any renderer.
+import type { ComparedCurve, Comparison, CurveQuantity } from './compare.js';
+import { discrepancies } from './discrepancy.js';
+
+/** A curve of a panel. */
+export interface FigureSeries {
+  readonly name: string;
+  readonly style?: string;
+  readonly x: readonly number[];
+  readonly y: readonly number[];
+  readonly low?: readonly number[];
+  readonly high?: readonly number[];
+  readonly reference?: boolean;
+}
+
+/** Curves that share axes. */
+export interface FigurePanel {
+  readonly title: string;
+  readonly x: { readonly label: string; readonly scale: 'linear' | 'log' };
+  readonly y: { readonly label: string; readonly scale: 'linear' | 'log' };
+  readonly series: readonly FigureSeries[];
+  readonly rules?: readonly { readonly axis: 'x' | 'y'; readonly value: number; readonly label?: string }[];
+}
+
+export interface PanelOptions {
+  /** Curve k is multiplied by this to the power k, so that coinciding curves can be told apart; default 1. */
+  readonly displacement?: number;
+  /** Steps of an epoch; then curves are drawn over training steps, the first at step 1. */
+  readonly stepsPerEpoch?: number;
+}
+
+/**
+ * Figure 1 (right), figure 2 and appendix F: losses, accuracies, logits, relative and absolute kernels, logits over
+ * kernels, and, where traces with test logits of more than 3 seeds were kept, the discrepancies from the reference.
+ */
+export function comparisonPanels(
+  comparison: Comparison,
+  { displacement = 1, stepsPerEpoch }: PanelOptions = {},
+): FigurePanel[] {
+  const curves = [comparison.reference, ...comparison.curves];
+  const labelOf = labelsOf(comparison);
+  const steps = stepsPerEpoch ?? 1;
+  const x = { label: stepsPerEpoch ? 'training step' : 'epoch + 1', scale: 'log' } as const;
+  const panel = (
+    title: string,
+    label: string,
+    scale: 'linear' | 'log',
+    parts: readonly [CurveQuantity, string?][],
+    apart = 1,
+  ): FigurePanel => ({
+    title,
+    x,
+    y: { label, scale },
+    series: curves.flatMap((curve, k) =>
+      parts.map(([quantity, style]) => seriesOf(labelOf(curve), curve, quantity, style, apart ** k, steps)),
+    ),
+  });
+  return [
+    panel('Loss', 'cross-entropy', 'log', [
+      ['testLoss', 'test'],
+      ['trainLoss', 'train'],
+    ]),
+    panel('Accuracy', 'accuracy', 'linear', [
+      ['testAccuracy', 'test'],
+      ['trainAccuracy', 'train'],
+    ]),
+    panel('Logits', 'mean |f|', 'log', [['meanAbsLogit']], displacement),
+    panel('Kernel, relative', 'K / K at the start', 'log', [['relativeKernel']], displacement),
+    panel('Kernel', 'mean K(x, x)', 'log', [['kernel']], displacement),
+    panel('Logits over kernel', 'mean |f| / K', 'log', [['logitOverKernel']], displacement),
+    panel('Over the output layer’s part', 'mean |f| / K_a', 'log', [['logitOverOutputKernel']], displacement),
+    panel('Over the input layer’s part', 'mean |f| / K_w', 'log', [['logitOverInputKernel']], displacement),
+    ...discrepancyPanels(comparison, x, steps),
+  ];
+}
+
+function seriesOf(
+  name: string,
+  curve: ComparedCurve,
+  quantity: CurveQuantity,
+  style: string | undefined,
+  factor: number,
+  steps: number,
+): FigureSeries {
+  const { mean, std } = curve[quantity];
+  const scaled = (fn: (value: number, i: number) => number): number[] =>
+    mean.map((value, i) => factor * fn(value, i));
+  return {
+    name,
+    ...(style === undefined ? {} : { style }),
+    x: curve.epochs.map((epoch) => steps * (epoch + 1)),
+    y: scaled((value) => value),
+    low: scaled((value, i) => value - std[i]!),
+    high: scaled((value, i) => value + std[i]!),
+    ...(curve.kind === 'reference' ? { reference: true } : {}),
+  };
+}
+
+/** Names of curves, with their widths where there are several. */
+function labelsOf({ curves }: Comparison): (curve: ComparedCurve) => string {
+  const several = new Set(curves.flatMap(({ width }) => width ?? [])).size > 1;
+  return ({ name, kind, width }) => (kind === 'finite' && several ? `${name}, d = ${width}` : name);
+}
+
+const DISCREPANCIES = [
+  ['logit', 'KL of logits over seeds', 'log'],
+  ['prob', 'KL of probabilities, Beta laws', 'log'],
+  ['class', 'difference of class shares', 'linear'],
+] as const;
+
+function discrepancyPanels(comparison: Comparison, x: FigurePanel['x'], steps: number): FigurePanel[] {
+  const { reference, curves } = comparison;
+  const labelOf = labelsOf(comparison);
+  const usable = curves.filter(
+    ({ traces, seeds }) => seeds > 3 && traces?.every(({ testLogits }) => testLogits),
+  );
+  if (!reference.traces || reference.seeds <= 3 || usable.length === 0) return [];
+  const found = usable.map((curve) => {
+    const length = Math.min(curve.epochs.length, reference.epochs.length);
+    const group = (traces: ComparedCurve['traces'], at: number): Float64Array[] =>
+      traces!.map(({ testLogits }) => testLogits![at]!);
+    return Array.from({ length }, (_, at) =>
+      discrepancies(group(curve.traces, at), group(reference.traces, at)),
+    );
+  });
+  return DISCREPANCIES.map(([kind, label, scale]) => ({
+    title: `Distance to the reference: ${kind === 'prob' ? 'probabilities' : kind === 'class' ? 'classes' : 'logits'}`,
+    x,
+    y: { label, scale },
+    series: usable.map((curve, k) => ({
+      name: labelOf(curve),
+      x: found[k]!.map((_, at) => steps * (curve.epochs[at]! + 1)),
+      y: found[k]!.map((row) => row[kind].mean),
+    })),
+    ...(kind === 'logit'
+      ? { rules: [{ axis: 'y' as const, value: found[0]![0]!.noiseFloor, label: 'two groups of one law' }] }
+      : {}),
+  }));
+}
