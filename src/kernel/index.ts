@@ -10,3 +10,4 @@ export {
 export { planKernel, type KernelPlan, type LayerPlan } from './plan.js';
 export { kernelPerLayer, layerKernels, type LayerKernel } from './layers.js';
 export { dualSeries, type DualSeries } from './series.js';
+export { kernelInputGradient, type KernelInputGradient } from './tangentCalls.js';

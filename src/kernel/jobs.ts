@@ -1,5 +1,6 @@
 import type { AnyJob } from '../wasm/engine.js';
 import { multiplyJob } from './multiply.js';
+import { tangentJob } from './tangentTile.js';
 import { tileJob } from './tile.js';
 
-export const kernelJobs: readonly AnyJob[] = [tileJob, multiplyJob];
+export const kernelJobs: readonly AnyJob[] = [tileJob, multiplyJob, tangentJob];

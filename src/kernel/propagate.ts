@@ -131,7 +131,14 @@ function fusable(
 }
 
 /** Trims to what is wanted and zeroes masked entries. */
-function finish(core: Core, node: Compiled, joint: Joint, one: Notes, two: Notes, block: Block): Joint {
+export function finish(
+  core: Core,
+  node: Compiled,
+  joint: Joint,
+  one: Notes,
+  two: Notes,
+  block: Block,
+): Joint {
   joint = restrictJoint(core, joint, node.output);
   if (!one.keep && !two.keep) return joint;
   const owned = { ...joint, k: joint.k.own(core), t: joint.t && joint.t.own(core) };

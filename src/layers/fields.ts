@@ -75,6 +75,7 @@ const weights: Fields = {
     (v) => isList(v, (e) => isWhole(e, 1)) && (v as unknown[]).length === 2,
     [1, 1],
   ),
+  baseWidth: field('null or a finite number > 0', (v) => v === null || (isNumber(v) && v > 0), null),
 };
 const padding = oneOf(['VALID', 'SAME', 'CIRCULAR'], 'VALID');
 const conv: Fields = { channels: count, filter: sizes, strides: onesLike('filter'), padding, ...weights };

@@ -35,6 +35,11 @@ interface Weights {
   readonly parametrization: Parametrization;
   /** [sIn, sOut]: the true channel count is `units * sOut`. */
   readonly s: readonly [number, number];
+  /**
+   * `standard` only: the base width N of the inputs, any positive number; `null`: their channels / sIn. A finite layer
+   * with C input channels then is the layer of sIn = C / N.
+   */
+  readonly baseWidth: number | null;
 }
 export interface DenseLayer extends Weights {
   readonly layer: 'dense';

@@ -1,6 +1,5 @@
 import type { AnyJob } from '../wasm/engine.js';
 import { flowJob } from './flowJob.js';
-import { contractJob } from './hyper/tangent.js';
 import { factorJob, outerJob, productJob, solveJob, whitenJob } from './linear.js';
 import { lanczosJob } from './stability.js';
 import { sweepJob } from './sweep.js';
@@ -16,5 +15,4 @@ export const predictJobs: readonly AnyJob[] = [
   flowJob,
   lanczosJob,
   scoreJob,
-  contractJob,
 ];

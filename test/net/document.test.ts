@@ -58,8 +58,9 @@ describe('Net documents', () => {
           bStd: null,
           parametrization: 'ntk',
           s: [1, 1],
+          baseWidth: null,
         },
-        { layer: 'dense', units: 1, wStd: 1, bStd: null, parametrization: 'ntk', s: [1, 1] },
+        { layer: 'dense', units: 1, wStd: 1, bStd: null, parametrization: 'ntk', s: [1, 1], baseWidth: null },
       ],
     });
     expect(toJson(net)).toEqual(serial(conv(4, [3, 3]), dense(1)));

@@ -14,7 +14,7 @@ import {
   type Engine,
   type NetDocument,
 } from 'infinite-width';
-import { parametersOf, stepsOfNet, withParameters } from '#build/predict/hyper/steps.js';
+import { kernelParameters, withParameters } from '#build/kernel/directions.js';
 import { climb } from '#build/predict/hyper/lbfgs.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { random } from './support.js';
@@ -112,7 +112,7 @@ describe('evidence', () => {
         it(`has exact gradients: ${name} ${method} ${score.name}`, async () => {
           const options = { method, diagReg: 0.07 } as const;
           const { gradient } = await score(engine, net, x, y, { ...options, gradient: true });
-          const parameters = parametersOf(stepsOfNet(net, d));
+          const parameters = kernelParameters(net, [d]);
           expect(Object.keys(gradient!)).toEqual([...parameters.map((p) => p.name), 'diagReg']);
           const at = async (key: string, value: number): Promise<number> =>
             key === 'diagReg'
@@ -131,9 +131,11 @@ describe('evidence', () => {
   }
 
   it('names the layer it cannot differentiate', async () => {
-    const net = serial(dense(8), layer('gelu'), dense(1));
+    const tokens = { channels: 4, keyChannels: 4, valueChannels: 4, heads: 2 };
+    const net = serial(layer('attention', tokens), layer('flatten'), dense(1));
+    const x = random([n, 3, 4], 1);
     await expect(logMarginalLikelihood(engine, net, x, y, { gradient: true })).rejects.toThrow(
-      "'gelu' (layers.1)",
+      "'attention' (layers.0)",
     );
     expect(Number.isFinite((await logMarginalLikelihood(engine, net, x, y)).value)).toBe(true);
     await expect(logMarginalLikelihood(engine, net, x, random([3, 1], 1))).rejects.toThrow('y must be');

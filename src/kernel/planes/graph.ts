@@ -1,4 +1,5 @@
 // A Net document as a graph of plane operations on two spatial axes (one axis: a single row; none: a single position).
+import { baseWidthOf } from '../../layers/affine/kernel.js';
 import type { Shaped } from '../../layers/shapes.js';
 import { normaliseAxis } from '../../layers/shapes.js';
 import {
@@ -419,7 +420,7 @@ function weights(
     w,
     b2,
     bT: layer.bStd === null ? 0 : standard ? 1 : b2,
-    gamma: standard ? (channels * filter) / layer.s[0] / w : 1,
+    gamma: standard ? (filter * baseWidthOf(layer, channels)) / w : 1,
   };
 }
 

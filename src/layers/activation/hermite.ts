@@ -7,13 +7,16 @@ import { NumericalError } from '../../wasm/engine.js';
 import type { ScalarFunction } from './scalar.js';
 
 export interface HermiteSeries {
-  /** P has this many terms. */
+  /** P has this many terms; `b` has two more, for derivatives. */
   readonly terms: number;
   readonly a0: Float64Array<ArrayBuffer>;
   /** B_l of every variance. */
   readonly b: readonly Float64Array<ArrayBuffer>[];
   readonly kappa: Float64Array<ArrayBuffer>;
   readonly slope: Float64Array<ArrayBuffer>;
+  /** d kappa / dk and d slope / dk. */
+  readonly kappaRate: Float64Array<ArrayBuffer>;
+  readonly slopeRate: Float64Array<ArrayBuffer>;
   /** The share of E[phi^2] that the terms left out hold: a bound of the relative error at |c| = 1. */
   readonly error: number;
 }
@@ -74,6 +77,8 @@ interface Samples {
   readonly a0: number;
   readonly kappa: number;
   readonly slopeSquare: number;
+  /** E[phi^2 (z^2 - 1)] and E[phi'^2 (z^2 - 1)]: 2k times the derivatives in the variance k. */
+  readonly bends: readonly [number, number];
 }
 
 function sample(fn: ScalarFunction, s: number): Samples {
@@ -114,6 +119,7 @@ function sumPanels(fn: ScalarFunction, s: number, edges: readonly number[]): Sam
   const phi = new Float64Array(z.length);
   const slope = new Float64Array(z.length);
   let [a0, kappa, slopeSquare, next] = [0, 0, 0, 0];
+  const bends: [number, number] = [0, 0];
   const norm = 1 / Math.sqrt(2 * Math.PI);
   for (let panel = 1; panel < edges.length; panel++) {
     const half = (edges[panel]! - edges[panel - 1]!) / 2;
@@ -128,26 +134,34 @@ function sumPanels(fn: ScalarFunction, s: number, edges: readonly number[]): Sam
       a0 += weight * f;
       kappa += weight * f * f;
       slopeSquare += weight * d * d;
+      bends[0] += weight * f * f * (at * at - 1);
+      bends[1] += weight * d * d * (at * at - 1);
     }
   }
-  return { z, phi, slope, a0, kappa, slopeSquare };
+  return { z, phi, slope, a0, kappa, slopeSquare, bends };
 }
 
 interface Term {
   readonly a0: number;
   readonly kappa: number;
   readonly slope: number;
+  readonly kappaRate: number;
+  readonly slopeRate: number;
+  /** The terms, and EXTRA more. */
   readonly b: Float64Array;
 }
 
-/** B_l until the terms hold all of E[phi'^2] but `tolerance`, or exactly `length` of them. */
+/** Derivatives in the variance move the index by so much. */
+const EXTRA = 2;
+
+/** B_l until the terms hold all of E[phi'^2] but `tolerance`, or exactly `length` of them; and EXTRA more. */
 function termsAt(
   fn: ScalarFunction,
   variance: number,
   stop: { tolerance: number } | { length: number },
 ): Term {
-  const { z, slope, slopeSquare, a0, kappa } = sample(fn, Math.sqrt(variance));
-  const most = 'length' in stop ? stop.length : MOST_TERMS;
+  const { z, slope, slopeSquare, a0, kappa, bends } = sample(fn, Math.sqrt(variance));
+  let most = ('length' in stop ? stop.length : MOST_TERMS) + EXTRA;
   const b: number[] = [];
   let low = new Float64Array(z.length);
   let high = new Float64Array(z.length).fill(1);
@@ -162,14 +176,19 @@ function termsAt(
     }
     [low, high] = [high, low];
     b.push(sum / rootNext);
-    if ('length' in stop) continue;
+    if ('length' in stop || most < MOST_TERMS) continue;
     held += sum * sum;
     quiet = sum * sum <= 0.1 * stop.tolerance * slopeSquare ? quiet + 1 : 0;
-    if (quiet >= 4 && slopeSquare - held <= stop.tolerance * slopeSquare) break;
+    if (quiet >= 4 && slopeSquare - held <= stop.tolerance * slopeSquare)
+      most = Math.min(most, l + 1 + EXTRA);
   }
   if (fn.name !== undefined && !('length' in stop))
-    checkParseval(fn.name, variance, { kappa: kappa - a0 * a0, slope: slopeSquare, b });
-  return { a0, kappa, slope: slopeSquare, b: Float64Array.from(b) };
+    checkParseval(fn.name, variance, { kappa: kappa - a0 * a0, slope: slopeSquare, b: b.slice(0, -EXTRA) });
+  const [kappaRate, slopeRate] = bends.map((bend) => (variance > 0 ? bend / (2 * variance) : 0)) as [
+    number,
+    number,
+  ];
+  return { a0, kappa, slope: slopeSquare, kappaRate, slopeRate, b: Float64Array.from(b) };
 }
 
 /**
@@ -216,19 +235,29 @@ export function hermiteSeries(
     all.set(variance, direct ? termsAt(fn, variance, { tolerance }) : interpolate(cache, variance));
   }
   const n = k.length;
-  const result = { a0: new Float64Array(n), kappa: new Float64Array(n), slope: new Float64Array(n) };
-  const terms = Math.max(1, ...Array.from(all.values(), ({ b }) => b.length));
-  const b = Array.from({ length: terms }, () => new Float64Array(n));
+  const [a0, kappa, slope, kappaRate, slopeRate] = Array.from({ length: 5 }, () => new Float64Array(n));
+  const result = {
+    a0: a0!,
+    kappa: kappa!,
+    slope: slope!,
+    kappaRate: kappaRate!,
+    slopeRate: slopeRate!,
+  };
+  const length = Math.max(...Array.from(all.values(), ({ b }) => b.length));
+  const terms = length - EXTRA;
+  const b = Array.from({ length }, () => new Float64Array(n));
   let error = 0;
   for (let i = 0; i < n; i++) {
     const term = all.get(k[i]!)!;
     result.a0[i] = term.a0;
     result.kappa[i] = term.kappa;
     result.slope[i] = term.slope;
+    result.kappaRate[i] = term.kappaRate;
+    result.slopeRate[i] = term.slopeRate;
     let held = term.a0 ** 2;
     for (let l = 0; l < term.b.length; l++) {
       b[l]![i] = term.b[l]!;
-      held += k[i]! * term.b[l]! ** 2;
+      if (l < term.b.length - EXTRA) held += k[i]! * term.b[l]! ** 2;
     }
     if (term.kappa > 0) error = Math.max(error, (term.kappa - held) / term.kappa);
   }
@@ -244,7 +273,7 @@ const signs = Array.from(chebyshev, (_, j) => (j % 2 ? -1 : 1) * sin((Math.PI * 
 interface Intervals {
   readonly fn: ScalarFunction;
   readonly tolerance: number;
-  /** Node-major rows a0, kappa, slope, B_0, B_1, ... */
+  /** Node-major rows a0, kappa, slope, kappaRate, slopeRate, B_0, B_1, ... */
   readonly tables: Map<number, readonly Float64Array[]>;
 }
 
@@ -262,11 +291,11 @@ function tableOf({ fn, tolerance, tables }: Intervals, interval: number): readon
   let table = tables.get(interval);
   if (table) return table;
   const at = (z: number): number => exp((interval + 0.5 + z / 2) * WIDTH);
-  const ends = [-1, 1].map((z) => termsAt(fn, at(z), { tolerance }).b.length);
+  const ends = [-1, 1].map((z) => termsAt(fn, at(z), { tolerance }).b.length - EXTRA);
   const length = Math.max(...ends);
   table = chebyshev.map((z) => {
-    const { a0, kappa, slope, b } = termsAt(fn, at(z), { length });
-    return Float64Array.of(a0, kappa, slope, ...b);
+    const { a0, kappa, slope, kappaRate, slopeRate, b } = termsAt(fn, at(z), { length });
+    return Float64Array.of(a0, kappa, slope, kappaRate, slopeRate, ...b);
   });
   tables.set(interval, table);
   return table;
@@ -288,5 +317,6 @@ function interpolate(intervals: Intervals, variance: number): Term {
     for (let l = 0; l < sum.length; l++) sum[l] = sum[l]! + w * row[l]!;
   }
   for (let l = 0; l < sum.length; l++) sum[l] = sum[l]! / total;
-  return { a0: sum[0]!, kappa: sum[1]!, slope: sum[2]!, b: sum.subarray(3) };
+  const [a0, kappa, slope, kappaRate, slopeRate] = sum as unknown as [number, number, number, number, number];
+  return { a0, kappa, slope, kappaRate, slopeRate, b: sum.subarray(5) };
 }

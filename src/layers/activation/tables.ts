@@ -54,7 +54,13 @@ export function dualTables(
   if (dual.form === 'series') {
     const { a0, b, terms, kappa, slope, error } = hermiteSeries(dual.fn, k, tolerance);
     const r = k.map((value) => (value > 0 ? 1 / Math.sqrt(value) : 0));
-    return { ...seriesTables(core, [r, a0, ...b], dtype), params: [terms], kappa, slope, error };
+    return {
+      ...seriesTables(core, [r, a0, ...b.slice(0, terms)], dtype),
+      params: [terms],
+      kappa,
+      slope,
+      error,
+    };
   }
   const poly = dual.form === 'hermite' ? hermiteDual(dual.degree) : polynomialDual(dual.coefficients);
   const rows = Array.from({ length: poly.degree + 1 }, (_, l) => k.map((value) => poly.value(l, value)));

@@ -29,9 +29,6 @@ function operators(node: Shaped<ConvLayer>): AxisOperator[] {
   });
 }
 
-const fanIn = (node: Shaped<ConvLayer>): number =>
-  node.layer.filter.reduce((size, n) => size * n, node.input.at(-1)!);
-
 /** Masks are read at window centres; a transposed convolution masks what any masked input reaches. */
 function convMask(node: Shaped<ConvLayer>, side: Side): Side['keep'] {
   if (!side.keep) return null;
@@ -114,7 +111,7 @@ export const convRule: Rule<ConvLayer, Note> = {
     return { side: { ...next, keep }, note: NO_NOTE };
   },
   joint(core, node, joint, _one, _two, block, wanted) {
-    const affine = weightsAffine(node.layer, fanIn(node), block.frozen.has(node.path));
+    const affine = weightsAffine(node.layer, node.input.at(-1)!, block.frozen.has(node.path));
     const next = affineJoint(
       core,
       applyToJoint(core, joint, operators(node), node.output.slice(0, -1)),

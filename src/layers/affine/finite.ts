@@ -6,6 +6,7 @@ import { kernelOf } from '../rows.js';
 import type { Shaped } from '../shapes.js';
 import type { ConvLayer, DenseLayer } from '../vocabulary.js';
 import { convMap } from './conv.js';
+import { baseWidthOf } from './kernel.js';
 import { denseMap } from './dense.js';
 import { localMap } from './local.js';
 
@@ -33,12 +34,13 @@ export function compileAffine(
   const local = layer.layer === 'convLocal';
   const positions = output.slice(0, -1);
   const filter = layer.layer === 'dense' ? [] : local ? positions : layer.filter;
-  const [sIn] = layer.s;
+  const channelsIn = input.shape.at(-1)!;
+  const sIn = channelsIn / baseWidthOf(layer, channelsIn);
   const standard = layer.parametrization === 'standard';
   return pushAffine(builder, input, output, {
     path,
     map,
-    wShape: local ? [...positions, map.fanIn, channels] : [...filter, input.shape.at(-1)!, channels],
+    wShape: local ? [...positions, map.fanIn, channels] : [...filter, channelsIn, channels],
     bShape: layer.bStd === null ? null : local ? [...positions, channels] : [channels],
     scale: standard ? 1 / Math.sqrt(sIn) : layer.wStd / Math.sqrt(map.fanIn),
     biasScale: standard ? 1 : (layer.bStd ?? 0),

@@ -1,5 +1,5 @@
 // Weights: K <- wStd^2 K + bStd^2; in `ntk` parametrisation T <- wStd^2 T + the new K, in `standard`
-// T <- wStd^2 T + N K + [bias], N = fan-in / sIn the base width (Sohl-Dickstein et al. 2020, arXiv:2001.07301).
+// T <- wStd^2 T + N K + [bias], N the base width of the inputs (Sohl-Dickstein et al. 2020, arXiv:2001.07301).
 import type { Core } from '../../wasm/engine.js';
 import { affineJoint, affineSide } from '../kernel/affine.js';
 import { NO_NOTE, type Rule } from '../kernel/rule.js';
@@ -8,17 +8,29 @@ import type { Block, Joint } from '../kernel/state.js';
 import type { ConvLayer, DenseLayer } from '../vocabulary.js';
 import type { Affine } from '../activation/tables.js';
 
-/** The affine map of weights with `fanIn` inputs; without its own NTK term where `frozen`. */
-export function weightsAffine(
-  { wStd, bStd, parametrization, s }: DenseLayer | ConvLayer,
-  fanIn: number,
-  frozen: boolean,
-): Affine {
+/** N of `standard`, for inputs of `channels` channels. */
+export function baseWidthOf({ s, baseWidth }: DenseLayer | ConvLayer, channels: number): number {
+  return baseWidth ?? channels / s[0];
+}
+
+/** Entries of the filter; 1 for dense layers. */
+export function filterSize(layer: DenseLayer | ConvLayer): number {
+  return layer.layer === 'dense' ? 1 : layer.filter.reduce((size, n) => size * n, 1);
+}
+
+/** The affine map of weights on `channels` input channels; without its own NTK term where `frozen`. */
+export function weightsAffine(layer: DenseLayer | ConvLayer, channels: number, frozen: boolean): Affine {
+  const { wStd, bStd, parametrization } = layer;
   const alpha = wStd * wStd;
   const beta = bStd === null ? 0 : bStd * bStd;
   if (frozen) return { alpha, beta, gamma: 0, delta: 0 };
   if (parametrization === 'ntk') return { alpha, beta, gamma: alpha, delta: beta };
-  return { alpha, beta, gamma: fanIn / s[0], delta: bStd === null ? 0 : 1 };
+  return {
+    alpha,
+    beta,
+    gamma: filterSize(layer) * baseWidthOf(layer, channels),
+    delta: bStd === null ? 0 : 1,
+  };
 }
 
 export function denseAffine(node: Shaped<DenseLayer>, frozen: ReadonlySet<string>): Affine {

@@ -7,7 +7,7 @@ import { larger, type Side } from '../kernel/state.js';
 import type { LayerNormLayer } from '../vocabulary.js';
 import type { Core } from '../../wasm/engine.js';
 
-interface NormNote extends Note {
+export interface NormNote extends Note {
   /** 1/sqrt(v), (positions, ld). */
   readonly factor: Float64Array;
   readonly ld: number;
@@ -43,11 +43,18 @@ export const normRule: Rule<LayerNormLayer, NormNote> = {
   },
 };
 
-/** Averages the variances over groups of equal kept indices, and returns 1/sqrt per (position, sample). */
+/** 1/sqrt of the variances averaged over groups, (positions, ld). */
 function inverseRoots(core: Core, node: Shaped<LayerNormLayer>, side: Side): Float64Array {
+  return groupMeans(node, side, variances(core, side)).map((mean, i) => {
+    const v = node.layer.eps + mean;
+    return v > 0 && i % side.ld < side.n ? 1 / Math.sqrt(v) : 0;
+  });
+}
+
+/** Averages (positions, ld) values of visible positions over groups of equal kept indices; 0 in columns of padding. */
+export function groupMeans(node: Shaped<LayerNormLayer>, side: Side, v: Float64Array): Float64Array {
   const axes = normAxes(node);
   const { spatial, ld, n } = side;
-  const v = variances(core, side);
   const positions = v.length / ld;
   const group = (p: number, i: number): number => {
     let key = 0;
@@ -68,13 +75,12 @@ function inverseRoots(core: Core, node: Shaped<LayerNormLayer>, side: Side): Flo
       sums.set(key, [sum + v[p * ld + i]!, count + 1]);
     }
   }
-  const factor = new Float64Array(v.length);
+  const means = new Float64Array(v.length);
   for (let p = 0; p < positions; p++) {
     for (let i = 0; i < n; i++) {
       const [sum, count] = sums.get(group(p, i)) ?? [0, 1];
-      const mean = node.layer.eps + sum / count;
-      factor[p * ld + i] = mean > 0 ? 1 / Math.sqrt(mean) : 0;
+      means[p * ld + i] = sum / count;
     }
   }
-  return factor;
+  return means;
 }

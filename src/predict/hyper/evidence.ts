@@ -1,29 +1,31 @@
 // How well a kernel explains targets, with exact gradients: the log marginal likelihood of a Gaussian process and the
 // leave-one-out log predictive density (Rasmussen & Williams 2006, eqs. 5.8-5.13).
 import { log } from '../../math/elementary.js';
+import { kernelParameters } from '../../kernel/directions.js';
+import { contractKernel } from '../../kernel/tangentCalls.js';
 import { asTensor, assertFinite, type Tensor, type TensorLike } from '../../math/tensor.js';
 import type { NetDocument } from '../../net/document.js';
 import { NumericalError, type Engine } from '../../wasm/engine.js';
 import { kernelPair } from '../kernels.js';
 import { outerJob, product, whiten } from '../linear.js';
 import { TrainSystem } from '../system.js';
-import { parametersOf, stepsOfNet } from './steps.js';
-import { contractJob } from './tangent.js';
 
 export interface EvidenceOptions {
   /** Prior covariance; default `nngp`. */
   readonly method?: 'nngp' | 'ntk';
   /** Noise variance over the mean diagonal of the kernel; default 1e-2. */
   readonly diagReg?: number;
-  /** Also the derivatives; for serial nets of dense layers with ReLU-like or erf activations. */
+  /** Also the derivatives, in forward mode: about as many kernels as parameters. Not for attention. */
   readonly gradient?: boolean;
+  /** Names whose derivative is not wanted. */
+  readonly freeze?: readonly string[];
   readonly signal?: AbortSignal | undefined;
 }
 
 export interface Evidence {
   /** Nats, of all targets together (output columns are independent). */
   readonly value: number;
-  /** d value / d `layers.0.wStd`, ..., and d value / d `diagReg`. */
+  /** d value / d `layers.0.wStd`, `.bStd`, `.baseWidth` (`standard` parametrization), ..., and d value / d `diagReg`. */
   readonly gradient?: Readonly<Record<string, number>>;
 }
 
@@ -57,7 +59,7 @@ export async function evidence(
   xLike: TensorLike,
   yLike: TensorLike,
   objective: Objective,
-  { method = 'nngp', diagReg = 1e-2, gradient = false, signal }: EvidenceOptions,
+  { method = 'nngp', diagReg = 1e-2, gradient = false, freeze = [], signal }: EvidenceOptions,
 ): Promise<Evidence> {
   const name = objective === 'marginal' ? 'logMarginalLikelihood' : 'leaveOneOutLogDensity';
   const { x, y, n, outputs } = inputs(name, xLike, yLike);
@@ -96,21 +98,23 @@ export async function evidence(
     mean += kernel[i * n + i]! / system.scale / n;
   }
   for (let i = 0; i < n; i++) weights[i * n + i]! += (diagReg * trace) / n;
-  const steps = stepsOfNet(net, x.data.length / n);
-  const parameters = parametersOf(steps);
-  const slopes = await engine.run(
-    contractJob,
-    {
-      steps,
-      parameters: parameters.map(({ step, field }) => ({ step, wStd: field === 'wStd' })),
-      x: Float64Array.from(x.data),
-      n,
-      weights: weights.map((value) => value / system.scale),
-      ntk: method === 'ntk',
-    },
-    { signal },
+  const parameters = kernelParameters(net, x.shape.slice(1)).filter((known) => !freeze.includes(known.name));
+  // Base widths change the NTK only.
+  const names = parameters
+    .filter(({ field }) => method === 'ntk' || field !== 'baseWidth')
+    .map((known) => known.name);
+  const slopes = await contractKernel(
+    engine,
+    net,
+    x,
+    names,
+    weights.map((entry) => entry / system.scale),
+    { ntk: method === 'ntk', signal },
   );
-  const entries = parameters.map((parameter, p) => [parameter.name, slopes[p]!] as const);
+  const entries = parameters.map((known) => {
+    const place = names.indexOf(known.name);
+    return [known.name, place < 0 ? 0 : slopes[place]!] as const;
+  });
   return { value, gradient: Object.fromEntries([...entries, ['diagReg', trace * mean]]) };
 }
 

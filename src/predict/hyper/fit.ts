@@ -1,12 +1,12 @@
 // Hyperparameters by maximum evidence: every wStd, bStd and the noise by gradient, the net among several by comparison.
 import { exp, log } from '../../math/elementary.js';
+import { kernelParameters, withParameters } from '../../kernel/directions.js';
 import { foldIn, randomKey, uniformAt } from '../../math/random.js';
 import type { TensorLike } from '../../math/tensor.js';
 import type { NetDocument } from '../../net/document.js';
 import { NumericalError, type Engine } from '../../wasm/engine.js';
 import { evidence, inputs } from './evidence.js';
 import { climb, type Point } from './lbfgs.js';
-import { parametersOf, stepsOfNet, withParameters } from './steps.js';
 
 export interface FitHyperparametersOptions {
   /** `marginal` (default): log marginal likelihood; `leaveOneOut`: leave-one-out log predictive density. */
@@ -15,7 +15,7 @@ export interface FitHyperparametersOptions {
   readonly method?: 'nngp' | 'ntk';
   /** Start of the noise over the mean diagonal; default 1e-2. */
   readonly diagReg?: number;
-  /** Names that keep their value: `layers.0.bStd`, `diagReg`. A bStd of 0 always does. */
+  /** Names that keep their value: `layers.0.bStd`, `layers.2.baseWidth`, `diagReg`. A bStd of 0 always does. */
   readonly freeze?: readonly string[];
   /** Starts beside the given one, each parameter multiplied by e^u, u uniform in (-1, 1); default 2. */
   readonly restarts?: number;
@@ -90,13 +90,14 @@ async function fromStart(
 ): Promise<{ net: NetDocument; diagReg: number; value: number; evaluations: number }> {
   const { objective = 'marginal', method = 'nngp', freeze = [], maxSteps = 60, signal } = options;
   const given = inputs('fitHyperparameters', x, y);
-  const all = parametersOf(stepsOfNet(net, given.x.data.length / given.n));
+  const all = kernelParameters(net, given.x.shape.slice(1));
   const known = [...all.map(({ name }) => name), 'diagReg'];
   for (const name of freeze)
     if (!known.includes(name))
       throw new RangeError(`fitHyperparameters: freeze knows ${known.join(', ')}, got '${name}'`);
   const noise = { name: 'diagReg', value: options.diagReg ?? 1e-2 };
   const free = [...all, noise].filter(({ name, value }) => value > 0 && !freeze.includes(name));
+  const fixed = known.filter((name) => !free.some((one) => one.name === name));
   const at = (point: readonly number[]): Map<string, number> =>
     new Map(free.map(({ name }, i) => [name, exp(point[i]!)]));
   const apply = (point: readonly number[]): { net: NetDocument; diagReg: number } => {
@@ -113,6 +114,7 @@ async function fromStart(
         method,
         diagReg,
         gradient: true,
+        freeze: fixed,
         signal,
       });
       return { value, gradient: free.map(({ name }, i) => gradient![name]! * exp(point[i]!)) };
