@@ -1,5 +1,4 @@
 // Empirical kernels of a finite net: NTK from factors of the Jacobian, NNGP from outputs, by tiles of samples.
-import { isWeightOperation } from '../layers/affine/finite.js';
 import { sizeOfShape } from '../layers/finite.js';
 import { asTensor, tensor, type Tensor, type TensorLike } from '../math/tensor.js';
 import type { Model } from '../net/model.js';
@@ -117,10 +116,7 @@ function ntkOf(
   const a = model.input('empiricalNtk', asTensor(x1));
   const b = x2 === null ? a : model.input('empiricalNtk', asTensor(x2));
   const wanted = wantedLayers(model, options.frozen ?? []);
-  const paths = model.program.operations
-    .filter(isWeightOperation)
-    .filter(({ parameter }) => wanted.has(parameter))
-    .map(({ path }) => path);
+  const paths = model.program.parameters.filter((_, i) => wanted.has(i)).map(({ path }) => path);
   const o = model.outputSize;
   const planes = planeCount(outputs, o);
   const parts = perLayer ? paths.length : 1;

@@ -1,11 +1,12 @@
 // What the factorised tangent kernel is made of, for one block of samples: the inputs of every layer with weights and, per
 // output, the cotangents of what it returns. Never a Jacobian.
 import { isWeightOperation } from '../layers/affine/finite.js';
-import { sizeOfShape, type Numbers, type WeightOperation } from '../layers/finite.js';
-import { combine } from '../layers/rows.js';
+import { denseMap } from '../layers/affine/dense.js';
+import { sizeOfShape, type Numbers, type Operation, type WeightOperation } from '../layers/finite.js';
+import { after, kernelOf } from '../layers/rows.js';
 import { Machine } from '../net/machine.js';
 import type { Model } from '../net/model.js';
-import { bytesPerElement, slice } from '../wasm/engine.js';
+import { bytesPerElement } from '../wasm/engine.js';
 
 /** One layer with weights on one block of samples. */
 export interface LayerSignals {
@@ -14,6 +15,37 @@ export interface LayerSignals {
   readonly x: Numbers;
   /** (outputs, n, positions, channels). */
   readonly g: Numbers;
+}
+
+/** Where an operation lies among the positions of its layer. */
+interface Use {
+  readonly layer: LayerSignals;
+  readonly at: number;
+  readonly step: number;
+}
+
+/** The operations of every wanted parameter, in document order. */
+function groups(operations: readonly Operation[], wanted: ReadonlySet<number>): WeightOperation[][] {
+  const found = new Map<number, WeightOperation[]>();
+  for (const operation of operations) {
+    if (!isWeightOperation(operation) || !wanted.has(operation.parameter)) continue;
+    const group = found.get(operation.parameter);
+    if (group) group.push(operation);
+    else found.set(operation.parameter, [operation]);
+  }
+  return [...found.values()];
+}
+
+function copyRows(
+  machine: Machine,
+  rows: number,
+  width: number,
+  x: Numbers,
+  xStep: number,
+  y: { readonly ptr: number },
+  yStep: number,
+): void {
+  kernelOf(machine.core, 'rows_combine', machine.dtype)(rows, width, 1, x.ptr, xStep, 0, y.ptr, yStep);
 }
 
 export class Signals {
@@ -34,32 +66,48 @@ export class Signals {
     machine.forward(0);
     const size = sizeOfShape(program.outputShape);
     this.outputs = core.heap.read(machine.value(program.output, 0), 0, n * size);
-    const layers = new Map<WeightOperation, LayerSignals>();
-    for (const operation of program.operations) {
-      if (!isWeightOperation(operation) || !wanted.has(operation.parameter)) continue;
-      const { map, parameter } = operation;
-      const g = machine.scratch(`signals ${parameter}`, size * n * map.positions * map.channels);
-      layers.set(operation, { operation, x: machine.value(operation.inputs[0]!, 0), g });
-    }
-    this.layers = [...layers.values()];
+    const uses = new Map<WeightOperation, Use>();
+    this.layers = groups(program.operations, wanted).map((group) => {
+      const layer = this.#layer(group, size);
+      const step = layer.operation.map.positions / group.length;
+      group.forEach((operation, at) => uses.set(operation, { layer, at: at * step, step }));
+      return layer;
+    });
     const unit = new Float64Array(n * size);
     for (let i = 0; i < size; i++) {
       unit.fill(0);
       for (let s = 0; s < n; s++) unit[s * size + i] = 1;
       core.heap.write(machine.cotangent(program.output, 0), unit);
       machine.backward(0, (operation) => {
-        const kept = layers.get(operation as WeightOperation);
-        if (!kept) return;
-        const length = n * kept.operation.map.positions * kept.operation.map.channels;
-        combine(
-          machine,
-          1,
-          slice(machine.cotangent(operation.output, 0), 0, length),
-          0,
-          slice(kept.g, i * length, length),
-        );
+        const use = uses.get(operation as WeightOperation);
+        if (use) this.#keep(use, machine.cotangent(operation.output, 0), i);
       });
     }
+  }
+
+  /** Uses of one parameter as one layer: those of a recurrent layer are positions that share weights. */
+  #layer(group: readonly WeightOperation[], outputs: number): LayerSignals {
+    const { machine, n } = this;
+    const [first] = group as [WeightOperation];
+    const { map, parameter } = first;
+    const positions = map.positions * group.length;
+    const g = machine.scratch(`signals ${parameter}`, outputs * n * positions * map.channels);
+    const inputs = group.map((operation) => machine.value(operation.inputs[0]!, 0));
+    if (group.length === 1) return { operation: first, x: inputs[0]!, g };
+    const operation = { ...first, map: denseMap(positions, map.fanIn, map.channels) };
+    const x = machine.scratch(`inputs ${parameter}`, n * positions * map.fanIn);
+    const width = map.positions * map.fanIn;
+    for (const [at, input] of inputs.entries())
+      copyRows(machine, n, width, input, width, after(machine, x, at * width), positions * map.fanIn);
+    return { operation, x, g };
+  }
+
+  #keep({ layer, at, step }: Use, cotangent: Numbers, output: number): void {
+    const { machine, n } = this;
+    const { positions, channels } = layer.operation.map;
+    const [width, all] = [step * channels, positions * channels];
+    const to = after(machine, layer.g, (output * n * positions + at) * channels);
+    copyRows(machine, n, width, cotangent, width, to, all);
   }
 
   dispose(): void {

@@ -9,6 +9,7 @@ import { mergeFacts, type Merging } from '../layers/merge/kernel.js';
 import { normRule } from '../layers/norm/kernel.js';
 import { flattenRule, globalPoolRule, poolRule } from '../layers/position/pool-kernel.js';
 import { indexRule, resizeRule } from '../layers/position/resize-kernel.js';
+import { rnnRule } from '../layers/recurrent/kernel.js';
 import { NO_NOTE, type Rule } from '../layers/kernel/rule.js';
 import { shapeLayer, type Shape, type Shaped } from '../layers/shapes.js';
 import { larger, type Demand, type Facts } from '../layers/kernel/state.js';
@@ -37,6 +38,7 @@ const identityRule: Rule<Layer> = {
 const RULES: Readonly<Record<string, unknown>> = {
   identity: identityRule,
   dense: denseRule,
+  rnn: rnnRule,
   conv: convRule,
   convTranspose: convRule,
   convLocal: convRule,

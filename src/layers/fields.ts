@@ -83,7 +83,7 @@ const pool: Fields = { window: sizes, strides: onesLike('window'), padding };
 const wave: Fields = { a: number(1), b: number(1), c: number(0) };
 const none: Fields = {};
 
-/** The fields of every layer. `layers`, `branches` and `net` hold layers and are parsed as such. */
+/** The fields of every layer. `layers`, `branches`, `net` and `activation` hold layers and are parsed as such. */
 export const VOCABULARY: Readonly<Record<LayerName, Fields>> = {
   serial: { layers },
   repeat: {
@@ -95,6 +95,13 @@ export const VOCABULARY: Readonly<Record<LayerName, Fields>> = {
   concat: { branches, axis: field('a whole number', Number.isInteger, -1) },
   identity: none,
   dense: { units: count, ...weights },
+  rnn: {
+    units: count,
+    uStd: std(1),
+    activation: field('an activation layer', (v) => typeof v === 'object' && v !== null),
+    returnSequences: flag(false),
+    ...weights,
+  },
   conv,
   convTranspose: conv,
   convLocal: conv,

@@ -86,6 +86,12 @@ function leafShape(layer: Layer, input: Shape, path: string): Shape {
     switch (layer.layer) {
       case 'dense':
         return [...spatial, layer.units * layer.s[1]];
+      case 'rnn':
+        if (spatial.length !== 1)
+          throw new RangeError(
+            `it needs one spatial axis, time, got an input of shape [${input.join(', ')}]`,
+          );
+        return [...(layer.returnSequences ? spatial : []), layer.units * layer.s[1]];
       case 'conv':
       case 'convTranspose':
       case 'convLocal':

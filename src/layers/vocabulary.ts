@@ -52,6 +52,16 @@ export interface ConvLayer extends Weights {
   readonly strides: readonly number[];
   readonly padding: Padding;
 }
+/** Unrolled over its only spatial axis, time, with the same weights at every step. */
+export interface RnnLayer extends Weights {
+  readonly layer: 'rnn';
+  readonly units: number;
+  /** Standard deviation of the recurrent weights, as wStd. */
+  readonly uStd: number;
+  readonly activation: ActivationLayer;
+  /** The states of all steps; else the last one. */
+  readonly returnSequences: boolean;
+}
 export interface AvgPoolLayer {
   readonly layer: 'avgPool';
   readonly window: readonly number[];
@@ -162,6 +172,7 @@ export type Layer =
   | PlainLayer
   | DenseLayer
   | ConvLayer
+  | RnnLayer
   | AvgPoolLayer
   | SumPoolLayer
   | LayerNormLayer

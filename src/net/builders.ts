@@ -54,6 +54,9 @@ export const conv: ConvBuilder = convBuilder('conv');
 export const convTranspose: ConvBuilder = convBuilder('convTranspose');
 export const convLocal: ConvBuilder = convBuilder('convLocal');
 type PoolBuilder = (window: readonly number[], options?: LayerOptions) => LayerDocument;
+/** `options`: activation (needed), uStd, returnSequences, wStd, bStd, parametrization, s. The input has one spatial axis, time. */
+export const rnn = (units: number, options: LayerOptions): LayerDocument =>
+  layer('rnn', { units, ...options });
 /** `options`: strides (ones, not the window), padding, normalizeEdges. */
 export const avgPool: PoolBuilder = (window, options = {}) => layer('avgPool', { window, ...options });
 export const sumPool: PoolBuilder = (window, options = {}) => layer('sumPool', { window, ...options });

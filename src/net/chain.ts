@@ -34,6 +34,7 @@ function follow(layer: Layer, path: string, s: number): number {
       return ends[0]!;
     }
     case 'dense':
+    case 'rnn':
     case 'conv':
     case 'convTranspose':
     case 'convLocal': {

@@ -1,6 +1,6 @@
 // The Net document: JSON in, a frozen tree with every default filled in out.
 import { layerLabel, VOCABULARY } from '../layers/fields.js';
-import type { Layer, LayerName } from '../layers/vocabulary.js';
+import { isActivation, type Layer, type LayerName } from '../layers/vocabulary.js';
 import { checkChain } from './chain.js';
 
 /** A layer as written: fields with defaults may be left out. */
@@ -87,6 +87,11 @@ function parseFields(given: Record<string, unknown>, name: LayerName, path: stri
 function parseChild(key: string, value: unknown, path: string): unknown {
   const at = (part: string | number): string => (path ? `${path}.${part}` : `${part}`);
   if (key === 'net') return parseLayer(value, at('net'));
+  if (key === 'activation') {
+    const layer = parseLayer(value, at(key));
+    if (isActivation(layer)) return layer;
+    throw new RangeError(`net: ${layerLabel(at(key), layer.layer)} must be an activation.`);
+  }
   if (key === 'layers' || key === 'branches') {
     return Object.freeze((value as unknown[]).map((child, i) => parseLayer(child, at(`${key}.${i}`))));
   }
@@ -102,7 +107,7 @@ function shorten(layer: Layer): LayerDocument {
   const given = layer as unknown as Record<string, unknown>;
   for (const [key, field] of Object.entries(VOCABULARY[layer.layer])) {
     const value = given[key];
-    if (key === 'net') result[key] = shorten(value as Layer);
+    if (key === 'net' || key === 'activation') result[key] = shorten(value as Layer);
     else if (key === 'layers' || key === 'branches') result[key] = (value as Layer[]).map(shorten);
     else if (JSON.stringify(value) !== JSON.stringify(field.fallback?.(given))) result[key] = value;
   }

@@ -90,7 +90,11 @@ export class Machine implements Pass {
     return this.direction ? this.direction[parameter]! : null;
   }
   gradient(parameter: number): Target<Tensors> | null {
-    return this.gradients ? { to: this.gradients[parameter]!, beta: this.gradientBeta } : null;
+    if (!this.gradients) return null;
+    const key = `w${parameter}`; // shared weights: later uses add
+    const beta = this.#written.has(key) ? 1 : this.gradientBeta;
+    this.#written.add(key);
+    return { to: this.gradients[parameter]!, beta };
   }
   scratch(key: string, length: number): Numbers {
     const have = this.#buffers.get(`s${key}`);

@@ -15,6 +15,7 @@ import { pushConcat, pushProduct, pushSum } from '../layers/merge/finite.js';
 import { compileLayerNorm } from '../layers/norm/finite.js';
 import { compileAggregate } from '../layers/position/aggregate.js';
 import { compilePositions } from '../layers/position/rules.js';
+import { compileRnn } from '../layers/recurrent/finite.js';
 import { normaliseAxis, type Shape, type Shaped } from '../layers/shapes.js';
 import { isActivation, type Layer } from '../layers/vocabulary.js';
 import { inferShapes } from './shapes.js';
@@ -80,6 +81,8 @@ function compileLayer(shaped: Shaped, builder: Builder, input: ValueRef): ValueR
     case 'convTranspose':
     case 'convLocal':
       return compileAffine(as(shaped, layer), builder, input);
+    case 'rnn':
+      return compileRnn(as(shaped, layer), builder, input);
     case 'identity':
       return input;
     case 'flatten':

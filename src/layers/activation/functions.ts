@@ -76,6 +76,7 @@ export function usesFunctions(layer: Layer): boolean {
   if (layer.layer === 'elementwise') return true;
   if (layer.layer === 'serial') return layer.layers.some(usesFunctions);
   if (layer.layer === 'repeat') return usesFunctions(layer.net);
+  if (layer.layer === 'rnn') return usesFunctions(layer.activation);
   return 'branches' in layer && layer.branches.some(usesFunctions);
 }
 

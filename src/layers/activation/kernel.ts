@@ -15,22 +15,21 @@ import { variances } from '../kernel/operators.js';
 import { dualOf, type Dual } from './dual.js';
 import { userActivation } from './functions.js';
 import { layerLabel } from '../fields.js';
-import { functionNote, mapFunctionJoint, mapFunctionSide, type FunctionNote } from './function-kernel.js';
 import {
-  dualTables,
-  IDENTITY,
-  parameterBlock,
-  type Affine,
-  type DualTables,
-  type TableDual,
-} from './tables.js';
+  dualAt,
+  functionNote,
+  mapFunctionJoint,
+  mapFunctionSide,
+  type FunctionNote,
+} from './function-kernel.js';
+import { dualTables, IDENTITY, parameterBlock, type Affine, type DualTables } from './tables.js';
 
 export interface ActivationNote extends Note, DualTables {
   readonly ld: number;
 }
 
 /** Notes of closed forms and series, or of functions in code. */
-type AnyNote = ActivationNote | FunctionNote;
+export type AnyNote = ActivationNote | FunctionNote;
 
 export const activationRule: Rule<ActivationLayer, AnyNote> = {
   facts(node, input) {
@@ -40,8 +39,7 @@ export const activationRule: Rule<ActivationLayer, AnyNote> = {
         'needs Gaussian inputs: a dense, conv or attention layer must come between it and the layer before it',
       );
     }
-    if (node.layer.layer === 'elementwise')
-      userActivation(node.layer.name, `kernel: ${layerLabel(node.path, 'elementwise')}`);
+    checkActivation(node.layer, node.path);
     return { ...input, shape: node.output, gaussian: false, offDiagonalZero: false };
   },
   demand: (_node, wanted) => ({ cov: larger('diagonal', wanted.cov), joint: wanted.joint }),
@@ -57,11 +55,7 @@ export function activateSide(
   side: Side,
   { dtype, tolerance, wanted }: SideContext,
 ): { side: Side; note: AnyNote } {
-  const k = variances(core, side);
-  const note =
-    dual.form === 'function'
-      ? functionNote(dual, k, side)
-      : tableNote(core, dual, k, side.ld, dtype, tolerance);
+  const note = activationNote(core, dual, variances(core, side), side, { dtype, tolerance });
   const { cov } = side;
   if (!cov || wanted.cov === 'none') {
     cov?.data.release();
@@ -77,16 +71,22 @@ export function activateSide(
   return { side: { ...side, cov: { full: false, data } }, note };
 }
 
-function tableNote(
+/** What the joint rows need of variables with variances `k`, (positions, ld) of `side`. */
+export function activationNote(
   core: Core,
-  dual: TableDual,
+  dual: Dual,
   k: Float64Array<ArrayBuffer>,
-  ld: number,
-  dtype: 'f32' | 'f64',
-  tolerance: number,
-): ActivationNote {
+  side: Pick<Side, 'n' | 'ld'>,
+  { dtype, tolerance }: Pick<SideContext, 'dtype' | 'tolerance'>,
+): AnyNote {
+  if (dual.form === 'function') return functionNote(dual, k, side);
   const tables = dualTables(core, dual, k, dtype, tolerance);
-  return { ...tables, ld, release: () => tables.tables.release() };
+  return { ...tables, ld: side.ld, release: () => tables.tables.release() };
+}
+
+/** RangeError where an activation is a function that this program has not defined. */
+export function checkActivation(layer: ActivationLayer, path: string): void {
+  if (layer.layer === 'elementwise') userActivation(layer.name, `kernel: ${layerLabel(path, 'elementwise')}`);
 }
 
 /** Within one batch: every entry has the variances of its own column on both sides; equal positions are exact. */
@@ -110,29 +110,7 @@ function mapCovariance(
     tolerance,
   );
   const pairs = positionPairs({ spatial: side.spatial, full: true });
-  core.heap.scope((scope) => {
-    const tables = own.tables.ptr as Ptr<'f64'>;
-    core.kernels.dualMap_f64(
-      own.kind,
-      scope.put(parameterBlock(own)).ptr,
-      pairs.length / 2,
-      1,
-      side.ld,
-      scope.put(pairs).ptr,
-      tables,
-      own.stride,
-      side.ld,
-      tables,
-      own.stride,
-      side.ld,
-      own.count,
-      1,
-      data.ptr,
-      scope.zeros('f64', side.ld).ptr,
-      0,
-      scope.alloc('u8', 16 * own.count).ptr,
-    );
-  });
+  mapWithin(core, data, pairs, [own, own], side.ld);
   for (let plane = 0; plane < pairs.length / 2; plane++) {
     const p = pairs[2 * plane]!;
     if (p === pairs[2 * plane + 1]) {
@@ -144,8 +122,63 @@ function mapCovariance(
 }
 
 /** Of a series the shorter length of the two: what is left of the longer is multiplied by nothing. */
-export function jointParameters(one: ActivationNote, two: ActivationNote): readonly number[] {
+export function jointParameters(one: DualTables, two: DualTables): readonly number[] {
   return one.kind === 11 ? [Math.min(one.params[0]!, two.params[0]!)] : one.params;
+}
+
+/** kappa of covariances within samples, every entry with the variances of its own column; tables are in f64. */
+function mapWithin(
+  core: Core,
+  data: Planes<'f64'>,
+  pairs: Int32Array<ArrayBuffer>,
+  [one, two]: readonly [DualTables, DualTables],
+  ld: number,
+): void {
+  const params = jointParameters(one, two);
+  const count = Math.min(one.count, two.count);
+  core.heap.scope((scope) => {
+    core.kernels.dualMap_f64(
+      one.kind,
+      scope.put(parameterBlock({ params })).ptr,
+      pairs.length / 2,
+      1,
+      ld,
+      scope.put(pairs).ptr,
+      one.tables.ptr as Ptr<'f64'>,
+      one.stride,
+      ld,
+      two.tables.ptr as Ptr<'f64'>,
+      two.stride,
+      ld,
+      count,
+      1,
+      data.ptr,
+      scope.zeros('f64', ld).ptr,
+      0,
+      scope.alloc('u8', 16 * Math.max(one.count, two.count)).ptr,
+    );
+  });
+}
+
+/** kappa of the covariances of two different variables of every sample; notes in f64. */
+export function mapCovariances(
+  core: Core,
+  values: Float64Array<ArrayBuffer>,
+  [one, two]: readonly [AnyNote, AnyNote],
+  { n, ld }: Pick<Side, 'n' | 'ld'>,
+): Float64Array<ArrayBuffer> {
+  if ('fn' in one || 'fn' in two) {
+    const [first, second] = [one, two] as [FunctionNote, FunctionNote];
+    return values.map((value, i) =>
+      i < n ? dualAt(first, [first.k[i]!, value, second.k[i]!], false).kappa : 0,
+    );
+  }
+  const data = new Planes(core, 'f64', ld);
+  core.heap.write(data.ticket, values);
+  mapWithin(core, data, Int32Array.of(0, 0), [one, two], ld);
+  const mapped = core.heap.read(data.ticket);
+  data.release();
+  return mapped;
 }
 
 /** The joint rule with the affine layer that follows. */

@@ -49,22 +49,26 @@ export function compileAffine(
   });
 }
 
+/** `shared`: the index of a parameter that another operation has made, for weights used more than once. */
 export function pushAffine(
   builder: Builder,
   input: ValueRef,
   shape: readonly number[],
   spec: AffineSpec,
+  shared?: number,
 ): ValueRef {
   const output = builder.value(shape);
   const { path, map, scale, biasScale } = spec;
-  const parameter = builder.parameter({
-    path,
-    w: spec.wShape,
-    b: spec.bShape,
-    wStd: spec.wStd,
-    bStd: spec.bStd,
-    fanIn: map.fanIn,
-  });
+  const parameter =
+    shared ??
+    builder.parameter({
+      path,
+      w: spec.wShape,
+      b: spec.bShape,
+      wStd: spec.wStd,
+      bStd: spec.bStd,
+      fanIn: map.fanIn,
+    });
   const biasLength = spec.bShape ? sizeOfShape(spec.bShape) : 0;
   const x = input.id;
   const y = output.id;

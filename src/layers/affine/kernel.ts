@@ -5,21 +5,25 @@ import { affineJoint, affineSide } from '../kernel/affine.js';
 import { NO_NOTE, type Rule } from '../kernel/rule.js';
 import type { Shaped } from '../shapes.js';
 import type { Block, Joint } from '../kernel/state.js';
-import type { ConvLayer, DenseLayer } from '../vocabulary.js';
+import type { ConvLayer, DenseLayer, RnnLayer } from '../vocabulary.js';
 import type { Affine } from '../activation/tables.js';
 
 /** N of `standard`, for inputs of `channels` channels. */
-export function baseWidthOf({ s, baseWidth }: DenseLayer | ConvLayer, channels: number): number {
+export function baseWidthOf({ s, baseWidth }: DenseLayer | ConvLayer | RnnLayer, channels: number): number {
   return baseWidth ?? channels / s[0];
 }
 
 /** Entries of the filter; 1 for dense layers. */
-export function filterSize(layer: DenseLayer | ConvLayer): number {
-  return layer.layer === 'dense' ? 1 : layer.filter.reduce((size, n) => size * n, 1);
+export function filterSize(layer: DenseLayer | ConvLayer | RnnLayer): number {
+  return 'filter' in layer ? layer.filter.reduce((size, n) => size * n, 1) : 1;
 }
 
 /** The affine map of weights on `channels` input channels; without its own NTK term where `frozen`. */
-export function weightsAffine(layer: DenseLayer | ConvLayer, channels: number, frozen: boolean): Affine {
+export function weightsAffine(
+  layer: DenseLayer | ConvLayer | RnnLayer,
+  channels: number,
+  frozen: boolean,
+): Affine {
   const { wStd, bStd, parametrization } = layer;
   const alpha = wStd * wStd;
   const beta = bStd === null ? 0 : bStd * bStd;

@@ -21,6 +21,7 @@ export function hasWeights(layer: Layer): boolean {
     case 'concat':
       return layer.branches.every(hasWeights);
     case 'dense':
+    case 'rnn':
     case 'conv':
     case 'convTranspose':
     case 'convLocal':
