@@ -1,71 +1,92 @@
 // The hierarchy of kernels: df/dt = -Theta g, dTheta/dt = -O3 g, dO3/dt = -O4 g, ..., g = dL/df, truncated, beside the
 // gradient flow of the net itself. At width N, O3 and O4 are both of order 1/N, so only keeping both gains an order.
-import type { Core } from '../wasm/engine.js';
 import { rootMeanSquare } from '../math/statistics.js';
-import { addTo, denseGradient, densePass, displaced, type DenseNet } from './denseNet.js';
-import { fourthOrder, tangentKernel, thirdOrder } from './kernelOrders.js';
+import { tensor, type Tensor } from '../math/tensor.js';
+import { createModel, type Model, type ModelOptions, type NetDocument } from '../net/index.js';
+import { defineJob, type Job } from '../wasm/engine.js';
+import { checkedData, type DynamicsData } from './data.js';
+import { descent, kernelOrders, kernelVelocity } from './kernelOrders.js';
 import { rungeKutta4, type OdeState } from './rungeKutta.js';
 
 export type HierarchyOrder = 2 | 3 | 4;
 
-export interface HierarchyProblem {
-  readonly net: DenseNet;
-  /** (n, fanIn) and (o, n): the loss is sum (f - y)^2 / (2n). */
-  readonly x: Float64Array;
-  readonly y: Float64Array;
-  readonly n: number;
+export interface HierarchyOptions extends DynamicsData {
   /** End of the flow, in units in which df/dt = -Theta (f - y)/n. */
   readonly time: number;
-  /** Runge-Kutta steps. */
-  readonly steps: number;
+  /** Runge-Kutta steps; default 200. */
+  readonly steps?: number;
+  readonly onProgress?: ((progress: { readonly done: number; readonly total: number }) => void) | undefined;
 }
 
 export interface HierarchyResult {
-  /** Output (o, n) and tangent kernel (P, P) of the net at the end of gradient flow. */
-  readonly output: Float64Array;
-  readonly kernel: Float64Array;
+  /** The times of the traces: 0, time/steps, ..., time. */
+  readonly times: Float64Array;
+  /** Outputs (times, n, outputs) of the net along gradient flow, and its tangent kernel (P, P) at the end. */
+  readonly outputs: Tensor;
+  readonly kernel: Tensor;
   /** The same as each truncation sees them. Order 2 freezes Theta, 3 freezes O3, 4 freezes O4. */
   readonly truncations: readonly {
     readonly order: HierarchyOrder;
-    readonly output: Float64Array;
-    readonly kernel: Float64Array;
+    readonly outputs: Tensor;
+    readonly kernel: Tensor;
   }[];
   /** Root mean squares of Theta, O3, O4 at initialisation. */
   readonly size: { readonly theta: number; readonly o3: number; readonly o4: number };
 }
 
-/** Integrates the net's own gradient flow and the hierarchy truncated at orders 2, 3 and 4 from the same start. */
-export function integrateHierarchy(core: Core, problem: HierarchyProblem): HierarchyResult {
-  const { net, x, y, n, time, steps } = problem;
-  const pass = densePass(core, net, x, n);
-  const f0 = transposed(pass.f, n, pass.outputs);
-  const theta = tangentKernel(core, net, pass);
-  const o3 = thirdOrder(core, net, pass);
-  const o4 = fourthOrder(core, net, x, n);
+/**
+ * Gradient flow of a net beside its kernel hierarchy truncated at orders 2, 3 and 4, from the same start; the model is
+ * left as it was. Rows of kernels are sample * outputs + output. Memory grows as (n outputs)^4: for a handful of samples.
+ */
+export function hierarchy(model: Model, options: HierarchyOptions): HierarchyResult {
+  const { time, steps = 200, onProgress } = options;
+  if (!(time > 0) || !Number.isFinite(time) || !Number.isInteger(steps) || steps < 1) {
+    throw new RangeError(
+      `hierarchy: time must be positive and steps a whole number >= 1, got ${time}, ${steps}.`,
+    );
+  }
+  const { x, y, n } = checkedData('hierarchy', model, options);
+  const { theta, o3, o4 } = kernelOrders(model, x);
+  const f0 = Float64Array.from(model.forward(x).data);
   const h = time / steps;
-  const flow = (order: HierarchyOrder): OdeState => {
-    const frozen = [theta, o3, o4] as const;
-    let state: OdeState = [f0, ...frozen.slice(0, order - 2)];
-    for (let step = 0; step < steps; step++)
-      state = rungeKutta4(state, h, (now) => hierarchySlope([...now, frozen[order - 2]!], y, n));
-    return state;
-  };
+  const shape = [steps + 1, n, model.outputSize];
+  const frozen = [theta, o3, o4!].map(({ data }) => Float64Array.from(data));
   const truncations = ([2, 3, 4] as const).map((order) => {
-    const [output, kernel = theta] = flow(order);
-    return { order, output: output!, kernel };
+    const trace = new Float64Array((steps + 1) * f0.length);
+    trace.set(f0);
+    let state: OdeState = [f0, ...frozen.slice(0, order - 2)];
+    for (let step = 1; step <= steps; step++) {
+      state = rungeKutta4(state, h, (now) => hierarchySlope([...now, frozen[order - 2]!], y.data, n));
+      trace.set(state[0]!, step * f0.length);
+    }
+    return { order, outputs: tensor(trace, shape), kernel: tensor(state[1] ?? frozen[0]!, theta.shape) };
   });
-  const end = gradientFlow(core, problem, h);
-  const last = densePass(core, end, x, n);
+  const flow = gradientFlow(model, { x, y }, { h, steps, onProgress });
   return {
-    output: transposed(last.f, n, last.outputs),
-    kernel: tangentKernel(core, end, last),
+    times: Float64Array.from({ length: steps + 1 }, (_, step) => step * h),
+    outputs: tensor(flow.trace, shape),
+    kernel: flow.kernel,
     truncations,
-    size: { theta: rootMeanSquare(theta), o3: rootMeanSquare(o3), o4: rootMeanSquare(o4) },
+    size: { theta: rootMeanSquare(theta.data), o3: rootMeanSquare(o3.data), o4: rootMeanSquare(o4!.data) },
   };
 }
 
+type JobParams = Omit<HierarchyOptions, 'onProgress'> & {
+  readonly net: NetDocument;
+  readonly model: ModelOptions;
+};
+
+/** @internal the same on a worker; sends the share of the flow that is done */
+export const hierarchyJob: Job<JobParams, HierarchyResult> = defineJob(
+  'dynamics/hierarchy',
+  (core, { net, model: options, ...rest }, { send }) => {
+    using model = createModel(core, net, options);
+    return hierarchy(model, { ...rest, onProgress: ({ done, total }) => send(done / total) });
+  },
+);
+
 /** Each order's slope is minus the next order contracted with g = (f - y)/n; the last one does not move. */
-function hierarchySlope(orders: OdeState, y: Float64Array, n: number): OdeState {
+function hierarchySlope(orders: OdeState, y: ArrayLike<number>, n: number): OdeState {
   const g = orders[0]!.map((value, p) => (value - y[p]!) / n);
   return orders.slice(0, -1).map((order, k) => {
     const next = orders[k + 1]!;
@@ -79,38 +100,30 @@ function hierarchySlope(orders: OdeState, y: Float64Array, n: number): OdeState 
   });
 }
 
-/** The net after gradient flow on its parameters. */
-function gradientFlow(core: Core, { net, x, y, n, steps }: HierarchyProblem, h: number): DenseNet {
-  const slopeAt = (state: DenseNet): { w: Float64Array; b: Float64Array | null }[] => {
-    const pass = densePass(core, state, x, n);
-    const f = transposed(pass.f, n, pass.outputs);
-    return denseGradient(
-      core,
-      state,
-      pass,
-      f.map((value, p) => -(value - y[p]!) / n),
-    );
-  };
-  let now = net;
-  for (let step = 0; step < steps; step++) {
-    const k1 = slopeAt(now);
-    const k2 = slopeAt(displaced(now, k1, h / 2));
-    const k3 = slopeAt(displaced(now, k2, h / 2));
-    const k4 = slopeAt(displaced(now, k3, h));
-    for (const [l, k] of k1.entries()) {
-      for (const part of ['w', 'b'] as const) {
-        if (!k[part]) continue;
-        addTo(k[part], k2[l]![part]!, 2);
-        addTo(k[part], k3[l]![part]!, 2);
-        addTo(k[part], k4[l]![part]!);
-      }
+/** The net's own outputs along gradient flow on its parameters, which are put back at the end. */
+function gradientFlow(
+  model: Model,
+  data: { readonly x: Tensor; readonly y: Tensor },
+  { h, steps, onProgress }: { h: number; steps: number; onProgress: HierarchyOptions['onProgress'] },
+): { trace: Float64Array; kernel: Tensor } {
+  const { heap } = model.core;
+  const start = heap.read(model.theta);
+  const put = (theta: ArrayLike<number>): void => heap.write(model.theta, theta);
+  const size = data.y.data.length;
+  const trace = new Float64Array((steps + 1) * size);
+  try {
+    let state: OdeState = [Float64Array.from(start)];
+    for (let step = 0; ; step++) {
+      put(state[0]!);
+      trace.set(model.forward(data.x).data, step * size);
+      if (step === steps) return { trace, kernel: kernelVelocity(model, data).theta };
+      state = rungeKutta4(state, h, ([theta]) => {
+        put(theta!);
+        return [Float64Array.from(descent(model, data))];
+      });
+      onProgress?.({ done: step + 1, total: steps });
     }
-    now = displaced(now, k1, h / 6);
+  } finally {
+    put(start);
   }
-  return now;
-}
-
-/** (n, o) to (o, n). */
-function transposed(f: Float64Array, n: number, outputs: number): Float64Array {
-  return Float64Array.from({ length: f.length }, (_, p) => f[(p % n) * outputs + Math.floor(p / n)]!);
 }

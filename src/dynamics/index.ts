@@ -7,7 +7,8 @@ export {
 } from './catapult.js';
 export { doubleDescent, type DoubleDescentOptions, type DoubleDescentPoint } from './doubleDescent.js';
 export { spectrum, type Spectrum } from './spectrum.js';
-export type { HierarchyOrder, HierarchyResult } from './hierarchy.js';
-export type { ScanPoint } from './learningRateScan.js';
-export { hierarchy, scanLearningRates, type DynamicsData } from './model.js';
+export { hierarchy, type HierarchyOptions, type HierarchyOrder, type HierarchyResult } from './hierarchy.js';
+export { kernelOrders, kernelVelocity, type KernelOrders } from './kernelOrders.js';
+export { scanLearningRates, type ScanOptions, type ScanPoint } from './learningRateScan.js';
+export type { DynamicsData } from './data.js';
 export { orderChaos, phaseDiagram, type OrderChaos, type OrderChaosOptions } from './orderChaos.js';

@@ -1,184 +1,144 @@
-// The tangent kernel and its time derivatives for dense nets: Theta, O3 (what moves Theta) and O4 (what moves O3).
-// Function rows p = (output i, sample x), P = o*n of them. Dyer & Gur-Ari (2020), Huang & Yau (2020).
-import type { Core } from '../wasm/engine.js';
-import {
-  addTo,
-  backStep,
-  denseGradient,
-  densePass,
-  displaced,
-  hadamard,
-  product,
-  type DenseNet,
-  type DensePass,
-} from './denseNet.js';
+// The tangent kernel and its time derivatives, exactly: Theta, O3 (what moves Theta) and O4 (what moves O3). With
+// g_p = grad f_p, H_p the Hessian and T_p the third derivative of f_p (Dyer & Gur-Ari 2020, Huang & Yau 2020):
+//   Theta[p, p']      = g_p . g_p'
+//   O3[p, p', q]      = grad Theta[p, p'] . g_q = g_p' . H_p g_q + g_p . H_p' g_q
+//   O4[p, p', q, s]   = grad O3[p, p', q] . g_s = T_p(g_q, g_s, g_p') + T_p'(g_q, g_s, g_p)
+//                       + H_p g_q . H_p' g_s + H_p g_s . H_p' g_q + (H_p g_p' + H_p' g_p) . H_q g_s
+// H g and T come from power series of the gradients along g_q and g_q + g_s (polarisation). At kinks the motion of the
+// kinks themselves is left out.
+import { kernelOf } from '../layers/rows.js';
+import type { Numbers } from '../layers/finite.js';
+import { tensor, type Tensor, type TensorLike } from '../math/tensor.js';
+import { flatten } from '../net/parameters.js';
+import type { Model } from '../net/model.js';
+import { bytesPerElement, slice } from '../wasm/engine.js';
+import type { DynamicsData } from './data.js';
+import { GradientSeries, products } from './gradientSeries.js';
 
-type Matrix = Float64Array<ArrayBuffer>;
-
-interface Grams {
-  /** G^l(x, x') = kappa_l^2 a^{l-1}.a'^{l-1} + beta_l^2: (n, n) per layer. */
-  readonly inner: readonly Matrix[];
-  /** D^l[p, q] = delta^l_p . delta^l_q: (P, P) per layer. */
-  readonly outer: readonly Matrix[];
-}
-
-function grams(core: Core, net: DenseNet, pass: DensePass): Grams {
-  const { n, outputs } = pass;
-  const rows = n * outputs;
-  const inner = net.layers.map((layer, l) => {
-    const a = pass.a[l]! as Matrix;
-    const g = product(core, a, a, [n, n, layer.fanIn], { transB: true, alpha: layer.kappa ** 2 });
-    return layer.b ? g.map((value) => value + layer.beta ** 2) : g;
-  });
-  const outer = net.layers.map((layer, l) => {
-    const delta = pass.delta[l]! as Matrix;
-    return product(core, delta, delta, [rows, rows, layer.fanOut], { transB: true });
-  });
-  return { inner, outer };
-}
-
-/** Theta[p, p'] = sum_l D^l[p, p'] G^l(x, x'): (P, P). */
-export function tangentKernel(core: Core, net: DenseNet, pass: DensePass): Matrix {
-  const { inner, outer } = grams(core, net, pass);
-  const rows = pass.n * pass.outputs;
-  const theta = new Float64Array(rows * rows);
-  for (let l = 0; l < inner.length; l++) {
-    for (let p = 0; p < rows; p++)
-      for (let q = 0; q < rows; q++)
-        theta[p * rows + q]! += outer[l]![p * rows + q]! * inner[l]![(p % pass.n) * pass.n + (q % pass.n)]!;
-  }
-  return theta;
+export interface KernelOrders {
+  /** P = samples x outputs; row p = sample * outputs + output. */
+  readonly rows: number;
+  /** (P, P), (P, P, P) and, for order 4, (P, P, P, P). */
+  readonly theta: Tensor;
+  readonly o3: Tensor;
+  readonly o4: Tensor | null;
 }
 
 /**
- * O3[p, p', q] = grad Theta[p, p'] . grad f_q: (P, P, P), exact; gradient flow moves Theta by
- * dTheta/dt = -sum_q O3[., ., q] dL/df_q. One tangent pass per q through forward and backward pass; phi'' enters, so
- * for kinked activations the (measure-zero) motion of the kinks is left out.
+ * Theta, O3 and (`order` 4, the default) O4 of a net at its parameters, to rounding. Gradient flow moves them by
+ * dTheta/dt = -sum_q O3[., ., q] dL/df_q and dO3/dt = -sum_s O4[., ., ., s] dL/df_s. Needs P^2 gradients at once for
+ * order 4, so it is for a handful of samples; RangeError beyond the engine's memory. Layer norm and attention have no
+ * cotangents of the needed order.
  */
-export function thirdOrder(core: Core, net: DenseNet, pass: DensePass): Matrix {
-  const rows = pass.n * pass.outputs;
-  const shared = grams(core, net, pass);
-  // r^l = kappa_{l+1} delta^{l+1} W^{l+1 T}: the cotangent of a^l, the same for every direction q
-  const pulled = pass.slope.map((_, l) => backStep(core, net, pass.delta[l + 1]!, l, rows));
-  const o3 = new Float64Array(rows ** 3);
-  for (let q = 0; q < rows; q++) {
-    const slice = directionSlice(core, net, pass, shared, pulled, q);
-    for (let pp = 0; pp < rows * rows; pp++) o3[pp * rows + q] = slice[pp]!;
-  }
-  return o3;
-}
-
-/** O3[., ., q]: (P, P). */
-function directionSlice(
-  core: Core,
-  net: DenseNet,
-  pass: DensePass,
-  { inner, outer }: Grams,
-  pulled: readonly Matrix[],
-  q: number,
-): Matrix {
-  const { n, outputs, a } = pass;
-  const rows = n * outputs;
-  const z = q % n;
-  const depth = net.layers.length;
-  // forward tangents of h and a along grad f_q
-  const aDot: Matrix[] = [new Float64Array(a[0]!.length)];
-  const hDot: Matrix[] = [];
-  for (let l = 0; l < depth - 1; l++) {
-    const { fanIn, fanOut, w, kappa } = net.layers[l]!;
-    const dot = product(core, aDot[l]!, w as Matrix, [n, fanOut, fanIn], { alpha: kappa });
-    const delta = pass.delta[l]!;
-    for (let x = 0; x < n; x++)
-      for (let c = 0; c < fanOut; c++) dot[x * fanOut + c]! += inner[l]![x * n + z]! * delta[q * fanOut + c]!;
-    hDot.push(dot);
-    aDot.push(hadamard(dot, pass.slope[l]!));
-  }
-  // backward tangents of delta
-  const deltaDot: Matrix[] = new Array<Matrix>(depth);
-  deltaDot[depth - 1] = new Float64Array(rows * outputs);
-  for (let l = depth - 2; l >= 0; l--) {
-    const width = net.layers[l]!.fanOut;
-    const next = net.layers[l + 1]!;
-    const moved = backStep(core, net, deltaDot[l + 1]!, l, rows);
-    for (let p = 0; p < rows; p++) {
-      const weight = next.kappa ** 2 * outer[l + 1]![p * rows + q]!;
-      for (let c = 0; c < width; c++) moved[p * width + c]! += weight * a[l + 1]![z * width + c]!;
-    }
-    const bent = hadamard(pulled[l]!, hadamard(pass.bend[l]!, hDot[l]!));
-    deltaDot[l] = hadamard(moved, pass.slope[l]!);
-    addTo(deltaDot[l]!, bent);
-  }
-  return assemble(core, net, pass, { inner, outer }, aDot, deltaDot);
-}
-
-/** sum_l sym[(deltaDot_p . delta_p') G] + D kappa^2 sym[aDot(x) . a(x')]. */
-function assemble(
-  core: Core,
-  net: DenseNet,
-  pass: DensePass,
-  { inner, outer }: Grams,
-  aDot: readonly Matrix[],
-  deltaDot: readonly Matrix[],
-): Matrix {
-  const { n, outputs } = pass;
-  const rows = n * outputs;
-  const slice = new Float64Array(rows * rows);
-  for (const [l, layer] of net.layers.entries()) {
-    const left = product(core, deltaDot[l]!, pass.delta[l]! as Matrix, [rows, rows, layer.fanOut], {
-      transB: true,
-    });
-    const right = product(core, aDot[l]!, pass.a[l]! as Matrix, [n, n, layer.fanIn], {
-      transB: true,
-      alpha: layer.kappa ** 2,
-    });
-    for (let p = 0; p < rows; p++) {
-      for (let r = 0; r < rows; r++) {
-        const x = p % n;
-        const y = r % n;
-        slice[p * rows + r]! +=
-          (left[p * rows + r]! + left[r * rows + p]!) * inner[l]![x * n + y]! +
-          outer[l]![p * rows + r]! * (right[x * n + y]! + right[y * n + x]!);
+export function kernelOrders(
+  model: Model,
+  x: TensorLike,
+  { order = 4 }: { readonly order?: 3 | 4 } = {},
+): KernelOrders {
+  if (order !== 3 && order !== 4)
+    throw new RangeError(`kernelOrders: order must be 3 or 4, got ${String(order)}.`);
+  const series = new GradientSeries('kernelOrders', model, x);
+  try {
+    return model.core.heap.scope((scope) => {
+      const { rows: P } = series;
+      const { core, parameterCount: count, dtype } = model;
+      checkMemory(model, P, order);
+      const matrix = (copies = 1): Numbers => scope.alloc(dtype, copies * P * count);
+      const [g, second] = [matrix(), order === 4 ? matrix() : null];
+      const bent = matrix(order === 4 ? P : 1); // row q P + p: H_p g_q
+      const again = matrix();
+      series.fill(null, [g]);
+      const theta = products(core, g, g, P);
+      const o3 = new Float64Array(P ** 3);
+      const cubic: Float64Array[] = []; // [q P + s][p P + r] = T_p(g_q, g_s, g_r) for q <= s
+      for (let q = 0; q < P; q++) {
+        const hessian = order === 4 ? slice(bent, q * P * count, P * count) : bent;
+        series.fill(slice(g, q * count, count), second ? [again, hessian, second] : [again, hessian]);
+        const along = products(core, hessian, g, P);
+        for (let p = 0; p < P; p++)
+          for (let r = 0; r < P; r++) o3[(p * P + r) * P + q] = along[p * P + r]! + along[r * P + p]!;
+        if (second) cubic[q * P + q] = products(core, second, g, P, 2);
       }
-    }
+      const shape = (k: number): number[] => new Array<number>(k).fill(P);
+      const lower = { rows: P, theta: tensor(theta, shape(2)), o3: tensor(o3, shape(3)) };
+      if (!second) return { ...lower, o4: null };
+      const direction = scope.alloc(dtype, count);
+      const first = scope.alloc(dtype, P * count);
+      for (let q = 0; q < P; q++) {
+        for (let s = q + 1; s < P; s++) {
+          core.heap.write(direction, core.heap.read(slice(g, q * count, count)));
+          const gs = slice(g, s * count, count).ptr;
+          kernelOf(core, 'rows_combine', dtype)(1, count, 1, gs, 0, 1, direction.ptr, 0);
+          series.fill(direction, [again, first, second]);
+          const [qq, ss] = [cubic[q * P + q]!, cubic[s * P + s]!];
+          cubic[q * P + s] = products(core, second, g, P, 2).map((both, i) => (both - qq[i]! - ss[i]!) / 2);
+        }
+      }
+      const o4 = assemble(P, cubic, products(core, bent, bent, P * P));
+      return { ...lower, o4: tensor(o4, shape(4)) };
+    });
+  } finally {
+    series.dispose();
   }
-  return slice;
 }
 
-/**
- * O4[p, p', q, s] = grad O3[p, p', q] . grad f_s: (P, P, P, P), by five-point differences of the exact O3 along
- * grad f_s. The step is `relative` times |theta| / |grad f_s|; the error is O(relative^4).
- */
-export function fourthOrder(core: Core, net: DenseNet, x: Float64Array, n: number, relative = 1e-3): Matrix {
-  const pass = densePass(core, net, x, n);
-  const rows = n * pass.outputs;
-  const size = norm(net.layers.flatMap((layer) => (layer.b ? [layer.w, layer.b] : [layer.w])));
-  const o4 = new Float64Array(rows ** 4);
-  for (let s = 0; s < rows; s++) {
-    const unit = new Float64Array(rows);
-    unit[s] = 1;
-    const direction = denseGradient(core, net, pass, unit);
-    const length = norm(direction.flatMap(({ w, b }) => (b ? [w, b] : [w])));
-    if (length === 0) continue; // f_s does not depend on the parameters: nothing moves along it
-    const step = (relative * size) / length;
-    for (const [by, weight] of FIVE_POINTS) {
-      const moved = displaced(net, direction, by * step);
-      const o3 = thirdOrder(core, moved, densePass(core, moved, x, n));
-      for (let i = 0; i < o3.length; i++) o4[i * rows + s]! += (weight / step) * o3[i]!;
+/** O4 from T_p(g_q, g_s, g_r) and the products of all H_p g_q. */
+function assemble(P: number, cubic: readonly Float64Array[], grams: Float64Array): Float64Array<ArrayBuffer> {
+  const o4 = new Float64Array(P ** 4);
+  const dot = (p: number, q: number, r: number, s: number): number => grams[(q * P + p) * P * P + s * P + r]!;
+  for (let p = 0; p < P; p++) {
+    for (let r = 0; r < P; r++) {
+      for (let q = 0; q < P; q++) {
+        for (let s = 0; s < P; s++) {
+          const third = cubic[Math.min(q, s) * P + Math.max(q, s)]!;
+          o4[((p * P + r) * P + q) * P + s] =
+            third[p * P + r]! +
+            third[r * P + p]! +
+            dot(p, q, r, s) +
+            dot(p, s, r, q) +
+            dot(p, r, q, s) +
+            dot(r, p, q, s);
+        }
+      }
     }
   }
   return o4;
 }
 
-/** Offsets and weights of a first derivative with an error of fourth order. */
-const FIVE_POINTS = [
-  [-2, 1 / 12],
-  [-1, -2 / 3],
-  [1, 2 / 3],
-  [2, -1 / 12],
-] as const;
+function checkMemory(model: Model, P: number, order: 3 | 4): void {
+  const matrices = order === 4 ? P + 4 : 3;
+  const bytes = (matrices * P * model.parameterCount + P ** 4) * bytesPerElement(model.dtype);
+  if (bytes <= model.core.memoryBytes) return;
+  throw new RangeError(
+    `kernelOrders: O${order} of ${P} rows (samples x outputs) and ${model.parameterCount} parameters needs ${bytes} bytes, the limit is ${model.core.memoryBytes}. Use fewer samples or a narrower net.`,
+  );
+}
 
-function norm(arrays: readonly Float64Array[]): number {
-  let sum = 0;
-  for (const array of arrays) for (const value of array) sum += value * value;
-  return Math.sqrt(sum);
+/** dTheta/dt (P, P) under gradient flow on sum (f - y)^2 / (2n), with Theta beside it; rows as in `kernelOrders`. */
+export function kernelVelocity(
+  model: Model,
+  { x, y }: DynamicsData,
+): { readonly theta: Tensor; readonly velocity: Tensor } {
+  const series = new GradientSeries('kernelVelocity', model, x);
+  try {
+    return model.core.heap.scope((scope) => {
+      const { rows: P } = series;
+      const { core, parameterCount: count, dtype } = model;
+      const direction = scope.put(descent(model, { x, y }) as Float64Array<ArrayBuffer>);
+      const [g, moved] = [scope.alloc(dtype, P * count), scope.alloc(dtype, P * count)];
+      series.fill(direction, [g, moved]);
+      const half = products(core, moved, g, P);
+      const velocity = half.map((value, i) => value + half[(i % P) * P + Math.floor(i / P)]!);
+      return { theta: tensor(products(core, g, g, P), [P, P]), velocity: tensor(velocity, [P, P]) };
+    });
+  } finally {
+    series.dispose();
+  }
+}
+
+/** @internal minus the gradient of sum (f - y)^2 / (2n), all parameters in one vector */
+export function descent(model: Model, { x, y }: DynamicsData): Float64Array | Float32Array {
+  const { gradients } = model.gradients(x, y, 'mse');
+  const flat = flatten('descent', model.slots, gradients, model.dtype);
+  return flat.map((value) => -value * model.outputSize);
 }

@@ -1,87 +1,110 @@
-// Full-batch gradient descent of a dense net over a range of learning rates: lazy below 2, catapult from 2 to about 4,
-// divergent above, in units of 1/lambda_max(Theta_0/n) (Lewkowycz et al. 2020).
-import { eighInPlace } from '../math/eigh.js';
-import type { Core } from '../wasm/engine.js';
-import { denseGradient, densePass, displaced, type DenseNet } from './denseNet.js';
-import { tangentKernel } from './kernelOrders.js';
+// Full-batch gradient descent over a range of learning rates: lazy below 2, catapult from 2 to about 4, divergent above,
+// in units of 1/lambda_max(Theta_0/n) (Lewkowycz et al. 2020). One job per learning rate.
+import { taylorExpand } from '../empirical/taylor.js';
+import { asTensor, type Tensor } from '../math/tensor.js';
+import { createModel, sgd, sharpness, Trainer, type ModelOptions, type NetDocument } from '../net/index.js';
+import { defineJob, NumericalError, type Engine, type Job, type RunOptions } from '../wasm/engine.js';
+import { checkedData, type DynamicsData } from './data.js';
 
-export interface ScanProblem {
-  readonly net: DenseNet;
-  /** (n, fanIn) and (o, n): the loss is sum (f - y)^2 / (2n). */
-  readonly x: Float64Array;
-  readonly y: Float64Array;
-  readonly n: number;
-  readonly steps: number;
+export interface ScanOptions extends DynamicsData {
+  readonly model: ModelOptions;
+  /** Learning rates in units of n/lambda_max(Theta_0). */
+  readonly multiples: readonly number[];
+  /** Default 400. */
+  readonly steps?: number;
+  /** Trains the Taylor model of this order instead of the net: 1 is the linearised net. */
+  readonly taylor?: number;
 }
 
 export interface ScanPoint {
   /** learningRate * lambda_max(Theta_0) / n. */
   readonly multiple: number;
   readonly learningRate: number;
+  /** sum (f - y)^2 / (2n) before step 0, 1, 2, ... */
+  readonly loss: Float64Array;
   readonly maxLoss: number;
   readonly maxLossStep: number;
   readonly finalLoss: number;
-  /** lambda_max(Theta) at the end over that at the start; null when training diverged. */
+  /** lambda_max(Theta) at the end over that at the start; null when training diverged, and for Taylor models. */
   readonly sharpnessRatio: number | null;
   /** The step at which the loss passed 1e10 times its start, or null. */
   readonly divergedAt: number | null;
 }
 
-/** The largest eigenvalue of a symmetric matrix of `rows` rows. */
-export function sharpness(core: Core, theta: Float64Array<ArrayBuffer>, rows: number): number {
-  return core.heap.scope((scope) => {
-    const w = scope.alloc('f64', rows);
-    eighInPlace(core, scope.put(theta), w, null, rows);
-    return core.heap.get(w, rows - 1);
-  });
-}
+type Params = Required<Omit<ScanOptions, 'multiples' | 'taylor' | 'x' | 'y'>> & {
+  readonly net: NetDocument;
+  readonly x: Tensor;
+  readonly y: Tensor;
+  readonly multiple: number;
+  readonly taylor: number | null;
+};
 
-/** Trains the same initial net once per multiple of n/lambda_max(Theta_0). */
-export function learningRateScan(
-  core: Core,
-  problem: ScanProblem,
-  multiples: readonly number[],
-): ScanPoint[] {
-  const { net, x, n } = problem;
-  const pass = densePass(core, net, x, n);
-  const start = sharpness(core, tangentKernel(core, net, pass), n * pass.outputs);
-  return multiples.map((multiple) => descend(core, problem, multiple, start));
-}
+/** Relative change of the largest eigenvalue between iterations at which it is taken as found. */
+const TOLERANCE = 1e-7;
 
-function descend(
-  core: Core,
-  { net, x, y, n, steps }: ScanProblem,
-  multiple: number,
-  start: number,
-): ScanPoint {
-  const learningRate = (multiple * n) / start;
-  const losses: number[] = [];
-  let divergedAt: number | null = null;
-  let now = net;
-  let pass = densePass(core, now, x, n);
-  for (let step = 0; ; step++) {
-    const residual = residualOf(pass.f, y, n, pass.outputs);
-    losses.push(residual.reduce((sum, value) => sum + value * value, 0) / (2 * n));
-    if (!(losses[step]! <= 1e10 * Math.max(losses[0]!, 1))) divergedAt = step;
-    if (step === steps || divergedAt !== null) break;
-    now = displaced(now, denseGradient(core, now, pass, residual), -learningRate / n);
-    pass = densePass(core, now, x, n);
+/** @internal one learning rate */
+export const learningRateJob: Job<Params, ScanPoint> = defineJob(
+  'dynamics/learning-rate',
+  (core, { net, model: options, x, y, multiple, steps, taylor }, { send }) => {
+    using model = createModel(core, net, options);
+    const data = checkedData('scanLearningRates', model, { x, y });
+    const { n } = data;
+    const squares = { x: data.x, y: data.y, loss: 'mse', reduction: 'sum' } as const;
+    const curvature = (): number => sharpness(model, squares, undefined, n, TOLERANCE);
+    const start = curvature();
+    const learningRate = (multiple * n) / start;
+    const trained = taylor === null ? model : taylorExpand(model, taylor);
+    const trainer = new Trainer(trained, { ...squares, optimizer: sgd(learningRate / n) });
+    const loss: number[] = [];
+    let divergedAt: number | null = null;
+    try {
+      while (loss.length <= steps && divergedAt === null) {
+        loss.push(lossOf(trainer, n));
+        if (!(loss.at(-1)! <= 1e10 * Math.max(loss[0]!, 1))) divergedAt = loss.length - 1;
+        if (loss.length % 20 === 0) send(loss.length / (steps + 1));
+      }
+      const maxLossStep = loss.reduce((best, value, step) => (value > loss[best]! ? step : best), 0);
+      return {
+        ...{ multiple, learningRate, loss: Float64Array.from(loss) },
+        ...{ maxLoss: loss[maxLossStep]!, maxLossStep, finalLoss: loss.at(-1)!, divergedAt },
+        sharpnessRatio: divergedAt === null && taylor === null ? curvature() / start : null,
+      };
+    } finally {
+      trainer.dispose();
+      if (trained !== model) trained.dispose();
+    }
+  },
+);
+
+/** The loss before an update, Infinity when it is no finite number. */
+function lossOf(trainer: Trainer, n: number): number {
+  try {
+    return trainer.next().loss / n;
+  } catch (error) {
+    if (error instanceof NumericalError) return Infinity;
+    throw error;
   }
-  const maxLossStep = losses.reduce((best, value, step) => (value > losses[best]! ? step : best), 0);
-  const sharpnessRatio =
-    divergedAt === null ? sharpness(core, tangentKernel(core, now, pass), n * pass.outputs) / start : null;
-  return {
-    multiple,
-    learningRate,
-    maxLoss: losses[maxLossStep]!,
-    maxLossStep,
-    finalLoss: losses.at(-1)!,
-    sharpnessRatio,
-    divergedAt,
-  };
 }
 
-/** f (n, o) minus y (o, n), as (o, n). */
-function residualOf(f: Float64Array, y: Float64Array, n: number, outputs: number): Float64Array {
-  return y.map((value, p) => f[(p % n) * outputs + Math.floor(p / n)]! - value);
+/**
+ * Trains the same initial net once per learning rate, on the engine's workers. Any net with dense, convolutional or other
+ * layers that has a finite model.
+ */
+export async function scanLearningRates(
+  engine: Engine,
+  net: NetDocument,
+  options: ScanOptions,
+  run: RunOptions = {},
+): Promise<ScanPoint[]> {
+  const { model, multiples, steps = 400, taylor = null } = options;
+  if (!Number.isSafeInteger(steps) || steps < 1)
+    throw new RangeError(`scanLearningRates: steps must be a whole number >= 1, got ${steps}.`);
+  const wrong = multiples.find((multiple) => !(multiple > 0) || !Number.isFinite(multiple));
+  if (wrong !== undefined || multiples.length === 0)
+    throw new RangeError(
+      `scanLearningRates: multiples must be positive numbers, got [${multiples.join(', ')}].`,
+    );
+  const [x, y] = [asTensor(options.x, 'scanLearningRates: x'), asTensor(options.y, 'scanLearningRates: y')];
+  const list = multiples.map((multiple) => ({ net, model, x, y, multiple, steps, taylor }));
+  return engine.map(learningRateJob, list, run);
 }

@@ -6,21 +6,24 @@ import { lossCurvature, type LossName, type Reduction } from './losses.js';
 import type { Model } from './model.js';
 import { tensorsOf } from './parameters.js';
 
-const ITERATIONS = 40;
+const ITERATIONS = 1000;
 
 /**
- * lambda_max at the model's parameters by power iteration (relative error about 1 %), on the first `most` samples.
- * `rates[l]` weigh the layers, as per-layer learning rates do.
+ * lambda_max at the model's parameters by power iteration, on the first `most` samples, until it changes by less than
+ * `tolerance` of itself (the error is that over 1 - (lambda_2/lambda_1)^2). `rates[l]` weigh the layers, as per-layer
+ * learning rates do.
  */
 export function sharpness(
   model: Model,
   { x, loss, reduction }: { readonly x: TensorLike; readonly loss: LossName; readonly reduction?: Reduction },
   rates: readonly number[] = model.slots.map(() => 1),
   most: number = Infinity,
+  tolerance = 1e-4,
 ): number {
   const { data, n } = model.input('sharpness', asTensor(x));
   const count = Math.min(n, most, model.chunkSize);
   const { core } = model;
+  const enough = Math.max(tolerance, model.dtype === 'f32' ? 1e-5 : 1e-14);
   return core.heap.scope((scope) => {
     const v = scope.alloc(model.dtype, model.parameterCount);
     const u = scope.alloc(model.dtype, model.parameterCount);
@@ -39,7 +42,9 @@ export function sharpness(
       const norm = Math.sqrt(dot(v.length, v.ptr, v.ptr));
       if (norm === 0) return 0;
       combine(1, v.length, 1 / norm, v.ptr, 0, 0, v.ptr, 0);
+      const change = Math.abs(norm - lambda);
       if (i > 0) lambda = norm;
+      if (i > 1 && change <= enough * lambda) return lambda;
       // u = D J^T H J v with D the layers' rates.
       machine.direction = direction;
       machine.forward(1);

@@ -1,13 +1,4 @@
-import {
-  createEngine,
-  createModel,
-  hierarchy,
-  orderChaos,
-  phaseDiagram,
-  scanLearningRates,
-  tensor,
-  type Engine,
-} from 'infinite-width';
+import { createEngine, orderChaos, phaseDiagram, type Engine } from 'infinite-width';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 /** E[f(z)] for a standard normal z by the trapezoid rule. */
@@ -72,25 +63,5 @@ describe('order and chaos', () => {
 
   it('rejects bad standard deviations', async () => {
     await expect(orderChaos(engine, { activation: { layer: 'relu' }, wStd: -1 })).rejects.toThrow(/wStd/);
-  });
-
-  it('the hierarchy and the scans take models', () => {
-    const net = [{ layer: 'dense', units: 400 }, { layer: 'tanh' }, { layer: 'dense', units: 1 }];
-    using model = createModel(engine, net, { inputShape: [3], seed: 4 });
-    const x = tensor(
-      Float64Array.from({ length: 12 }, (_, i) => Math.sin(3 * i + 1)),
-      [4, 3],
-    );
-    const y = tensor(Float64Array.of(1, -1, 1, -1), [4, 1]);
-    const { output, truncations } = hierarchy(model, { x, y, time: 5, steps: 100 });
-    const error = (got: Float64Array): number => Math.hypot(...got.map((value, i) => value - output[i]!));
-    expect(error(truncations[2]!.output)).toBeLessThan(error(truncations[0]!.output) / 3);
-    const [lazy, catapult] = scanLearningRates(model, { x, y, steps: 200 }, [1.5, 2.5]);
-    expect(lazy!.maxLossStep).toBe(0);
-    expect(catapult!.sharpnessRatio! * 2.5).toBeLessThan(2);
-    using wrong = createModel(engine, [{ layer: 'dense', units: 2 }, { layer: 'relu' }], { inputShape: [3] });
-    expect(() => hierarchy(wrong, { x, y: tensor(new Float64Array(8), [4, 2]), time: 1 })).toThrow(
-      /dense layers/,
-    );
   });
 });

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
-import { catapult, hierarchy, orderChaos, spectrum } from '../../dynamics/index.js';
-import { createModel, type LayerDocument, type NetDocument } from '../../net/index.js';
+import { catapult, orderChaos, spectrum } from '../../dynamics/index.js';
+import { hierarchyJob } from '../../dynamics/hierarchy.js';
+import { type LayerDocument, type NetDocument } from '../../net/index.js';
 import { readJson, readTensor } from '../files.js';
 import { listOf, perform, realNumber, verb, wholeNumber } from '../verb.js';
 
@@ -130,16 +131,24 @@ function registerHierarchy(parent: Command): void {
           const x = await readTensor(options.x);
           const y = await readTensor(options.y);
           const net = (await readJson(options.net)) as NetDocument;
-          using model = createModel(await context.engine(), net, {
-            inputShape: x.shape.slice(1),
-            seed: options.seed,
-          });
-          const { time, steps } = options;
-          const { output, truncations, size } = hierarchy(model, { x, y, time, steps });
+          const { time, steps, seed } = options;
+          context.progress.start('integrating', 1);
+          const { times, outputs, truncations, size } = await (
+            await context.engine()
+          ).run(
+            hierarchyJob,
+            { net, model: { inputShape: x.shape.slice(1), seed }, x, y, time, steps },
+            { signal: context.signal, onMessage: (done) => context.progress.update(done as number) },
+          );
+          context.progress.finish();
+          const P = outputs.data.length / times.length;
           const errors = truncations.map((truncation) => {
-            const sum = truncation.output.reduce((total, value, i) => total + (value - output[i]!) ** 2, 0);
-            return { order: truncation.order, rms: Math.sqrt(sum / output.length) };
+            let sum = 0;
+            for (let p = steps * P; p < (steps + 1) * P; p++)
+              sum += (truncation.outputs.data[p]! - outputs.data[p]!) ** 2;
+            return { order: truncation.order, rms: Math.sqrt(sum / P) };
           });
+          const output = outputs.data.slice(steps * P);
           const text = errors.map(({ order, rms }) => `order ${order}: output error ${rms.toExponential(3)}`);
           return { json: { time, steps, size, output: [...output], errors }, text: text.join('\n') };
         },
