@@ -25,7 +25,8 @@ export async function kernelPair(
   return { nngp: nngp.data as Float64Array, ntk: ntk.data as Float64Array };
 }
 
-const BLOCK = 16; // samples whose pairs are computed for the sake of their diagonal
+/** Samples whose pairs are computed for the sake of their diagonal: few where a pair is dear, more where the call is. */
+const blockOf = ({ shape }: Tensor): number => (shape.length === 2 ? 64 : 16);
 
 /** NNGP and NTK of every sample with itself. */
 export async function kernelDiagonal(
@@ -36,8 +37,9 @@ export async function kernelDiagonal(
 ): Promise<KernelPair> {
   const count = x.shape[0]!;
   const out = { nngp: new Float64Array(count), ntk: new Float64Array(count) };
-  for (let from = 0; from < count; from += BLOCK) {
-    const size = Math.min(BLOCK, count - from);
+  const block = blockOf(x);
+  for (let from = 0; from < count; from += block) {
+    const size = Math.min(block, count - from);
     const pair = await kernelPair(engine, net, rowsOf(x, from, size), null, run);
     for (let i = 0; i < size; i++) {
       out.nngp[from + i] = pair.nngp[i * size + i]!;

@@ -9,6 +9,7 @@ import {
   NumericalError,
   tensor,
   type Engine,
+  type Tensor,
 } from 'infinite-width';
 import { spectralFactors } from '#build/predict/spectral.js';
 import fc from 'fast-check';
@@ -216,6 +217,68 @@ describe('gradientDescentMse', () => {
       const want = times(td.data, ck, m, o, n).map((value, i) => value + f0Test.data[i]!);
       expect(maxGap(want, test!.data.subarray(k * m * o, (k + 1) * m * o))).toBeLessThan(1e-11);
     }
+  });
+
+  it('is the path of the parameters of a linear model, which ends at the nearest interpolant', async () => {
+    const width = 3 * n;
+    const phi = random([n, width], 31).data;
+    const [theta0, target] = [random([width], 32).data, random([n], 33)];
+    const ntk = tensor(
+      Float64Array.from({ length: n * n }, (_, i) => {
+        let sum = 0;
+        for (let k = 0; k < width; k++)
+          sum += phi[Math.floor(i / n) * width + k]! * phi[(i % n) * width + k]!;
+        return sum;
+      }),
+      [n, n],
+    );
+    const start = times(phi, theta0, n, 1, width);
+    const theta = theta0.slice();
+    const learningRate = 0.7 * (await maxLearningRate(engine, ntk, { targets: n }));
+    for (let step = 0; step < 25; step++) {
+      const residual = times(phi, theta, n, 1, width).map((value, i) => value - target.data[i]!);
+      for (let k = 0; k < width; k++)
+        for (let i = 0; i < n; i++) theta[k]! -= (learningRate / n) * phi[i * width + k]! * residual[i]!;
+    }
+    const predictor = gradientDescentMse(engine, { ntk, y: target, mode: 'discrete', learningRate });
+    const [f0, moved] = [tensor(start, [n]), theta.map((value, k) => value - theta0[k]!)];
+    const pulled = times((await predictor.coefficients(25, f0)).data, phi, 1, width, n); // c' J
+    expect(maxGap(pulled, moved)).toBeLessThan(1e-10);
+    expect((await predictor.displacement(25, f0)).data[0]).toBeCloseTo(Math.hypot(...moved), 10);
+    const end = times((await predictor.coefficients(Infinity, f0)).data, phi, 1, width, n);
+    const reached = times(
+      phi,
+      end.map((value, k) => value + theta0[k]!),
+      n,
+      1,
+      width,
+    );
+    expect(maxGap(reached, target.data)).toBeLessThan(1e-10);
+    // Any other interpolant differs by a null vector of J, to which J'c is orthogonal: c'J is the shortest way there.
+    const other = random([width], 34).data;
+    const inside = times(await minimumNorm(ntk, times(phi, other, n, 1, width)), phi, 1, width, n);
+    const nothing = other.map((value, k) => value - inside[k]!);
+    expect(Math.abs(nothing.reduce((sum, value, k) => sum + value * end[k]!, 0))).toBeLessThan(1e-9);
+  });
+
+  it('answers or refuses at the ends: no kernel at all, and times from 1e-300 to 1e300', async () => {
+    const none = gradientDescentMse(engine, { ntk: scaled(dd, 0), y });
+    const { train, test } = await none([0, 1, 1e300], { f0Train, f0Test, ntkTestTrain: scaled(td, 0) });
+    for (const k of [0, 1, 2]) {
+      expect(maxGap(train!.data.slice(k * n * o, (k + 1) * n * o), f0Train.data)).toBeLessThan(1e-14);
+      expect(maxGap(test!.data.slice(k * m * o, (k + 1) * m * o), f0Test.data)).toBe(0);
+    }
+    await expect(none(Infinity, { ntkTestTrain: td })).rejects.toThrow(NumericalError);
+    for (const mode of ['flow', 'discrete'] as const)
+      for (const momentum of [null, 0, 0.9]) {
+        const predictor = gradientDescentMse(engine, { ntk: dd, y, mode, momentum, learningRate: 1e-3 });
+        const times_ = mode === 'flow' ? [1e-300, 1e-9, 1e300, Infinity] : [0, 1, 2 ** 52, Infinity];
+        const found = await predictor(times_, { f0Train, f0Test, ntkTestTrain: td });
+        for (const value of [...found.train!.data, ...found.test!.data])
+          expect(Number.isFinite(value)).toBe(true);
+        const late = found.test!.data.slice(2 * m * o, 3 * m * o);
+        expect(maxGap(late, found.test!.data.slice(3 * m * o))).toBeLessThan(1e-8);
+      }
   });
 
   it('does not change with the scale of the kernel, from 1e-300 to 1e300', async () => {
@@ -427,6 +490,12 @@ describe('gradientDescentMseEnsemble', () => {
     expect(() => gpInference(engine, { ntk: dd, y, method: 'both' as never })).toThrow('method');
   });
 });
+
+/** K^-1 f by the limit of training from 0. */
+async function minimumNorm(ntk: Tensor, f: Float64Array): Promise<Float64Array> {
+  const { data } = await gradientDescentMse(engine, { ntk, y: tensor(f, [n]) }).coefficients(Infinity);
+  return data as Float64Array;
+}
 
 describe('gradientFlow', () => {
   const labels = tensor(

@@ -6,7 +6,8 @@ import { classLogProbabilities } from './loo.js';
 import { argmax, block, fiveFolds, gather } from './rows.js';
 
 const TIMES = 9; // powers of four tried, in units of 1 / mean diagonal of the kernel
-const TOLERANCE = 1e-6; // of the logits; probabilities need no more
+const ROUGH = 1e-4; // error of logits: enough to choose a time
+const FINE = 1e-6;
 
 export interface FlowFit {
   /** When training stops, in steps at learning rate 1. */
@@ -35,19 +36,22 @@ export async function fitFlow(
   const times = time === null ? Array.from({ length: TIMES }, (_, k) => 4 ** k / mean) : [time];
   const onehot = new Float64Array(rows * outputs);
   labels.forEach((label, i) => (onehot[i * outputs + label] = 1));
-  const flowOf = (train: readonly number[]) =>
+  const flowOf = (train: readonly number[], tolerance: number) =>
     gradientFlow(engine, {
       ntk: block(kernel, rows, train, train),
       y: { data: gather(onehot, train, outputs), shape: [train.length, outputs] },
       loss: 'crossEntropy',
-      rtol: TOLERANCE,
-      atol: TOLERANCE,
+      rtol: tolerance,
+      atol: tolerance,
     });
   const score = new Float64Array(times.length);
   const hits = new Float64Array(times.length);
   const p = new Float64Array(outputs);
   for (const { left, rest } of fiveFolds(rows)) {
-    const { test } = await flowOf(rest)(times, { ...run, ntkTestTrain: block(kernel, rows, left, rest) });
+    const { test } = await flowOf(rest, ROUGH)(times, {
+      ...run,
+      ntkTestTrain: block(kernel, rows, left, rest),
+    });
     for (let k = 0; k < times.length; k++) {
       left.forEach((row, i) => {
         const at = (k * left.length + i) * outputs;
@@ -59,7 +63,7 @@ export async function fitFlow(
   }
   const best = argmax(score, 0, times.length);
   const all = Array.from({ length: rows }, (_, i) => i);
-  const { coefficients } = await flowOf(all)([times[best]!], run);
+  const { coefficients } = await flowOf(all, FINE)([times[best]!], run);
   return {
     time: times[best]!,
     weights: coefficients!.data as Float64Array,
