@@ -7,6 +7,8 @@ import { NumericalError, type RunOptions } from '../../wasm/engine.js';
 export type BlockMap = (b: Float64Array, r: number) => Promise<Float64Array>;
 
 export interface CgOptions extends RunOptions {
+  /** A cheaper `multiply` of about seven digits, for the iterations; residuals are then taken anew every four digits. */
+  readonly rough?: BlockMap | null;
   /** Of the true residual |b - A x| / |b| of every column. */
   readonly tolerance: number;
   readonly maxIterations: number;
@@ -23,8 +25,8 @@ export interface CgResult {
 
 /**
  * X with A X = B for B (n, r). Columns that converged leave the block. The residual of the recurrence drifts from the
- * true one, so that is computed at the end, and the rest is solved again if it is too large. NumericalError with the
- * residual reached when iterations run out or rounding stops progress.
+ * true one, so that is computed at the end, and the rest is solved again if it is too large (iterative refinement).
+ * NumericalError with the residual reached when iterations run out or rounding stops progress.
  */
 export async function conjugateGradients(
   multiply: BlockMap,
@@ -37,9 +39,13 @@ export async function conjugateGradients(
   const norms = columnNorms(b, n, r);
   const x = new Float64Array(n * r);
   let rest = b.slice();
+  let rough = options.rough ?? null;
   let [iterations, before] = [0, Infinity];
   for (;;) {
-    const used = await descend(multiply, precondition, x, rest, norms, [n, r], {
+    // Half of the tolerance for the drift.
+    const now = columnNorms(rest, n, r);
+    const goals = norms.map((norm, c) => Math.max((tolerance / 2) * norm, rough ? DIGITS * now[c]! : 0));
+    const used = await descend(rough ?? multiply, precondition, x, rest, { norms, goals }, [n, r], {
       ...options,
       maxIterations: maxIterations - iterations,
     });
@@ -51,6 +57,10 @@ export async function conjugateGradients(
       0,
     );
     if (residual <= tolerance) return { x, iterations, residual };
+    if (rough && residual > before / 2 && iterations < maxIterations) {
+      rough = null; // too rough for this matrix
+      continue;
+    }
     if (iterations >= maxIterations || used === 0 || residual > before / 2) {
       throw new NumericalError(
         `predict: conjugate gradients reached the residual ${residual.toExponential(2)} in ${iterations} iterations, ${tolerance} is wanted. Raise diagReg, rank or tolerance, or use solver 'tiled'.`,
@@ -61,18 +71,25 @@ export async function conjugateGradients(
   }
 }
 
+const DIGITS = 1e-4; // of the residual that iterations with the rough map may gain before it is taken anew
+
+interface Goals {
+  /** Of the right-hand sides, and the residuals wanted. */
+  readonly norms: Float64Array;
+  readonly goals: Float64Array;
+}
+
 /** Improves X until the recurrence says so; returns the iterations. `rest` is B - A X. */
 async function descend(
   multiply: BlockMap,
   precondition: BlockMap,
   x: Float64Array,
   rest: Float64Array,
-  norms: Float64Array,
+  { norms, goals }: Goals,
   [n, r]: readonly [number, number],
   { tolerance, maxIterations, onProgress, signal }: CgOptions,
 ): Promise<number> {
-  const goal = tolerance / 2; // half of it for the drift
-  let active = openColumns(rest, norms, n, r, goal).open;
+  let active = openColumns(rest, { norms, goals }, n, r).open;
   if (active.length === 0) return 0;
   let residual: Float64Array = columns(rest, r, active, n);
   let preconditioned = await precondition(residual, active.length);
@@ -90,9 +107,9 @@ async function descend(
         residual[i * k + c]! -= alpha[c]! * image[i * k + c]!;
       }
     }
-    const own = Float64Array.from(active, (c) => norms[c]!);
-    const { open, worst } = openColumns(residual, own, n, k, goal);
-    onProgress?.(Math.min(1, log(Math.min(worst, 1)) / log(goal)));
+    const own = [norms, goals].map((list) => Float64Array.from(active, (c) => list[c]!));
+    const { open, worst } = openColumns(residual, { norms: own[0]!, goals: own[1]! }, n, k);
+    onProgress?.(Math.min(1, log(Math.min(worst, 1)) / log(tolerance / 2)));
     const stuck = alpha.every((value) => value === 0);
     if (open.length === 0 || stuck) return iteration;
     if (open.length < k) {
@@ -113,20 +130,18 @@ async function descend(
   return maxIterations;
 }
 
-/** The columns above the goal, and the largest residual. */
+/** The columns above their goals, and the largest relative residual. */
 function openColumns(
   rest: Float64Array,
-  norms: Float64Array,
+  { norms, goals }: Goals,
   n: number,
   r: number,
-  goal: number,
 ): { open: number[]; worst: number } {
   const open: number[] = [];
   let worst = 0;
   columnNorms(rest, n, r).forEach((value, c) => {
-    const relative = norms[c]! > 0 ? value / norms[c]! : 0;
-    worst = Math.max(worst, relative);
-    if (relative > goal) open.push(c);
+    worst = Math.max(worst, norms[c]! > 0 ? value / norms[c]! : 0);
+    if (value > goals[c]!) open.push(c);
   });
   return { open, worst };
 }

@@ -70,14 +70,15 @@ export class NetSystem {
     }
   }
 
-  /** K B of the system's kernel, or of the NNGP. */
+  /** K B of the system's kernel, or of the NNGP; `f32`: with entries of seven digits. */
   async multiply(
     b: Float64Array,
     r: number,
     { signal }: RunOptions,
     name: KernelName = this.name,
+    dtype: 'f32' | 'f64' = 'f64',
   ): Promise<Float64Array> {
-    const options = { get: name, ...(signal ? { signal } : {}) };
+    const options = { get: name, dtype, ...(signal ? { signal } : {}) };
     const out = await kernelProduct(this.engine, this.net, this.x, null, b, r, options);
     return out.map((value) => value / this.scale);
   }

@@ -121,12 +121,18 @@ export async function tiledRegressor(
 
 /** B -> K B + shift B. */
 const shifted =
-  (system: NetSystem, shift: number, run: RunOptions): BlockMap =>
+  (system: NetSystem, shift: number, run: RunOptions, dtype: 'f32' | 'f64' = 'f64'): BlockMap =>
   async (b, r) => {
-    const out = await system.multiply(b, r, run);
+    const out = await system.multiply(b, r, run, system.name, dtype);
     for (let i = 0; i < out.length; i++) out[i]! += shift * b[i]!;
     return out;
   };
+
+/** Whether f32 kernels serve: in range, and their rounding, of norm about eps sqrt(n), far below what is added. */
+function allowsRough({ scale, added, size, diagonal }: NetSystem): boolean {
+  const mean = diagonal.reduce((sum, value) => sum + value / size, 0);
+  return scale > 2 ** -60 && scale < 2 ** 60 && added > 8 * 2 ** -24 * Math.sqrt(size) * mean;
+}
 
 function relative(y: Float64Array, image: Float64Array): number {
   const [gap, size] = [y.map((value, i) => value - image[i]!), y].map((v) =>
@@ -135,7 +141,10 @@ function relative(y: Float64Array, image: Float64Array): number {
   return size! > 0 ? Math.sqrt(gap! / size!) : 0;
 }
 
-/** Conjugate gradients on tiles that are computed anew in every iteration; preconditioned by F F' + shift I. */
+/**
+ * Conjugate gradients on tiles that are computed anew in every iteration, preconditioned by F F' + shift I. Iterations use
+ * f32 kernels where the noise allows, residuals f64 ones.
+ */
 export async function cgRegressor(
   system: NetSystem,
   { y, outputs }: Targets,
@@ -161,6 +170,7 @@ export async function cgRegressor(
       [n, r],
       {
         signal: run.signal,
+        rough: allowsRough(system) ? shifted(system, system.added, run, 'f32') : null,
         tolerance,
         maxIterations: 1000,
         onProgress: (share) => onProgress?.({ stage: 'solve', done: share, total: 1, bytes }),
