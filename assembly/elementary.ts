@@ -250,11 +250,11 @@ export function erfc_v<T>(x: v128): v128 {
 // ---- f32 through f64
 
 // @ts-ignore: decorator
-@inline function lowHalf(x: v128): v128 { return f64x2.promote_low_f32x4(x); }
+@inline export function lowHalf(x: v128): v128 { return f64x2.promote_low_f32x4(x); }
 // @ts-ignore: decorator
-@inline function highHalf(x: v128): v128 { return f64x2.promote_low_f32x4(i32x4.shuffle(x, x, 2, 3, 2, 3)); }
+@inline export function highHalf(x: v128): v128 { return f64x2.promote_low_f32x4(i32x4.shuffle(x, x, 2, 3, 2, 3)); }
 // @ts-ignore: decorator
-@inline function narrow(low: v128, high: v128): v128 {
+@inline export function narrow(low: v128, high: v128): v128 {
   return i32x4.shuffle(f32x4.demote_f64x2_zero(low), f32x4.demote_f64x2_zero(high), 0, 1, 4, 5);
 }
 

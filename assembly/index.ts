@@ -11,6 +11,7 @@ export * from './roofline';
 export * from './conv';
 export * from './pool';
 export * from './rows';
+export * from './losses';
 export * from './optimize';
 export * from './planes';
 export * from './onehidden';

@@ -2,7 +2,7 @@
 // vector is padded with zeros, so nothing outside the n numbers is read or written and bits do not depend on position.
 import { loadPart, storePart } from './part';
 import { lanes } from './simd';
-import { acos_v, asin_v, atan2_v, cos_v, cosh_v, erf_v, erfc_v, exp_v, expm1_v, exponential, log_v, log1p_v, sigmoid_v, sin_v, sinh_v, tanh_v } from './elementary';
+import { acos_v, asin_v, atan2_v, cos_v, cosh_v, erf_v, erfc_v, exp_v, expm1_v, exponential, highHalf, log_v, log1p_v, lowHalf, narrow, sigmoid_v, sin_v, sinh_v, tanh_v } from './elementary';
 
 // @ts-ignore: decorator
 @inline function exp_map<T>(n: i32, x: usize, y: usize): void {
@@ -42,40 +42,39 @@ export function tanh_f64(n: i32, x: usize, y: usize): void { tanh_map<f64>(n, x,
 export function erf_f32(n: i32, x: usize, y: usize): void { erf_map<f32>(n, x, y); }
 export function erf_f64(n: i32, x: usize, y: usize): void { erf_map<f64>(n, x, y); }
 
-// @ts-ignore: decorator
-@inline function erfc_map<T>(n: i32, x: usize, y: usize): void { for (; n > 0; n -= lanes<T>(), x += 16, y += 16) storePart<T>(y, erfc_v<T>(loadPart<T>(x, n)), n); }
-export function erfc_f32(n: i32, x: usize, y: usize): void { erfc_map<f32>(n, x, y); }
-export function erfc_f64(n: i32, x: usize, y: usize): void { erfc_map<f64>(n, x, y); }
-
-// @ts-ignore: decorator
-@inline function sin_map<T>(n: i32, x: usize, y: usize): void { for (; n > 0; n -= lanes<T>(), x += 16, y += 16) storePart<T>(y, sin_v<T>(loadPart<T>(x, n)), n); }
-export function sin_f32(n: i32, x: usize, y: usize): void { sin_map<f32>(n, x, y); }
-export function sin_f64(n: i32, x: usize, y: usize): void { sin_map<f64>(n, x, y); }
-
-// @ts-ignore: decorator
-@inline function cos_map<T>(n: i32, x: usize, y: usize): void { for (; n > 0; n -= lanes<T>(), x += 16, y += 16) storePart<T>(y, cos_v<T>(loadPart<T>(x, n)), n); }
-export function cos_f32(n: i32, x: usize, y: usize): void { cos_map<f32>(n, x, y); }
-export function cos_f64(n: i32, x: usize, y: usize): void { cos_map<f64>(n, x, y); }
-
-// @ts-ignore: decorator
-@inline function asin_map<T>(n: i32, x: usize, y: usize): void { for (; n > 0; n -= lanes<T>(), x += 16, y += 16) storePart<T>(y, asin_v<T>(loadPart<T>(x, n)), n); }
-export function asin_f32(n: i32, x: usize, y: usize): void { asin_map<f32>(n, x, y); }
-export function asin_f64(n: i32, x: usize, y: usize): void { asin_map<f64>(n, x, y); }
-
-// @ts-ignore: decorator
-@inline function acos_map<T>(n: i32, x: usize, y: usize): void { for (; n > 0; n -= lanes<T>(), x += 16, y += 16) storePart<T>(y, acos_v<T>(loadPart<T>(x, n)), n); }
-export function acos_f32(n: i32, x: usize, y: usize): void { acos_map<f32>(n, x, y); }
-export function acos_f64(n: i32, x: usize, y: usize): void { acos_map<f64>(n, x, y); }
-
-// @ts-ignore: decorator
-@inline function sinh_map<T>(n: i32, x: usize, y: usize): void { for (; n > 0; n -= lanes<T>(), x += 16, y += 16) storePart<T>(y, sinh_v<T>(loadPart<T>(x, n)), n); }
-export function sinh_f32(n: i32, x: usize, y: usize): void { sinh_map<f32>(n, x, y); }
-export function sinh_f64(n: i32, x: usize, y: usize): void { sinh_map<f64>(n, x, y); }
-
-// @ts-ignore: decorator
-@inline function cosh_map<T>(n: i32, x: usize, y: usize): void { for (; n > 0; n -= lanes<T>(), x += 16, y += 16) storePart<T>(y, cosh_v<T>(loadPart<T>(x, n)), n); }
-export function cosh_f32(n: i32, x: usize, y: usize): void { cosh_map<f32>(n, x, y); }
-export function cosh_f64(n: i32, x: usize, y: usize): void { cosh_map<f64>(n, x, y); }
+// These compute in f64 for both dtypes: one loop, which chooses inside.
+const ERFC: i32 = 0, SIN: i32 = 1, COS: i32 = 2, ASIN: i32 = 3, ACOS: i32 = 4, SINH: i32 = 5, COSH: i32 = 6;
+function wide(kind: i32, x: v128): v128 {
+  switch (kind) {
+    case ERFC: return erfc_v<f64>(x);
+    case SIN: return sin_v<f64>(x);
+    case COS: return cos_v<f64>(x);
+    case ASIN: return asin_v<f64>(x);
+    case ACOS: return acos_v<f64>(x);
+    case SINH: return sinh_v<f64>(x);
+    default: return cosh_v<f64>(x);
+  }
+}
+function wideMap(single: bool, kind: i32, n: i32, x: usize, y: usize): void {
+  if (single) for (; n > 0; n -= 4, x += 16, y += 16) {
+    const v = loadPart<f32>(x, n);
+    storePart<f32>(y, narrow(wide(kind, lowHalf(v)), wide(kind, highHalf(v))), n);
+  } else for (; n > 0; n -= 2, x += 16, y += 16) storePart<f64>(y, wide(kind, loadPart<f64>(x, n)), n);
+}
+export function erfc_f32(n: i32, x: usize, y: usize): void { wideMap(true, ERFC, n, x, y); }
+export function erfc_f64(n: i32, x: usize, y: usize): void { wideMap(false, ERFC, n, x, y); }
+export function sin_f32(n: i32, x: usize, y: usize): void { wideMap(true, SIN, n, x, y); }
+export function sin_f64(n: i32, x: usize, y: usize): void { wideMap(false, SIN, n, x, y); }
+export function cos_f32(n: i32, x: usize, y: usize): void { wideMap(true, COS, n, x, y); }
+export function cos_f64(n: i32, x: usize, y: usize): void { wideMap(false, COS, n, x, y); }
+export function asin_f32(n: i32, x: usize, y: usize): void { wideMap(true, ASIN, n, x, y); }
+export function asin_f64(n: i32, x: usize, y: usize): void { wideMap(false, ASIN, n, x, y); }
+export function acos_f32(n: i32, x: usize, y: usize): void { wideMap(true, ACOS, n, x, y); }
+export function acos_f64(n: i32, x: usize, y: usize): void { wideMap(false, ACOS, n, x, y); }
+export function sinh_f32(n: i32, x: usize, y: usize): void { wideMap(true, SINH, n, x, y); }
+export function sinh_f64(n: i32, x: usize, y: usize): void { wideMap(false, SINH, n, x, y); }
+export function cosh_f32(n: i32, x: usize, y: usize): void { wideMap(true, COSH, n, x, y); }
+export function cosh_f64(n: i32, x: usize, y: usize): void { wideMap(false, COSH, n, x, y); }
 
 // @ts-ignore: decorator
 @inline function atan2_map<T>(n: i32, y: usize, x: usize, out: usize): void { for (; n > 0; n -= lanes<T>(), x += 16, y += 16, out += 16) storePart<T>(out, atan2_v<T>(loadPart<T>(y, n), loadPart<T>(x, n)), n); }

@@ -9,8 +9,10 @@
 @inline function word(p: usize, i: i32): i32 { return load<i32>(p + (<usize>i << 2)); }
 
 // out[j] += the sum of `rows` x `taps` inputs at r, which advances by `step` bytes per output.
-function addRun<T>(out: usize, r: usize, length: i32, step: usize, rows: i32, rs: usize, taps: i32): void {
+// w, v: the two factors of their weight, 0 = one.
+function addRun<T>(out: usize, r: usize, length: i32, step: usize, rows: i32, rs: usize, taps: i32, constants: usize, w: i32, v: i32): void {
   const second = taps == 2 ? <usize>32 : rs;
+  if (w | v) rows = -rows;  // none of the quick cases
   if (rows * taps == 1) for (; length > 0; length--) {
     v128.store(out, v128.add<T>(v128.load(out), v128.load(r))); v128.store(out, v128.add<T>(v128.load(out, 16), v128.load(r, 16)), 16);
     out += 32; r += step;
@@ -24,7 +26,7 @@ function addRun<T>(out: usize, r: usize, length: i32, step: usize, rows: i32, rs
     v128.store(out, v128.add<T>(v128.load(out), v128.add<T>(v128.add<T>(v128.load(r), v128.load(r, 32)), v128.add<T>(v128.load(q), v128.load(q, 32)))));
     v128.store(out, v128.add<T>(v128.load(out, 16), v128.add<T>(v128.add<T>(v128.load(r, 16), v128.load(r, 48)), v128.add<T>(v128.load(q, 16), v128.load(q, 48)))), 16);
     out += 32; r += step;
-  } else addWeighted<T>(out, r, length, step, rows, rs, taps, v128.splat<T>(<T>1));
+  } else addWeighted<T>(out, r, length, step, abs(rows), rs, taps, v128.mul<T>(v128.load(constants + (<usize>w << 4)), v128.load(constants + (<usize>v << 4))));
 }
 
 function addWeighted<T>(out: usize, r: usize, length: i32, step: usize, rows: i32, rs: usize, taps: i32, w: v128): void {
@@ -41,7 +43,7 @@ function addWeighted<T>(out: usize, r: usize, length: i32, step: usize, rows: i3
 }
 
 /** Adds the plane at src into the stored planes. Op words 16: rows table, 17: columns table, 18 and 19: planes (pairs, self pairs), 7, 8: their H, W; 9: modular. */
-export function mixPlane<T>(ctx: usize, op: usize, blob: usize, arena: usize, src: usize, rs: usize, eh: i32, ew: i32, H: i32, W: i32, modular: bool): void {
+export function mixPlane(single: bool, ctx: usize, op: usize, blob: usize, arena: usize, src: usize, rs: usize, eh: i32, ew: i32, H: i32, W: i32, modular: bool): void {
   const toW = word(op, 8), outModular = word(op, 9) != 0, line = outModular ? toW : 2 * toW - 1, constants = <usize>word(ctx, 1);
   const hs = word(blob + (<usize>word(op, 16) << 2), modular ? eh : eh + H - 1), ws = word(blob + (<usize>word(op, 17) << 2), modular ? ew : ew + W - 1);
   if (hs == 0 || ws == 0) return;
@@ -60,8 +62,7 @@ export function mixPlane<T>(ctx: usize, op: usize, blob: usize, arena: usize, sr
         let run = blob + (<usize>word(wList, 2 + 3 * b) << 2);
         for (let j = word(wList, 3 + 3 * b); j > 0; j--, run += 24) {
           const o = out + <usize>word(run, 0) * 32, s = r + <usize>word(run, 1) * 32, wj = word(run, 5), step = <usize>(word(run, 3) * 32);
-          if ((wi | wj) == 0) addRun<T>(o, s, word(run, 2), step, taps, rs, word(run, 4));
-          else addWeighted<T>(o, s, word(run, 2), step, taps, rs, word(run, 4), v128.mul<T>(v128.load(constants + <usize>wi * 16), v128.load(constants + <usize>wj * 16)));
+          if (single) addRun<f32>(o, s, word(run, 2), step, taps, rs, word(run, 4), constants, wi, wj); else addRun<f64>(o, s, word(run, 2), step, taps, rs, word(run, 4), constants, wi, wj);
         }
       }
     }

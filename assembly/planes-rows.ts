@@ -67,7 +67,7 @@ export function boxAny<T>(r: usize, rs: usize, b: usize, m: i32, kh: i32, kw: i3
 // kappa' w = (2a^2/pi) rho rho' / sqrt(1-c^2). The row buffer holds {c, scaled Q, cos = sqrt(1-c^2), v = sqrt(1+cos)}: asin(c) = c P(v)/v.
 //
 // GENERAL: S may be negative (theta of -c is pi - theta), biases, gammas, and a factor g g' (a layerNorm, a mask) in front unless gx = 0.
-// V: vectors on the X side too (self pairs). ERF: the tables and the row buffer of an erf.
+// V: vectors on the X side too (self pairs), at run time where one row is finished alone. ERF: the tables and the row buffer of an erf.
 
 /** Places in a row buffer of two rows, as compile-time offsets of loads and stores: offsetof<First>() = 0, offsetof<Second>() = 64. */
 // @ts-ignore: decorator
@@ -217,40 +217,28 @@ export function conv33Erf<T>(src: usize, rs: usize, d: usize, drs: usize, px: us
 
 /** Both passes over a row b of box sums; gx = 0: no gains. self: vectors on the X side. */
 export function reluRow<T>(b: usize, d: usize, px: usize, py: usize, gx: usize, gy: usize, m: i32, cp: usize, r: usize, self: bool): void {
-  if (self) {
-    passRow<T>(b, px, py, gx, gy, m, cp, r, true, false);
-    reluPass<T>(r, d, 0, px, py, 0, 0, m, cp, true, true, false);
-  } else {
-    passRow<T>(b, px, py, gx, gy, m, cp, r, false, false);
-    reluPass<T>(r, d, 0, px, py, 0, 0, m, cp, true, false, false);
-  }
+  passRow<T>(b, px, py, gx, gy, m, cp, r, self, false);
+  reluPass<T>(r, d, 0, px, py, 0, 0, m, cp, true, self, false);
 }
 export function erfRow<T>(b: usize, d: usize, px: usize, py: usize, gx: usize, gy: usize, m: i32, cp: usize, r: usize, self: bool): void {
-  if (self) passRow<T>(b, px, py, gx, gy, m, cp, r, true, true); else passRow<T>(b, px, py, gx, gy, m, cp, r, false, true);
+  passRow<T>(b, px, py, gx, gy, m, cp, r, self, true);
   erfPass<T>(r, d, 0, m, cp, false);
 }
 
-// d (+)= (w K + b^2, w (M + delta K) + bT), times g g'. xs: bytes from one X value to the next (a vector on self pairs).
-// @ts-ignore: decorator
-@inline function affine<T>(b: usize, d: usize, gx: usize, gy: usize, xs: usize, m: i32, cp: usize, ADD: bool, V: bool): void {
-  const w = v128.load(cp, 144), bk = v128.load(cp, 80), bt = v128.load(cp, 96), delta = v128.load(cp, 128);
+/** d (+)= (w K + b^2, w (M + delta K) + bT), times g g'. */
+export function affineRow<T>(b: usize, d: usize, gx: usize, gy: usize, m: i32, cp: usize, self: bool, add: bool): void {
+  const w = v128.load(cp, 144), bk = v128.load(cp, 80), bt = v128.load(cp, 96), delta = v128.load(cp, 128), xs: usize = self ? 16 : sizeof<T>();
   for (const end = b + <usize>m * 32; b < end; b += 32, d += 32) {
     const s = v128.load(b);
     let k = madd<T>(s, w, bk), t = madd<T>(madd<T>(s, delta, v128.load(b, 16)), w, bt);
     if (gx) {
-      const g = v128.mul<T>(x0<T>(gx, V), v128.load(gy));
+      const g = v128.mul<T>(x0<T>(gx, self), v128.load(gy));
       k = v128.mul<T>(k, g); t = v128.mul<T>(t, g);
       gx += xs; gy += 16;
     }
-    if (ADD) { k = v128.add<T>(k, v128.load(d)); t = v128.add<T>(t, v128.load(d, 16)); }
+    if (add) { k = v128.add<T>(k, v128.load(d)); t = v128.add<T>(t, v128.load(d, 16)); }
     v128.store(d, k); v128.store(d, t, 16);
   }
-}
-export function affineSet<T>(b: usize, d: usize, gx: usize, gy: usize, m: i32, cp: usize, self: bool): void {
-  if (self) affine<T>(b, d, gx, gy, 16, m, cp, false, true); else affine<T>(b, d, gx, gy, sizeof<T>(), m, cp, false, false);
-}
-export function affineAdd<T>(b: usize, d: usize, gx: usize, gy: usize, m: i32, cp: usize, self: bool): void {
-  if (self) affine<T>(b, d, gx, gy, 16, m, cp, true, true); else affine<T>(b, d, gx, gy, sizeof<T>(), m, cp, true, false);
 }
 
 // @ts-ignore: decorator

@@ -13,8 +13,7 @@
 //   13 finisher, 14 gains (record index, -1 none), 15 gains are computed here, 16.. as the op says. Slots are arena offsets of element (0,0).
 // record (one image): T values; Y interleaves the records of one image per lane.
 import {
-  affineAdd, affineGains, affineSet, box33, boxAny, conv33Erf, conv33General, conv33Plain, erfRow, erfTables,
-  reluDiagonal, reluRow,
+  affineGains, affineRow, box33, boxAny, conv33Erf, conv33General, conv33Plain, erfRow, erfTables, reluDiagonal, reluRow,
 } from './planes-rows';
 import { dualRow, dualRowDiagonal } from './planes-duals';
 import { mixPlane } from './planes-mix';
@@ -32,15 +31,11 @@ const FIN_RELU: i32 = 0, FIN_GENERAL: i32 = 1, FIN_ERF: i32 = 2, FIN_ADD: i32 = 
 @inline function scaled(d: i32, factor: i32, size: i32, modular: bool): i32 { return modular ? (d * factor) % size : d * factor; }
 
 /** What the border of a slot shows at this offset: right columns and bottom rows (top and left stay zero). */
-function zeroBorder<T>(dst: usize, c: usize, n: i32, m: i32): void {
-  const rs = <usize>word(c, 4), bh = word(c, 5), bw = word(c, 6), zero = v128.splat<T>(<T>0);
-  for (let i = 0; i < n; i++) {
-    let d = dst + <usize>i * rs + <usize>m * 32;
-    for (let j = 0; j < bw; j++) { v128.store(d, zero); v128.store(d, zero, 16); d += 32; }
-  }
-  for (let i = n; i < n + bh; i++) {
-    let d = dst + <usize>i * rs;
-    for (let j = 0; j < m + bw; j++) { v128.store(d, zero); v128.store(d, zero, 16); d += 32; }
+function zeroBorder(dst: usize, c: usize, n: i32, m: i32): void {
+  const rs = <usize>word(c, 4), bh = word(c, 5), bw = word(c, 6);
+  for (let i = 0; i < n + bh; i++) {
+    const from = i < n ? m : 0, end = dst + <usize>i * rs + <usize>(m + bw) * 32;
+    for (let d = dst + <usize>i * rs + <usize>from * 32; d < end; d += 16) v128.store(d, i32x4.splat(0));
   }
 }
 
@@ -85,10 +80,10 @@ function inputRow<T>(x: usize, y: usize, d: usize, m: i32, channels: i32, plane:
   return modular ? eh * W + ew : (eh + H - 1) * (2 * W - 1) + ew + W - 1;
 }
 
-/** A stored plane times w. */
-function loadPlane<T>(s: usize, dst: usize, rs: usize, n: i32, m: i32, w: v128): void {
+/** d = s times w; s may be d. */
+function scalePlane<T>(src: usize, dst: usize, srs: usize, drs: usize, n: i32, m: i32, w: v128): void {
   for (let i = 0; i < n; i++) {
-    let d = dst + <usize>i * rs;
+    let s = src + <usize>i * srs, d = dst + <usize>i * drs;
     for (let j = 0; j < m; j++) {
       v128.store(d, v128.mul<T>(v128.load(s), w)); v128.store(d, v128.mul<T>(v128.load(s, 16), w), 16);
       s += 32; d += 32;
@@ -165,31 +160,39 @@ function multiply<T>(src: usize, dst: usize, srs: usize, drs: usize, n: i32, m: 
   }
 }
 
+// The drivers below are one instance for both dtypes: `single` (f32) picks the row functions.
+
 /** One row: `count` elements of the producer's row b, finished into d. Table and gain pointers are at the first element. */
-// @ts-ignore: decorator
-@inline function finish<T>(op: usize, blob: usize, size: i32, fin: i32, b: usize, d: usize, px: usize, py: usize, gx: usize, gy: usize, compute: bool, self: bool, diagonal: bool, count: i32, cp: usize, r: usize): void {
+function finish(single: bool, op: usize, blob: usize, size: i32, b: usize, d: usize, px: usize, py: usize, gx: usize, gy: usize, self: bool, diagonal: bool, count: i32, cp: usize, r: usize): void {
+  const fin = word(op, 13);
+  if (diagonal) { if (single) finishDiagonal<f32>(op, blob, size, fin, b, d, py, gy, count, cp, r); else finishDiagonal<f64>(op, blob, size, fin, b, d, py, gy, count, cp, r); }
+  if (diagonal && (fin <= FIN_GENERAL || fin == FIN_DUAL)) return;
   if (fin <= FIN_GENERAL) {
-    if (diagonal) reluDiagonal<T>(b, d, py, gy, compute, count, cp); else reluRow<T>(b, d, px, py, gx, gy, count, cp, r, self);
+    if (single) reluRow<f32>(b, d, px, py, gx, gy, count, cp, r, self); else reluRow<f64>(b, d, px, py, gx, gy, count, cp, r, self);
   } else if (fin == FIN_ERF) {
-    if (diagonal) erfTables<T>(b, py, gy, compute, count, cp);
-    erfRow<T>(b, d, px, py, gx, gy, count, cp, r, self);
+    if (single) erfRow<f32>(b, d, px, py, gx, gy, count, cp, r, self); else erfRow<f64>(b, d, px, py, gx, gy, count, cp, r, self);
   } else if (fin == FIN_DUAL) {
-    const p = blob + (<usize>word(op, 17) << 2);
-    if (diagonal) dualRowDiagonal<T>(b, d, py, gy, compute, size, count, cp, r, word(op, 16), p);
-    else dualRow<T>(b, d, px, py, gx, gy, size, count, cp, r, word(op, 16), p, self);
-  } else {
-    if (diagonal && compute && gy != 0) affineGains<T>(b, gy, count, cp);
-    if (fin == FIN_ADD) affineAdd<T>(b, d, gx, gy, count, cp, self); else affineSet<T>(b, d, gx, gy, count, cp, self);
-  }
+    const p = blob + (<usize>word(op, 17) << 2), kind = word(op, 16);
+    if (single) dualRow<f32>(b, d, px, py, gx, gy, size, count, cp, r, kind, p, self); else dualRow<f64>(b, d, px, py, gx, gy, size, count, cp, r, kind, p, self);
+  } else if (single) affineRow<f32>(b, d, gx, gy, count, cp, self, fin == FIN_ADD); else affineRow<f64>(b, d, gx, gy, count, cp, self, fin == FIN_ADD);
+}
+
+/** What self pairs at offset 0 compute: tables and gains, and where the entries are known exactly, these. */
+function finishDiagonal<T>(op: usize, blob: usize, size: i32, fin: i32, b: usize, d: usize, py: usize, gy: usize, count: i32, cp: usize, r: usize): void {
+  const compute = word(op, 15) != 0;
+  if (fin <= FIN_GENERAL) reluDiagonal<T>(b, d, py, gy, compute, count, cp);
+  else if (fin == FIN_ERF) erfTables<T>(b, py, gy, compute, count, cp);
+  else if (fin == FIN_DUAL) dualRowDiagonal<T>(b, d, py, gy, compute, size, count, cp, r, word(op, 16), blob + (<usize>word(op, 17) << 2));
+  else if (compute && gy != 0) affineGains<T>(b, gy, count, cp);
 }
 
 /** A box row producer and a row finisher, for all rows of a plane. On modular planes the X' side of a row wraps: two segments. */
-function rows<T>(ctx: usize, op: usize, src: usize, rs: usize, dst: usize, dc: usize, eh: i32, ew: i32, modular: bool): void {
+function rows(single: bool, ctx: usize, op: usize, src: usize, rs: usize, dst: usize, dc: usize, eh: i32, ew: i32, modular: bool): void {
   const H = word(dc, 0), W = word(dc, 1), drs = <usize>word(dc, 4), self = word(ctx, 5) != 0;
   const n = modular ? H : H - abs(eh), m = modular ? W : W - abs(ew), h0 = modular ? 0 : max(0, -eh), w0 = modular ? 0 : max(0, -ew);
-  const kh = word(op, 7), kw = word(op, 8), th = word(op, 9), tw = word(op, 10), fin = word(op, 13), compute = word(op, 15) != 0;
+  const kh = word(op, 7), kw = word(op, 8), th = word(op, 9), tw = word(op, 10), fin = word(op, 13);
   const cols = <usize>word(ctx, 7), rb = <usize>word(ctx, 6), vb = rb + cols * 32, r2 = vb + cols * 32;
-  const cp = <usize>word(ctx, 1) + <usize>word(op, 6) * 16, xs: usize = self ? 16 : sizeof<T>();
+  const cp = <usize>word(ctx, 1) + <usize>word(op, 6) * 16, xs: usize = self ? 16 : single ? 4 : 8;
   const width = <usize>(fin <= FIN_GENERAL ? 2 : 1), direct = kh == 1 && kw == 1 && tw == 1, diagonal = self && eh == 0 && ew == 0;
   const table = <usize>word(op, 5), gain = word(op, 14), X = <usize>word(ctx, 2), Y = <usize>word(ctx, 3);
   const tx = X + table * xs, ty = Y + table * 16, gx0 = X + <usize>gain * xs, gy0 = Y + <usize>gain * 16;
@@ -199,31 +202,62 @@ function rows<T>(ctx: usize, op: usize, src: usize, rs: usize, dst: usize, dc: u
     const p = <usize>(h0 * W + w0), q = <usize>((h0 + eh) * W + w0 + ew);
     const px = tx + p * width * xs, py = ty + q * width * 16;
     const gx: usize = gain < 0 ? 0 : gx0 + p * xs, gy = gy0 + q * 16;
-    if (fin == FIN_RELU) conv33Plain<T>(r, rs, dst, drs, px, py, W, n, m, cp, r2);
-    else if (fin == FIN_GENERAL) conv33General<T>(r, rs, dst, drs, px, py, gx, gy, W, n, m, cp, r2);
-    else conv33Erf<T>(r, rs, dst, drs, px, py, gx, gy, W, n, m, cp, r2);
+    if (fin == FIN_RELU) { if (single) conv33Plain<f32>(r, rs, dst, drs, px, py, W, n, m, cp, r2); else conv33Plain<f64>(r, rs, dst, drs, px, py, W, n, m, cp, r2); }
+    else if (fin == FIN_GENERAL) { if (single) conv33General<f32>(r, rs, dst, drs, px, py, gx, gy, W, n, m, cp, r2); else conv33General<f64>(r, rs, dst, drs, px, py, gx, gy, W, n, m, cp, r2); }
+    else { if (single) conv33Erf<f32>(r, rs, dst, drs, px, py, gx, gy, W, n, m, cp, r2); else conv33Erf<f64>(r, rs, dst, drs, px, py, gx, gy, W, n, m, cp, r2); }
     return;
   }
   for (let i = 0; i < n; i++) {
     let b = rb;
     if (direct) b = r;
-    else if (is33) box33<T>(r, rs, rb, m);
-    else boxAny<T>(r, rs, rb, m, kh, kw, tw, vb);
+    else if (is33) { if (single) box33<f32>(r, rs, rb, m); else box33<f64>(r, rs, rb, m); }  // a second call keeps box33 a function
+    else if (single) boxAny<f32>(r, rs, rb, m, kh, kw, tw, vb);
+    else boxAny<f64>(r, rs, rb, m, kh, kw, tw, vb);
     const p = <usize>((i + h0) * W + w0);
     let row = i + h0 + eh;
     if (row >= H) row -= H;
     const q = <usize>(row * W + w0 + ew);
-    finish<T>(op, blob, H * W, fin, b, d, tx + p * width * xs, ty + q * width * 16, gain < 0 ? 0 : gx0 + p * xs, gain < 0 ? 0 : gy0 + q * 16, compute, self, diagonal, split, cp, r2);
+    finish(single, op, blob, H * W, b, d, tx + p * width * xs, ty + q * width * 16, gain < 0 ? 0 : gx0 + p * xs, gain < 0 ? 0 : gy0 + q * 16, self, diagonal, split, cp, r2);
     if (split < m) {
       const p2 = p + split, q2 = <usize>(row * W), shift = <usize>split * 32;
-      finish<T>(op, blob, H * W, fin, b + shift, d + shift, tx + p2 * width * xs, ty + q2 * width * 16, gain < 0 ? 0 : gx0 + p2 * xs, gain < 0 ? 0 : gy0 + q2 * 16, compute, self, diagonal, m - split, cp, r2);
+      finish(single, op, blob, H * W, b + shift, d + shift, tx + p2 * width * xs, ty + q2 * width * 16, gain < 0 ? 0 : gx0 + p2 * xs, gain < 0 ? 0 : gy0 + q2 * 16, self, diagonal, m - split, cp, r2);
     }
     r += rs * <usize>th; d += drs;
   }
 }
 
-function plane<T>(ctx: usize, program: usize, dh: i32, dw: i32, weight: i32): void {
-  const blob = <usize>word(ctx, 8), arena = <usize>word(ctx, 0), self = word(ctx, 5) != 0, modular = word(program, 3) != 0;
+/** K of the input layer, all rows. */
+function input<T>(op: usize, dst: usize, drs: usize, X: usize, Y: usize, H: i32, W: i32, eh: i32, ew: i32, modular: bool, self: bool, cp: usize): void {
+  const xs: usize = self ? 16 : sizeof<T>(), h0 = modular ? 0 : max(0, -eh), w0 = modular ? 0 : max(0, -ew);
+  const n = modular ? H : H - abs(eh), m = modular ? W : W - abs(ew), split = modular ? W - ew : m;
+  const w = v128.load(cp, 144), gamma = v128.load(cp, 112), size = <usize>(H * W), channels = word(op, 16), at = <usize>word(op, 5);
+  for (let i = 0; i < n; i++) {
+    let row = i + h0 + eh;
+    if (row >= H) row -= H;
+    const x = X + (at + <usize>((i + h0) * W + w0)) * xs, y = Y + (at + <usize>(row * W)) * 16, d = dst + <usize>i * drs;
+    inputRow<T>(x, y + <usize>(w0 + ew) * 16, d, split, channels, size, w, gamma, self);
+    if (split < m) inputRow<T>(x + <usize>split * xs, y, d + <usize>split * 32, m - split, channels, size, w, gamma, self);
+  }
+}
+
+/** An op of one plane that computes element by element. */
+function elements<T>(code: i32, ctx: usize, op: usize, blob: usize, arena: usize, src: usize, dst: usize, rs: usize, drs: usize, H: i32, W: i32, eh: i32, ew: i32, modular: bool): void {
+  const n = modular ? H : H - abs(eh), m = modular ? W : W - abs(ew), self = word(ctx, 5) != 0, diagonal = self && eh == 0 && ew == 0;
+  const cp = <usize>word(ctx, 1) + <usize>word(op, 6) * 16, X = <usize>word(ctx, 2), Y = <usize>word(ctx, 3), w = v128.load(cp, 144);
+  const index = <usize>planeIndex(eh, ew, H, W, modular) << 2, tables = blob + (<usize>word(op, code == 4 && self && word(ctx, 9) != 0 ? 17 : 16) << 2);
+  if (code == 4) scalePlane<T>(arena + <usize>load<i32>(tables + index), dst, <usize>m * 32, drs, n, m, w);
+  else if (code == 7) {
+    const gain = word(op, 14), g = gain < 0 ? v128.load(cp, 0) : v128.mul<T>(x0<T>(X + <usize>gain * (self ? 16 : sizeof<T>()), self), v128.load(Y + <usize>gain * 16));
+    loadMean<T>(src, dst, w, g);
+  } else if (code == 8) multiply<T>(src, dst, rs, drs, n, m, v128.load(cp, 128));
+  else if (code == 9) { if (diagonal) scalePlane<T>(dst, dst, drs, drs, n, m, w); }  // dropout: the same entries on both sides of an identical pair
+  else if (code == 10) { if (diagonal) spatialGains<T>(src, rs, H, W, word(op, 16), word(op, 17) < 0 ? 0 : Y + <usize>word(op, 17) * 16, Y + <usize>word(op, 14) * 16, cp); }
+  else if (word(ctx, 9) == 0) emit<T>(src, rs, n, m, <usize>word(ctx, 4) + <usize>load<i32>(tables + index) * 32, v128.load(cp, 112));  // 11; the self pass has no result
+}
+
+function plane(single: bool, ctx: usize, program: usize, dh: i32, dw: i32, weight: i32): void {
+  const blob = <usize>word(ctx, 8), arena = <usize>word(ctx, 0), modular = word(program, 3) != 0, self = word(ctx, 5) != 0;
+  const constants = <usize>word(ctx, 1), X = <usize>word(ctx, 2), Y = <usize>word(ctx, 3);
   const classes = blob + (<usize>word(program, 2) << 2), end = blob + (<usize>word(program, 0) << 2) + <usize>word(program, 1) * 80;
   for (let op = blob + (<usize>word(program, 0) << 2); op < end; op += 80) {
     const code = word(op, 0), src = arena + <usize>word(op, 1), dst = arena + <usize>word(op, 3);
@@ -231,50 +265,19 @@ function plane<T>(ctx: usize, program: usize, dh: i32, dw: i32, weight: i32): vo
     const H = word(dc, 0), W = word(dc, 1), rs = <usize>word(sc, 4), drs = <usize>word(dc, 4);
     const eh = scaled(dh, word(dc, 2), H, modular), ew = scaled(dw, word(dc, 3), W, modular);
     const n = modular ? H : H - abs(eh), m = modular ? W : W - abs(ew);
-    const cp = <usize>word(ctx, 1) + <usize>word(op, 6) * 16, X = <usize>word(ctx, 2), Y = <usize>word(ctx, 3);
-    if (code == 0) rows<T>(ctx, op, src, rs, dst, dc, eh, ew, modular);
-    else if (code == 1) zeroBorder<T>(dst, dc, n, m);
+    const cp = constants + <usize>word(op, 6) * 16;
+    if (code == 0) rows(single, ctx, op, src, rs, dst, dc, eh, ew, modular);
+    else if (code == 1) zeroBorder(dst, dc, n, m);
     else if (code == 2) wrapBorder(dst, dc);
-    else if (code == 3) {
-      const xs: usize = self ? 16 : sizeof<T>(), h0 = modular ? 0 : max(0, -eh), w0 = modular ? 0 : max(0, -ew), split = modular ? W - ew : m;
-      const w = v128.load(cp, 144), gamma = v128.load(cp, 112), size = <usize>(H * W), channels = word(op, 16), at = <usize>word(op, 5);
-      for (let i = 0; i < n; i++) {
-        let row = i + h0 + eh;
-        if (row >= H) row -= H;
-        const x = X + (at + <usize>((i + h0) * W + w0)) * xs, y = Y + (at + <usize>(row * W)) * 16, d = dst + <usize>i * drs;
-        inputRow<T>(x, y + <usize>(w0 + ew) * 16, d, split, channels, size, w, gamma, self);
-        if (split < m) inputRow<T>(x + <usize>split * xs, y, d + <usize>split * 32, m - split, channels, size, w, gamma, self);
-      }
-    } else if (code == 4) {
-      const tables = blob + (<usize>word(op, self && word(ctx, 9) != 0 ? 17 : 16) << 2);
-      loadPlane<T>(arena + <usize>word(tables, planeIndex(eh, ew, H, W, modular)), dst, drs, n, m, v128.load(cp, 144));
-    } else if (code == 5) mixPlane<T>(ctx, op, blob, arena, src, rs, eh, ew, H, W, modular);
-    else if (code == 6) accumulate<T>(src, rs, n, m, dst, weight);
-    else if (code == 7) {
-      const gain = word(op, 14), g = gain < 0 ? v128.load(cp, 0) : v128.mul<T>(x0<T>(X + <usize>gain * (self ? 16 : sizeof<T>()), self), v128.load(Y + <usize>gain * 16));
-      loadMean<T>(src, dst, v128.load(cp, 144), g);
-    } else if (code == 8) multiply<T>(src, dst, rs, drs, n, m, v128.load(cp, 128));
-    else if (code == 9) { if (self && eh == 0 && ew == 0) scalePlane<T>(dst, drs, n, m, v128.load(cp, 144)); }
-    else if (code == 10) { if (self && eh == 0 && ew == 0) spatialGains<T>(src, rs, H, W, word(op, 16), word(op, 17) < 0 ? 0 : Y + <usize>word(op, 17) * 16, Y + <usize>word(op, 14) * 16, cp); }
-    else if (code == 11 && word(ctx, 9) == 0) {  // the self pass has no result
-      const tables = blob + (<usize>word(op, 16) << 2);
-      emit<T>(src, rs, n, m, <usize>word(ctx, 4) + <usize>word(tables, planeIndex(eh, ew, H, W, modular)) * 32, v128.load(cp, 112));
-    }
+    else if (code == 6) { if (single) accumulate<f32>(src, rs, n, m, dst, weight); else accumulate<f64>(src, rs, n, m, dst, weight); }
+    else if (code == 3) { if (single) input<f32>(op, dst, drs, X, Y, H, W, eh, ew, modular, self, cp); else input<f64>(op, dst, drs, X, Y, H, W, eh, ew, modular, self, cp); }
+    else if (code == 5) mixPlane(single, ctx, op, blob, arena, src, rs, eh, ew, H, W, modular);
+    else if (single) elements<f32>(code, ctx, op, blob, arena, src, dst, rs, drs, H, W, eh, ew, modular);
+    else elements<f64>(code, ctx, op, blob, arena, src, dst, rs, drs, H, W, eh, ew, modular);
   }
 }
 
-/** Dropout keeps or drops the same entries on both sides of an identical pair: the plane times w in place. */
-function scalePlane<T>(dst: usize, rs: usize, n: i32, m: i32, w: v128): void {
-  for (let i = 0; i < n; i++) {
-    let d = dst + <usize>i * rs;
-    for (let j = 0; j < m; j++) {
-      v128.store(d, v128.mul<T>(v128.load(d), w)); v128.store(d, v128.mul<T>(v128.load(d, 16), w), 16);
-      d += 32;
-    }
-  }
-}
-
-function run<T>(ctx: usize, schedule: usize, steps: i32, count: i32, xStride: i32, outStride: i32): void {
+function run(single: bool, ctx: usize, schedule: usize, steps: i32, count: i32, xStride: i32, outStride: i32): void {
   const blob = <usize>word(ctx, 8), arena = <usize>word(ctx, 0);
   for (; count > 0; count--) {
     let step = schedule;
@@ -282,7 +285,7 @@ function run<T>(ctx: usize, schedule: usize, steps: i32, count: i32, xStride: i3
       if (word(step, 0) == 1) { memory.fill(arena + <usize>word(step, 1), 0, <usize>word(step, 2)); continue; }
       const program = blob + (<usize>word(step, 1) << 2);
       let offset = blob + (<usize>word(step, 2) << 2);
-      for (let i = word(step, 3); i > 0; i--, offset += 12) plane<T>(ctx, program, word(offset, 0), word(offset, 1), word(offset, 2));
+      for (let i = word(step, 3); i > 0; i--, offset += 12) plane(single, ctx, program, word(offset, 0), word(offset, 1), word(offset, 2));
     }
     store<i32>(ctx + 8, word(ctx, 2) + xStride);
     store<i32>(ctx + 16, word(ctx, 4) + outStride);
@@ -302,9 +305,9 @@ function interleave<T>(src: usize, dst: usize, stride: usize, count: i32, back: 
  * outStride bytes from one to the next (both in the context, which is changed). Self pairs: X = Y, both hold vectors; at offset 0 the
  * variance tables of the lanes' images are written into Y. All pointers 16-byte aligned. f32: 4 pairs at once.
  */
-export function planes_f32(ctx: usize, schedule: usize, steps: i32, count: i32, xStride: i32, outStride: i32): void { run<f32>(ctx, schedule, steps, count, xStride, outStride); }
+export function planes_f32(ctx: usize, schedule: usize, steps: i32, count: i32, xStride: i32, outStride: i32): void { run(true, ctx, schedule, steps, count, xStride, outStride); }
 /** As planes_f32, in f64: 2 pairs at once. */
-export function planes_f64(ctx: usize, schedule: usize, steps: i32, count: i32, xStride: i32, outStride: i32): void { run<f64>(ctx, schedule, steps, count, xStride, outStride); }
+export function planes_f64(ctx: usize, schedule: usize, steps: i32, count: i32, xStride: i32, outStride: i32): void { run(false, ctx, schedule, steps, count, xStride, outStride); }
 
 /** Y[i][lane] = record of that lane [i], for `count` values; records are `stride` bytes apart. back = 1: the other direction. */
 export function planesInterleave_f32(records: usize, y: usize, stride: i32, count: i32, back: i32): void { interleave<f32>(records, y, <usize>stride, count, back != 0); }

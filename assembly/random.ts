@@ -4,23 +4,20 @@
 
 const PARITY: u32 = 0x1BD11BDA;
 
-// @ts-ignore: decorator
-@inline function mix(x0: u32, x1: u32, by: u32): u32 { return rotl<u32>(x1, by) ^ x0; }
-
-/** The 64 bits of counter (c0, c1) under key (k0, k1): first word high, second word low. */
-function threefry(k0: u32, k1: u32, c0: u32, c1: u32): u64 {
-  const k2 = k0 ^ k1 ^ PARITY;
-  let x0 = c0 + k0, x1 = c1 + k1;
-  x0 += x1; x1 = mix(x0, x1, 13); x0 += x1; x1 = mix(x0, x1, 15); x0 += x1; x1 = mix(x0, x1, 26); x0 += x1; x1 = mix(x0, x1, 6);
-  x0 += k1; x1 += k2 + 1;
-  x0 += x1; x1 = mix(x0, x1, 17); x0 += x1; x1 = mix(x0, x1, 29); x0 += x1; x1 = mix(x0, x1, 16); x0 += x1; x1 = mix(x0, x1, 24);
-  x0 += k2; x1 += k0 + 2;
-  x0 += x1; x1 = mix(x0, x1, 13); x0 += x1; x1 = mix(x0, x1, 15); x0 += x1; x1 = mix(x0, x1, 26); x0 += x1; x1 = mix(x0, x1, 6);
-  x0 += k0; x1 += k1 + 3;
-  x0 += x1; x1 = mix(x0, x1, 17); x0 += x1; x1 = mix(x0, x1, 29); x0 += x1; x1 = mix(x0, x1, 16); x0 += x1; x1 = mix(x0, x1, 24);
-  x0 += k1; x1 += k2 + 4;
-  x0 += x1; x1 = mix(x0, x1, 13); x0 += x1; x1 = mix(x0, x1, 15); x0 += x1; x1 = mix(x0, x1, 26); x0 += x1; x1 = mix(x0, x1, 6);
-  x0 += k2; x1 += k0 + 5;
+/** The 64 bits of counter (0, c) under key (k0, k1): first word high, second word low. */
+function threefry(k0: u32, k1: u32, c: u32): u64 {
+  let a = k0, b = k1, d = k0 ^ k1 ^ PARITY, x0 = a, x1 = c + b;
+  let turns: u64 = 0x18101d11_061a0f0d;  // 13, 15, 26, 6, 17, 29, 16, 24
+  for (let round = 1; round <= 20; round++) {
+    x0 += x1;
+    x1 = rotl<u32>(x1, <u32>turns & 31) ^ x0;
+    turns = rotr<u64>(turns, 8);
+    if ((round & 3) == 0) {
+      const first = a;
+      a = b; b = d; d = first;
+      x0 += a; x1 += b + (round >> 2);
+    }
+  }
   return (<u64>x0 << 32) | <u64>x1;
 }
 
@@ -104,29 +101,25 @@ const BITS: i32 = 0, UNIFORM: i32 = 1, NORMAL: i32 = 2;
 /** One loop for every distribution and dtype: four counters at a time, then two vectors of two f64, or one of four f32. */
 function draw(single: bool, kind: i32, k0: u32, k1: u32, first: f64, n: i32, a: f64, b: f64, out: usize): void {
   const p0 = i32x4.splat(k0), p1 = i32x4.splat(k1), p2 = i32x4.splat(k0 ^ k1 ^ PARITY);
-  const q2 = i32x4.splat((k0 ^ k1 ^ PARITY) + 1), q0 = i32x4.splat(k0 + 2), q1 = i32x4.splat(k1 + 3);
-  const r2 = i32x4.splat((k0 ^ k1 ^ PARITY) + 4), r0 = i32x4.splat(k0 + 5);
+  const one = i32x4.splat(1);
   const start = <u64>first, va = f64x2.splat(a), vb = f64x2.splat(b);
   for (let i = 0; i < n; i += 4) {
     const base = start + <u64>i, low = i32x4.splat(<u32>base);
     let x1 = i32x4.add(low, i32x4(0, 1, 2, 3));
     let x0 = i32x4.sub(i32x4.splat(<u32>(base >> 32)), i32x4.lt_u(x1, low));   // the carry
     x0 = i32x4.add(x0, p0); x1 = i32x4.add(x1, p1);
-    x0 = i32x4.add(x0, x1); x1 = spin(x0, x1, 13); x0 = i32x4.add(x0, x1); x1 = spin(x0, x1, 15);
-    x0 = i32x4.add(x0, x1); x1 = spin(x0, x1, 26); x0 = i32x4.add(x0, x1); x1 = spin(x0, x1, 6);
-    x0 = i32x4.add(x0, p1); x1 = i32x4.add(x1, q2);
-    x0 = i32x4.add(x0, x1); x1 = spin(x0, x1, 17); x0 = i32x4.add(x0, x1); x1 = spin(x0, x1, 29);
-    x0 = i32x4.add(x0, x1); x1 = spin(x0, x1, 16); x0 = i32x4.add(x0, x1); x1 = spin(x0, x1, 24);
-    x0 = i32x4.add(x0, p2); x1 = i32x4.add(x1, q0);
-    x0 = i32x4.add(x0, x1); x1 = spin(x0, x1, 13); x0 = i32x4.add(x0, x1); x1 = spin(x0, x1, 15);
-    x0 = i32x4.add(x0, x1); x1 = spin(x0, x1, 26); x0 = i32x4.add(x0, x1); x1 = spin(x0, x1, 6);
-    x0 = i32x4.add(x0, p0); x1 = i32x4.add(x1, q1);
-    x0 = i32x4.add(x0, x1); x1 = spin(x0, x1, 17); x0 = i32x4.add(x0, x1); x1 = spin(x0, x1, 29);
-    x0 = i32x4.add(x0, x1); x1 = spin(x0, x1, 16); x0 = i32x4.add(x0, x1); x1 = spin(x0, x1, 24);
-    x0 = i32x4.add(x0, p1); x1 = i32x4.add(x1, r2);
-    x0 = i32x4.add(x0, x1); x1 = spin(x0, x1, 13); x0 = i32x4.add(x0, x1); x1 = spin(x0, x1, 15);
-    x0 = i32x4.add(x0, x1); x1 = spin(x0, x1, 26); x0 = i32x4.add(x0, x1); x1 = spin(x0, x1, 6);
-    x0 = i32x4.add(x0, p2); x1 = i32x4.add(x1, r0);
+    let a0 = p1, a1 = p2, a2 = p0, round = one;   // the key words in turn; `one` counts the injections in every lane
+    for (let half = 0; ; half++) {
+      x0 = i32x4.add(x0, x1); x1 = spin(x0, x1, 13); x0 = i32x4.add(x0, x1); x1 = spin(x0, x1, 15);
+      x0 = i32x4.add(x0, x1); x1 = spin(x0, x1, 26); x0 = i32x4.add(x0, x1); x1 = spin(x0, x1, 6);
+      x0 = i32x4.add(x0, a0); x1 = i32x4.add(x1, i32x4.add(a1, round)); round = i32x4.add(round, one);
+      if (half == 2) break;
+      x0 = i32x4.add(x0, x1); x1 = spin(x0, x1, 17); x0 = i32x4.add(x0, x1); x1 = spin(x0, x1, 29);
+      x0 = i32x4.add(x0, x1); x1 = spin(x0, x1, 16); x0 = i32x4.add(x0, x1); x1 = spin(x0, x1, 24);
+      x0 = i32x4.add(x0, a1); x1 = i32x4.add(x1, i32x4.add(a2, round)); round = i32x4.add(round, one);
+      const first = a0;
+      a0 = a2; a2 = a1; a1 = first;
+    }
     // Now the word of a counter is x0 * 2^32 + x1.
     let u: v128, v: v128;
     if (kind == BITS) {
@@ -184,7 +177,7 @@ export function random_normal_f64(k0: u32, k1: u32, first: f64, n: i32, mean: f6
 export function random_permutation(k0: u32, k1: u32, n: i32, out: usize): void {
   for (let i = 0; i < n; i++) store<i32>(out + (<usize>i << 2), i);
   for (let i = n - 1; i > 0; i--) {
-    const u = <f64>(threefry(k0, k1, 0, i) >> 11) * 1.1102230246251565e-16;
+    const u = <f64>(threefry(k0, k1, i) >> 11) * 1.1102230246251565e-16;
     const p = out + (<usize>i << 2), q = out + (<usize>(u * <f64>(i + 1)) << 2);
     const x = load<i32>(p); store<i32>(p, load<i32>(q)); store<i32>(q, x);
   }

@@ -1,50 +1,32 @@
-// Small operations of finite layers on rows and vectors: bias, column sums, linear combinations, layer norm.
+// Small operations of finite layers on rows and vectors: bias, column sums, linear combinations, layer norm, softmax.
 // All work at any alignment and length.
-import { hsum, lanes, madd } from './simd';
+import { exponential } from './elementary';
+import { dot, scal } from './linalg-core';
+import { loadPart, storePart } from './part';
+import { hsum, lanes, madd, nmadd } from './simd';
 
 function combine<T>(rows: i32, c: i32, a: T, x: usize, xStep: i32, b: T, y: usize, yStep: i32): void {
-  const va = v128.splat<T>(a), vb = v128.splat<T>(b);
+  const va = v128.splat<T>(a), vb = v128.splat<T>(b), keep = b != 0;
   for (let r = 0; r < rows; r++) {
-    let p = x + <usize>r * <usize>xStep * sizeof<T>(), q = y + <usize>r * <usize>yStep * sizeof<T>(), i = 0;
-    if (b == 0) {
-      for (; i <= c - lanes<T>(); i += lanes<T>()) { v128.store(q, v128.mul<T>(va, v128.load(p))); p += 16; q += 16; }
-      for (; i < c; i++) { store<T>(q, a * load<T>(p)); p += sizeof<T>(); q += sizeof<T>(); }
-    } else {
-      for (; i <= c - lanes<T>(); i += lanes<T>()) { v128.store(q, madd<T>(va, v128.load(p), v128.mul<T>(vb, v128.load(q)))); p += 16; q += 16; }
-      for (; i < c; i++) { store<T>(q, a * load<T>(p) + b * load<T>(q)); p += sizeof<T>(); q += sizeof<T>(); }
-    }
+    let p = x + <usize>r * <usize>xStep * sizeof<T>(), q = y + <usize>r * <usize>yStep * sizeof<T>(), n = c;
+    if (keep) for (; n >= lanes<T>(); n -= lanes<T>(), p += 16, q += 16) v128.store(q, madd<T>(va, v128.load(p), v128.mul<T>(vb, v128.load(q))));
+    else for (; n >= lanes<T>(); n -= lanes<T>(), p += 16, q += 16) v128.store(q, v128.mul<T>(va, v128.load(p)));
+    for (; n > 0; n--, p += sizeof<T>(), q += sizeof<T>()) store<T>(q, keep ? a * load<T>(p) + b * load<T>(q) : a * load<T>(p));
   }
 }
 
 function columnSum<T>(rows: i32, c: i32, a: T, x: usize, b: T, y: usize): void {
-  for (let i = 0; i < c; i++) {
-    const q = y + <usize>i * sizeof<T>();
-    store<T>(q, b == 0 ? <T>0 : b * load<T>(q));
-  }
-  combineInto<T>(rows, c, a, x, y);
-}
-
-function combineInto<T>(rows: i32, c: i32, a: T, x: usize, y: usize): void {
-  const va = v128.splat<T>(a);
-  for (let r = 0; r < rows; r++) {
-    let q = y, i = 0;
-    for (; i <= c - lanes<T>(); i += lanes<T>()) { v128.store(q, madd<T>(va, v128.load(x), v128.load(q))); x += 16; q += 16; }
-    for (; i < c; i++) { store<T>(q, load<T>(q) + a * load<T>(x)); x += sizeof<T>(); q += sizeof<T>(); }
-  }
+  if (b == 0) memory.fill(y, 0, <usize>c * sizeof<T>());
+  else if (b != 1) scal<T>(c, b, y);
+  combine<T>(rows, c, a, x, c, 1, y, 0);
 }
 
 function multiply<T>(n: i32, x: usize, y: usize, beta: T, z: usize): void {
   const vb = v128.splat<T>(beta);
-  let i = 0;
-  for (; i <= n - lanes<T>(); i += lanes<T>()) {
-    const v = v128.mul<T>(v128.load(x), v128.load(y));
-    v128.store(z, beta == 0 ? v : v128.add<T>(v, v128.mul<T>(vb, v128.load(z))));
-    x += 16; y += 16; z += 16;
-  }
-  for (; i < n; i++) {
-    const v = load<T>(x) * load<T>(y);
-    store<T>(z, beta == 0 ? v : v + beta * load<T>(z));
-    x += sizeof<T>(); y += sizeof<T>(); z += sizeof<T>();
+  for (; n > 0; n -= lanes<T>(), x += 16, y += 16, z += 16) {
+    let v = v128.mul<T>(loadPart<T>(x, n), loadPart<T>(y, n));
+    if (beta != 0) v = v128.add<T>(v, v128.mul<T>(vb, loadPart<T>(z, n)));
+    storePart<T>(z, v, n);
   }
 }
 
@@ -56,33 +38,59 @@ function dotProduct<T>(n: i32, x: usize, y: usize): T {
   return s;
 }
 
+/** The sum of n numbers, lanes first. */
+function sum<T>(n: i32, x: usize): T {
+  let s = v128.splat<T>(<T>0), t = s;
+  for (; n >= 2 * lanes<T>(); n -= 2 * lanes<T>(), x += 32) { s = v128.add<T>(s, v128.load(x)); t = v128.add<T>(t, v128.load(x, 16)); }
+  for (; n > 0; n -= lanes<T>(), x += 16) s = v128.add<T>(s, loadPart<T>(x, n));
+  return hsum<T>(v128.add<T>(s, t));
+}
+
 function normalise<T>(rows: i32, c: i32, eps: T, x: usize, y: usize, inverse: usize): void {
   for (let r = 0; r < rows; r++) {
-    let mean: T = 0, square: T = 0;
-    for (let i = 0; i < c; i++) mean += load<T>(x + <usize>i * sizeof<T>());
-    mean /= <T>c;
-    for (let i = 0; i < c; i++) { const d = load<T>(x + <usize>i * sizeof<T>()) - mean; square += d * d; }
-    const s = <T>1 / sqrt<T>(eps + square / <T>c);
-    for (let i = 0; i < c; i++) store<T>(y + <usize>i * sizeof<T>(), (load<T>(x + <usize>i * sizeof<T>()) - mean) * s);
+    const mean = v128.splat<T>(sum<T>(c, x) / <T>c);
+    for (let n = c, at: usize = 0; n > 0; n -= lanes<T>(), at += 16) storePart<T>(y + at, v128.sub<T>(loadPart<T>(x + at, n), mean), n);
+    const s = <T>1 / sqrt<T>(eps + dot<T>(c, y, y) / <T>c);
+    scal<T>(c, s, y);
     store<T>(inverse + <usize>r * sizeof<T>(), s);
     x += <usize>c * sizeof<T>(); y += <usize>c * sizeof<T>();
   }
 }
 
 function projectRows<T>(rows: i32, c: i32, y: usize, inverse: usize, v: usize, beta: T, out: usize): void {
+  const keep = v128.splat<T>(beta), z = <usize>c * sizeof<T>();
   for (let r = 0; r < rows; r++) {
-    let mean: T = 0, along: T = 0;
-    for (let i = 0; i < c; i++) {
-      const g = load<T>(v + <usize>i * sizeof<T>());
-      mean += g; along += g * load<T>(y + <usize>i * sizeof<T>());
+    const along = v128.splat<T>(dot<T>(c, v, y) / <T>c), mean = v128.splat<T>(sum<T>(c, v) / <T>c), s = v128.load_splat<T>(inverse + <usize>r * sizeof<T>());
+    for (let n = c, at: usize = 0; n > 0; n -= lanes<T>(), at += 16) {
+      let d = v128.mul<T>(s, nmadd<T>(loadPart<T>(y + at, n), along, v128.sub<T>(loadPart<T>(v + at, n), mean)));
+      if (beta != 0) d = madd<T>(keep, loadPart<T>(out + at, n), d);
+      storePart<T>(out + at, d, n);
     }
-    mean /= <T>c; along /= <T>c;
-    const s = load<T>(inverse + <usize>r * sizeof<T>());
-    for (let i = 0; i < c; i++) {
-      const at = <usize>i * sizeof<T>(), d = s * (load<T>(v + at) - mean - load<T>(y + at) * along);
-      store<T>(out + at, beta == 0 ? d : d + beta * load<T>(out + at));
+    y += z; v += z; out += z;
+  }
+}
+
+function softmax<T>(rows: i32, c: i32, x: usize, y: usize): void {
+  for (let r = 0; r < rows; r++) {
+    let most: T = load<T>(x);
+    for (let i = 1; i < c; i++) most = max<T>(most, load<T>(x + <usize>i * sizeof<T>()));
+    const top = v128.splat<T>(most);
+    for (let n = c, at: usize = 0; n > 0; n -= lanes<T>(), at += 16) storePart<T>(y + at, exponential<T>(v128.sub<T>(loadPart<T>(x + at, n), top)), n);
+    scal<T>(c, <T>1 / sum<T>(c, y), y);
+    x += <usize>c * sizeof<T>(); y += <usize>c * sizeof<T>();
+  }
+}
+
+function softmaxBack<T>(rows: i32, c: i32, p: usize, v: usize, beta: T, out: usize): void {
+  const keep = v128.splat<T>(beta), z = <usize>c * sizeof<T>();
+  for (let r = 0; r < rows; r++) {
+    const mean = v128.splat<T>(dot<T>(c, v, p));
+    for (let n = c, at: usize = 0; n > 0; n -= lanes<T>(), at += 16) {
+      let d = v128.mul<T>(loadPart<T>(p + at, n), v128.sub<T>(loadPart<T>(v + at, n), mean));
+      if (beta != 0) d = madd<T>(keep, loadPart<T>(out + at, n), d);
+      storePart<T>(out + at, d, n);
     }
-    y += <usize>c * sizeof<T>(); v += <usize>c * sizeof<T>(); out += <usize>c * sizeof<T>();
+    p += z; v += z; out += z;
   }
 }
 
@@ -130,3 +138,11 @@ export function rows_project_f64(rows: i32, c: i32, y: usize, inverse: usize, v:
 export function rows_block_dots_f32(n1: i32, p1: i32, n2: i32, p2: i32, alpha: f32, x: usize, y: usize, out: usize, ldOut: i32): void { blockDots<f32>(n1, p1, n2, p2, alpha, x, y, out, ldOut); }
 /** As rows_block_dots_f32, in f64. */
 export function rows_block_dots_f64(n1: i32, p1: i32, n2: i32, p2: i32, alpha: f64, x: usize, y: usize, out: usize, ldOut: i32): void { blockDots<f64>(n1, p1, n2, p2, alpha, x, y, out, ldOut); }
+/** Softmax of every row: y[r, :] = e^x[r, :] / sum e^x[r, :], the largest entry subtracted first. x, y (rows, c) f32; y may be x. NaN passes; so does a row of -infinities, as NaN. */
+export function rows_softmax_f32(rows: i32, c: i32, x: usize, y: usize): void { softmax<f32>(rows, c, x, y); }
+/** As rows_softmax_f32, in f64. */
+export function rows_softmax_f64(rows: i32, c: i32, x: usize, y: usize): void { softmax<f64>(rows, c, x, y); }
+/** The derivative of softmax, symmetric, so tangent and backward at once: out = beta out + p (v - sum p v) per row; p from rows_softmax. out may be v. */
+export function rows_softmax_back_f32(rows: i32, c: i32, p: usize, v: usize, beta: f32, out: usize): void { softmaxBack<f32>(rows, c, p, v, beta, out); }
+/** As rows_softmax_back_f32, in f64. */
+export function rows_softmax_back_f64(rows: i32, c: i32, p: usize, v: usize, beta: f64, out: usize): void { softmaxBack<f64>(rows, c, p, v, beta, out); }

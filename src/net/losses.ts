@@ -1,5 +1,7 @@
 // Losses of outputs (n, o): value, cotangent, and the curvature with respect to the outputs.
-import { exp, log1p, log } from '../math/elementary.js';
+import { kernelOf } from '../layers/rows.js';
+import { exp } from '../math/elementary.js';
+import type { Core, FloatType, Ticket } from '../wasm/engine.js';
 
 /**
  * mse: half the mean over all entries of (f - y)^2; logistic: mean over entries of log(1 + e^f) - y f, y in {0, 1} or
@@ -72,58 +74,52 @@ function oneHot(
   return y;
 }
 
+/** The factor of the sum that `reduction` makes of n x outputs terms. */
+function scaleOf(loss: LossName, size: number, outputs: number, reduction: Reduction): number {
+  return reduction === 'sum' ? 1 : (loss === 'crossEntropy' ? outputs : 1) / size;
+}
+
+/** The loss of f (n, outputs) in wasm memory; its gradient goes to `cotangent`, which may be f. */
+export function lossInto(
+  core: Core,
+  loss: LossName,
+  f: Ticket<FloatType>,
+  y: Ticket<'f64'>,
+  cotangent: Ticket<FloatType>,
+  [n, outputs]: readonly [number, number],
+  reduction: Reduction = 'mean',
+): number {
+  const scale = scaleOf(loss, n * outputs, outputs, reduction);
+  return kernelOf(
+    core,
+    'loss',
+    f.dtype,
+  )(...[NAMES.indexOf(loss), n, outputs, scale, f.ptr, y.ptr, cotangent.ptr]);
+}
+
 export function evaluateLoss(
+  core: Core,
   loss: LossName,
   f: ArrayLike<number>,
   y: ArrayLike<number>,
   outputs: number,
-  reduction: Reduction = 'mean',
+  reduction?: Reduction,
 ): LossResult {
-  const cotangent = new Float64Array(f.length);
-  const count = loss === 'crossEntropy' ? f.length / outputs : f.length;
-  const scale = reduction === 'mean' ? 1 / count : 1;
-  let total = 0;
-  if (loss === 'mse') {
-    for (let i = 0; i < f.length; i++) {
-      const d = f[i]! - y[i]!;
-      total += 0.5 * d * d;
-      cotangent[i] = d * scale;
-    }
-  } else if (loss === 'logistic') {
-    for (let i = 0; i < f.length; i++) {
-      const e = exp(-Math.abs(f[i]!));
-      total += Math.max(f[i]!, 0) + log1p(e) - y[i]! * f[i]!;
-      cotangent[i] = ((f[i]! >= 0 ? 1 / (1 + e) : e / (1 + e)) - y[i]!) * scale;
-    }
-  } else {
-    for (let at = 0; at < f.length; at += outputs) total += softmaxRow(f, y, at, outputs, scale, cotangent);
-  }
-  return { loss: total * scale, cotangent };
+  return core.heap.scope((memory) => {
+    const [x, targets] = [memory.put(Float64Array.from(f)), memory.put(Float64Array.from(y))];
+    const value = lossInto(core, loss, x, targets, x, [f.length / outputs, outputs], reduction);
+    return { loss: value, cotangent: core.heap.read(x) };
+  });
 }
 
-function softmaxRow(
-  f: ArrayLike<number>,
-  y: ArrayLike<number>,
-  at: number,
-  outputs: number,
-  scale: number,
-  cotangent: Float64Array,
-): number {
+/** Softmax of the row of f that starts at `at`. */
+function softmaxRow(f: ArrayLike<number>, at: number, outputs: number): Float64Array {
   let max = -Infinity;
   for (let k = 0; k < outputs; k++) max = Math.max(max, f[at + k]!);
+  const p = Float64Array.from({ length: outputs }, (_, k) => exp(f[at + k]! - max));
   let sum = 0;
-  let weight = 0;
-  for (let k = 0; k < outputs; k++) {
-    sum += cotangent[at + k] = exp(f[at + k]! - max);
-    weight += y[at + k]!;
-  }
-  let total = 0;
-  const logSum = log(sum);
-  for (let k = 0; k < outputs; k++) {
-    total -= y[at + k]! * (f[at + k]! - max - logSum);
-    cotangent[at + k] = ((weight * cotangent[at + k]!) / sum - y[at + k]!) * scale;
-  }
-  return total;
+  for (const e of p) sum += e;
+  return p.map((e) => e / sum);
 }
 
 /** The Hessian of the loss in the outputs, times v. */
@@ -135,8 +131,7 @@ export function lossCurvature(
   reduction: Reduction = 'mean',
 ): Float64Array<ArrayBuffer> {
   const result = new Float64Array(f.length);
-  const count = loss === 'crossEntropy' ? f.length / outputs : f.length;
-  const scale = reduction === 'mean' ? 1 / count : 1;
+  const scale = scaleOf(loss, f.length, outputs, reduction);
   if (loss === 'mse') return Float64Array.from(v, (value) => value * scale);
   if (loss === 'logistic') {
     for (let i = 0; i < f.length; i++) {
@@ -145,15 +140,11 @@ export function lossCurvature(
     }
     return result;
   }
-  const zero = new Float64Array(f.length);
-  const p = new Float64Array(f.length);
   for (let at = 0; at < f.length; at += outputs) {
-    zero[at] = 1;
-    softmaxRow(f, zero, at, outputs, 1, p);
-    p[at]! += 1;
+    const p = softmaxRow(f, at, outputs);
     let mean = 0;
-    for (let k = 0; k < outputs; k++) mean += p[at + k]! * v[at + k]!;
-    for (let k = 0; k < outputs; k++) result[at + k] = scale * p[at + k]! * (v[at + k]! - mean);
+    for (let k = 0; k < outputs; k++) mean += p[k]! * v[at + k]!;
+    for (let k = 0; k < outputs; k++) result[at + k] = scale * p[k]! * (v[at + k]! - mean);
   }
   return result;
 }

@@ -4,14 +4,7 @@ import { kernelOf } from '../layers/rows.js';
 import { asTensor, type TensorLike } from '../math/tensor.js';
 import { foldIn, permutation, randomKey, type RandomKey } from '../math/random.js';
 import { NumericalError, type FloatType, type Region, type Ticket } from '../wasm/engine.js';
-import {
-  accuracyOf,
-  checkLoss,
-  evaluateLoss,
-  prepareTargets,
-  type LossName,
-  type Reduction,
-} from './losses.js';
+import { accuracyOf, checkLoss, lossInto, prepareTargets, type LossName, type Reduction } from './losses.js';
 import { Machine } from './machine.js';
 import type { Model } from './model.js';
 import { checkOptimizer, OptimizerState, sgd, type Optimizer, type Schedule } from './optimizers.js';
@@ -76,6 +69,8 @@ export class Trainer {
   readonly #region: Region;
   readonly #x: Ticket<FloatType>;
   readonly #order: Ticket<'i32'>;
+  /** Targets of a batch. */
+  readonly #y: Ticket<'f64'>;
   readonly #gradient: Ticket<FloatType>;
   readonly #tensors: readonly Tensors[];
   readonly #state: OptimizerState;
@@ -112,6 +107,7 @@ export class Trainer {
     this.#x = this.#region.alloc(dtype, data.length);
     core.heap.write(this.#x, data);
     this.#order = this.#region.alloc('i32', this.batchSize);
+    this.#y = this.#region.alloc('f64', this.batchSize * model.outputSize);
     this.#gradient = this.#region.alloc(dtype, model.parameterCount);
     this.#tensors = tensorsOf(model.slots, this.#gradient);
     this.#state = new OptimizerState(core, this.optimizer, model.slots, this.#region, model.theta);
@@ -175,22 +171,24 @@ export class Trainer {
     core.heap.write(this.#order, batch);
     const into = machine.value(0, 0).ptr;
     kernelOf(core, 'conv_gather', model.dtype)(1, count, width, this.#x.ptr, 0, this.#order.ptr, into);
-    const f = core.heap.read(model.run(machine), 0, count * outputs);
+    const output = model.run(machine);
+    const f = core.heap.read(output, 0, count * outputs);
     const y = new Float64Array(count * outputs);
     batch.forEach((sample, i) =>
       y.set(this.#targets.subarray(sample * outputs, (sample + 1) * outputs), i * outputs),
     );
-    const result = evaluateLoss(loss, f, y, outputs, reduction);
+    core.heap.write(this.#y, y);
+    const cotangent = machine.cotangent(model.program.output, 0);
+    const value = lossInto(core, loss, output, this.#y, cotangent, [count, outputs], reduction);
     const accuracy = accuracyOf(loss, f, y, outputs);
-    if (!Number.isFinite(result.loss)) return { loss: result.loss, accuracy, samples: count };
-    core.heap.write(machine.cotangent(model.program.output, 0), result.cotangent);
+    if (!Number.isFinite(value)) return { loss: value, accuracy, samples: count };
     machine.gradients = this.#tensors;
     machine.gradientBeta = 0;
     model.runBack(machine);
     const factor = this.#options.schedule ? scheduleFactor(this.#options.schedule, this.step) : 1;
     this.#state.update(this.step + 1, factor, this.#rates, this.#gradient, model.theta);
     this.step++;
-    return { loss: result.loss, accuracy, samples: count };
+    return { loss: value, accuracy, samples: count };
   }
 
   #batch(): Int32Array {

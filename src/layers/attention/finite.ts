@@ -214,23 +214,22 @@ function pushSoftmax(builder: Builder, path: string, input: ValueRef, width: num
     inputs: [input.id],
     output: output.id,
     parameter: null,
-    forward: (pass, order) =>
-      seriesThrough(pass, input.id, output.id, order, (pass.n * size) / width, width, softmaxSeries),
+    forward(pass, order) {
+      const rows = (pass.n * size) / width;
+      const [x, y] = [pass.value(input.id, order).ptr, pass.value(output.id, order).ptr];
+      if (order === 0) kernelOf(pass.core, 'rows_softmax', pass.dtype)(rows, width, x, y);
+      else seriesThrough(pass, input.id, output.id, order, rows, width, softmaxSeries);
+    },
     backward(pass, order) {
       if (order > 0) throw new UnsupportedError(`The second derivative of softmax (${path})`);
       const target = pass.addTo(input.id, 0);
       if (!target) return;
-      const { heap } = pass.core;
-      const length = pass.n * size;
-      const p = heap.read(pass.value(output.id, 0), 0, length);
-      const g = heap.read(pass.cotangent(output.id, 0), 0, length);
-      const sum = target.beta === 0 ? new Float64Array(length) : heap.read(target.to, 0, length);
-      for (let row = 0; row < length; row += width) {
-        let mean = 0;
-        for (let i = row; i < row + width; i++) mean += p[i]! * g[i]!;
-        for (let i = row; i < row + width; i++) sum[i]! += p[i]! * (g[i]! - mean);
-      }
-      heap.write(target.to, sum);
+      const [p, v] = [pass.value(output.id, 0).ptr, pass.cotangent(output.id, 0).ptr];
+      kernelOf(
+        pass.core,
+        'rows_softmax_back',
+        pass.dtype,
+      )(...[(pass.n * size) / width, width, p, v, target.beta, target.to.ptr]);
     },
   });
   return output;

@@ -7,6 +7,7 @@ import type { EighKernels } from './eigh.js';
 import type { ElementaryKernels } from './elementary.js';
 import type { GemmKernels } from './gemm.js';
 import type { LinalgKernels } from './linalg.js';
+import type { LossKernels } from './losses.js';
 import type { OneHiddenKernels } from './onehidden.js';
 import type { OptimizeKernels } from './optimize.js';
 import type { PlanesKernels } from './planes.js';
@@ -25,6 +26,7 @@ export interface Kernels
     ElementaryKernels,
     GemmKernels,
     LinalgKernels,
+    LossKernels,
     OneHiddenKernels,
     OptimizeKernels,
     PlanesKernels,

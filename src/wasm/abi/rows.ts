@@ -42,6 +42,16 @@ type BlockDots<D extends Float> = (
   ldOut: number,
 ) => void;
 
+type Softmax<D extends Float> = (rows: number, c: number, x: Ptr<D>, y: Ptr<D>) => void;
+type SoftmaxBack<D extends Float> = (
+  rows: number,
+  c: number,
+  p: Ptr<D>,
+  v: Ptr<D>,
+  beta: number,
+  out: Ptr<D>,
+) => void;
+
 /** Contracts: assembly/rows.ts. */
 export interface RowsKernels {
   rows_combine_f32: Combine<'f32'>;
@@ -58,4 +68,8 @@ export interface RowsKernels {
   rows_project_f64: Project<'f64'>;
   rows_block_dots_f32: BlockDots<'f32'>;
   rows_block_dots_f64: BlockDots<'f64'>;
+  rows_softmax_f32: Softmax<'f32'>;
+  rows_softmax_f64: Softmax<'f64'>;
+  rows_softmax_back_f32: SoftmaxBack<'f32'>;
+  rows_softmax_back_f64: SoftmaxBack<'f64'>;
 }
