@@ -264,6 +264,30 @@ export function hermiteSeries(
   return { terms, ...result, b, error };
 }
 
+/** P(c) = B_0^2 + c^power Q(c^step): of even or odd phi', up to a constant, every other term is zero. */
+export interface Parity {
+  readonly power: 1 | 2;
+  readonly step: 1 | 2;
+}
+
+const parities = new WeakMap<ScalarFunction, Parity>();
+
+/** From the terms at two variances, so that it is a property of the function alone. */
+export function parityOf(fn: ScalarFunction): Parity {
+  let parity = parities.get(fn);
+  if (parity) return parity;
+  const terms = [1, 16].map((variance) => termsAt(fn, variance, { length: 60 }).b);
+  const vanish = (odd: number): boolean =>
+    terms.every((b) => {
+      const most = 1e-15 * Math.max(...b.map(Math.abs));
+      return b.every((value, l) => l === 0 || l % 2 !== odd || Math.abs(value) <= most);
+    });
+  if (vanish(1)) parity = { power: 2, step: 2 };
+  else parity = { power: 1, step: vanish(0) ? 2 : 1 };
+  parities.set(fn, parity);
+  return parity;
+}
+
 // The terms are analytic in log k. Each interval of length (ln 2)/2 has a Chebyshev table, made when first needed.
 const NODES = 14;
 const WIDTH = 0.34657359027997264;

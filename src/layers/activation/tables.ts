@@ -3,7 +3,8 @@ import { NumericalError, type Core, type FloatType, type Ptr } from '../../wasm/
 import { Planes } from '../kernel/state.js';
 import type { Dual } from './dual.js';
 import { hermiteDual, polynomialDual, type PolynomialDual } from './polynomial.js';
-import { hermiteSeries } from './hermite.js';
+import { hermiteSeries, parityOf } from './hermite.js';
+import { log } from '../../math/elementary.js';
 
 /** Duals that become tables. */
 export type TableDual = Exclude<Dual, { form: 'function' }>;
@@ -54,18 +55,16 @@ export function dualTables(
   if (dual.form === 'series') {
     const { a0, b, terms, kappa, slope, error } = hermiteSeries(dual.fn, k, tolerance);
     const r = k.map((value) => (value > 0 ? 1 / Math.sqrt(value) : 0));
-    return {
-      ...seriesTables(core, [r, a0, ...b.slice(0, terms)], dtype),
-      params: [terms],
-      kappa,
-      slope,
-      error,
-    };
+    const { power, step } = parityOf(dual.fn);
+    const used = b.filter((_, l) => l < terms && (l === 0 || (l >= power && (l - power) % step === 0)));
+    const params = [used.length - 1, power, step, log(tolerance)];
+    return { ...seriesTables(core, [r, a0, ...used], dtype), params, kappa, slope, error };
   }
   const poly = dual.form === 'hermite' ? hermiteDual(dual.degree) : polynomialDual(dual.coefficients);
   const rows = Array.from({ length: poly.degree + 1 }, (_, l) => k.map((value) => poly.value(l, value)));
+  if (poly.degree === 0) rows.push(new Float64Array(k.length));
   const tables = seriesTables(core, [k.map(() => 1), ...rows], dtype);
-  return { ...tables, params: [poly.degree], ...polynomialDiagonal(poly, k), error: 0 };
+  return { ...tables, params: [rows.length - 2, 1, 1, 0], ...polynomialDiagonal(poly, k), error: 0 };
 }
 
 function closedTables(
