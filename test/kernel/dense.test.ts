@@ -15,8 +15,8 @@ function samples(n: number, d: number, seed: number): number[][] {
   );
 }
 
-const dense = (more = {}) => ({ layer: 'dense', units: 64, wStd: 1.4, bStd: 0.2, ...more });
-const stack = (layer: object, more = {}): NetDocument => [
+const dense = (more = {}): NetDocument => ({ layer: 'dense', units: 64, wStd: 1.4, bStd: 0.2, ...more });
+const stack = (layer: NetDocument, more = {}): NetDocument => [
   dense(more),
   layer,
   { layer: 'identity' },
