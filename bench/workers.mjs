@@ -17,10 +17,12 @@ const timed = async (run) => {
   return performance.now() - begin;
 };
 
+const points = data(gramSize, 1024);
+const few = data(choleskySize, 64);
 const questions = {
-  [`gram n=${gramSize} d=1024`]: (engine) => timed(() => tiledGram(engine, data(gramSize, 1024))),
+  [`gram n=${gramSize} d=1024`]: (engine) => timed(() => tiledGram(engine, points)),
   [`cholesky n=${choleskySize}`]: async (engine) => {
-    const matrix = await tiledGram(engine, data(choleskySize, 64));
+    const matrix = await tiledGram(engine, few);
     tiledAddDiagonal(matrix, 1);
     return timed(() => tiledCholesky(engine, matrix));
   },

@@ -107,13 +107,19 @@ export function allocate(
 
 /** RangeError naming the first NaN or infinite entry of `value`. */
 export function assertFinite({ data, shape }: Tensor, name: string): void {
-  for (let i = 0; i < data.length; i++) {
-    if (!Number.isFinite(data[i]!)) {
-      throw new RangeError(
-        `${name}: entry ${indexOf(i, shape)} is ${data[i]}. Remove or impute missing values first.`,
-      );
-    }
+  // x - x is 0 for finite x and NaN otherwise; two sums, because an addition waits for the one before.
+  let [even, odd] = [0, 0];
+  for (let i = 1; i < data.length; i += 2) {
+    const [x, y] = [data[i - 1]!, data[i]!];
+    even += x - x;
+    odd += y - y;
   }
+  const last = data.at(-1) ?? 0;
+  if (even + odd + (last - last) === 0) return;
+  const i = data.findIndex((x) => !Number.isFinite(x));
+  throw new RangeError(
+    `${name}: entry ${indexOf(i, shape)} is ${data[i]}. Remove or impute missing values first.`,
+  );
 }
 
 function indexOf(flat: number, shape: readonly number[]): string {

@@ -118,8 +118,8 @@ export const tiledGramJob: Job<GramParams, Float64Array | null> = defineJob(
       const rows = left.length / width;
       const columns = right ? right.length / width : rows;
       const a = scope.alloc('f64', left.length);
-      const c = scope.zeros('f64', rows * columns);
       core.heap.write(a, left);
+      const c = right ? scope.alloc('f64', rows * columns) : scope.zeros('f64', rows * columns);
       if (right) {
         const b = scope.alloc('f64', right.length);
         core.heap.write(b, right);
@@ -154,27 +154,26 @@ export async function tiledGram(
   onProgress?.({ done: 0, total, bytes });
   const matrix = tiledMatrix(n, tile);
   const shared = sharedArray(n * width);
-  shared.set(tensor.data);
   const rowsOf = (i: number): Float64Array =>
     shared.subarray(i * tile * width, Math.min(n, (i + 1) * tile) * width);
-  const jobs: GramParams[] = [];
-  for (let i = 0; i < tileRows(matrix); i++) {
-    for (let j = 0; j <= i; j++) {
+  let done = 0;
+  const compute = async (pairs: readonly (readonly [number, number])[]): Promise<void> => {
+    const jobs = pairs.map(([i, j]): GramParams => {
       const out = matrix.tiles[tileIndex(i, j)]!;
-      jobs.push({
-        left: rowsOf(i),
-        right: i === j ? null : rowsOf(j),
-        width,
-        alpha,
-        out,
-        inPlace: inPlace(engine, out),
-      });
-    }
-  }
-  const results = await engine.map(tiledGramJob, jobs, {
-    signal,
-    onDone: (done) => onProgress?.({ done, total, bytes }),
+      const right = i === j ? null : rowsOf(j);
+      return { left: rowsOf(i), right, width, alpha, out, inPlace: inPlace(engine, out) };
+    });
+    const onDone = (): void => onProgress?.({ done: ++done, total, bytes });
+    const results = await engine.map(tiledGramJob, jobs, { signal, onDone });
+    for (const [k, result] of results.entries()) if (result) jobs[k]!.out.set(result);
+  };
+  // Workers begin while later rows are still being copied; the diagonal tiles, half the work, come last and fill gaps.
+  const rows = Array.from({ length: tileRows(matrix) }, (_, i) => i);
+  const running = rows.map((i) => {
+    rowsOf(i).set(tensor.data.subarray(i * tile * width, Math.min(n, (i + 1) * tile) * width));
+    return compute(rows.slice(0, i).map((j) => [i, j] as const));
   });
-  for (const [index, result] of results.entries()) if (result) matrix.tiles[index]!.set(result);
+  running.push(compute(rows.map((i) => [i, i] as const)));
+  await Promise.all(running);
   return matrix;
 }
