@@ -24,10 +24,10 @@ export const multiplyJob: Job<MultiplyParams, [Float64Array, Float64Array | null
     return core.heap.scope((scope) => {
       const width = right.length / r;
       const height = values.length / width;
-      const t = scope.put(Float64Array.from(values));
+      const t = scope.put(new Float64Array(values));
       const times = (b: Float64Array, m: number, k: number, transA: boolean): Float64Array => {
         const c = scope.alloc('f64', m * r);
-        gemm(core, t, scope.put(Float64Array.from(b)), c, [m, r, k], { transA });
+        gemm(core, t, scope.put(new Float64Array(b)), c, [m, r, k], { transA });
         return core.heap.read(c);
       };
       return [times(right, height, width, false), left && times(left, width, height, true)];

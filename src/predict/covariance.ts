@@ -64,7 +64,7 @@ export function priorVariance(layout: Layout, prior: TensorLike, samples: number
         `test-test kernel: a diagonal of shape [${shape.join(', ')}] is wanted, got [${given.shape.join(', ')}]`,
       );
     assertFinite(given, 'test-test kernel');
-    return Float64Array.from(given.data);
+    return new Float64Array(given.data);
   }
   const full = testKernelMatrix(layout, given, 'test-test kernel', samples);
   const size = Math.round(Math.sqrt(full.length));

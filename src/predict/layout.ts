@@ -120,13 +120,13 @@ export function zipped(layout: Layout, data: Float64Array, samples: number): Ten
 function unzip({ data, shape }: Tensor, axes: number): Float64Array {
   const order = [...shape.keys()].filter((axis) => axis % 2 === 0);
   return axes === 1
-    ? Float64Array.from(data)
+    ? new Float64Array(data)
     : permute(data, shape, [...order, ...order.map((axis) => axis + 1)]);
 }
 
 /** A copy with axis i of the result being axis `order[i]` of the input. */
 function permute(data: ArrayLike<number>, shape: readonly number[], order: readonly number[]): Float64Array {
-  if (order.every((axis, i) => axis === i)) return Float64Array.from(data);
+  if (order.every((axis, i) => axis === i)) return new Float64Array(data);
   const strides = shape.map((_, axis) => sizeOf(shape.slice(axis + 1)));
   const out = new Float64Array(data.length);
   const index = order.map(() => 0);
