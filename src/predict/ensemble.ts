@@ -5,7 +5,7 @@ import { asTensor, sizeOf, type Tensor, type TensorLike } from '../math/tensor.j
 import type { Engine, RunOptions } from '../wasm/engine.js';
 import { gpInference } from './gp.js';
 import { kernelMatrix, layoutOf, toMatrix, type Layout, type Times } from './layout.js';
-import { product } from './linear.js';
+import { divided, product } from './linear.js';
 import { spreads, type SpreadParts } from './ensembleSpread.js';
 import type { Dynamics } from './spectral.js';
 import { batched, byTime, dynamicsOf, factorsAt, stepsOf, sweep, type DynamicsOptions } from './sweep.js';
@@ -72,9 +72,7 @@ export function gradientDescentMseEnsemble(engine: Engine, options: EnsembleOpti
   const nngp =
     options.nngp === undefined
       ? null
-      : kernelMatrix(layout, options.nngp, `${name}: nngp`, samples).data.map(
-          (value) => value / system.scale,
-        );
+      : divided(kernelMatrix(layout, options.nngp, `${name}: nngp`, samples).data, system.scale);
   const targets = toMatrix(layout, y, samples, `${name}: y`);
   const dynamics = dynamicsOf(name, options);
   const model: EnsembleModel = { engine, layout, samples, method, system, targets, dynamics, nngp };
@@ -126,13 +124,7 @@ async function finite(
   const samples = cross?.samples ?? model.samples;
   const rows = cross ? cross.data.length / n : n;
   const toBasis = (kernel: Float64Array): Promise<Float64Array> =>
-    product(
-      engine,
-      kernel.map((value) => value / system.scale),
-      vectors,
-      [rows, n, n],
-      run,
-    );
+    product(engine, divided(kernel, system.scale), vectors, [rows, n, n], run);
   const basis = cross ? await toBasis(cross.data) : null;
   const weights = list.map(({ g, residual }) => (cross ? g : residual.map((e) => 1 - e)));
   const side = await sweep(engine, { vectors, basis, right: targets, n, columns, weights }, run);

@@ -14,7 +14,7 @@ import {
   zipped,
   type Layout,
 } from './layout.js';
-import { product, rowDots, transpose } from './linear.js';
+import { divided, product, rowDots, transpose } from './linear.js';
 import { exactBytes } from './factored.js';
 import { TrainSystem, type Diagnostics, type Regularisation } from './system.js';
 
@@ -85,7 +85,7 @@ export function gpInference(engine: Engine, options: GpOptions): GpPredictor {
       return trainLimit(layout, targets, samples, wants, await system.diagnostics('none'));
     const cross = kernelMatrix(layout, testTrain, `${name}: ${own}TestTrain`, null);
     const rows = cross.data.length / layout.rows;
-    const scaled = cross.data.map((value) => value / system.scale);
+    const scaled = divided(cross.data, system.scale);
     const factor = await system.factored(run);
     weights ??= factor.solve(targets, layout.columns, run);
     weights.catch(() => (weights = null));

@@ -209,6 +209,14 @@ export function rowDots(a: Float64Array, b: Float64Array, rows: number, columns:
   return out;
 }
 
+/** Every entry over `by`; the array itself where that is 1. */
+export function divided(data: Float64Array, by: number): Float64Array {
+  if (by === 1) return data;
+  const out = new Float64Array(data.length);
+  for (let i = 0; i < out.length; i++) out[i] = data[i]! / by;
+  return out;
+}
+
 /** The transpose of a row-major (rows, columns) matrix. */
 export function transpose(x: Float64Array, rows: number, columns: number): Float64Array {
   const out = new Float64Array(x.length);

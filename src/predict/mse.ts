@@ -4,7 +4,7 @@ import { asTensor, type Tensor, type TensorLike } from '../math/tensor.js';
 import type { Engine, RunOptions } from '../wasm/engine.js';
 import { coefficients, displacement, lossCurve, type MseModel } from './curves.js';
 import { kernelMatrix, layoutOf, toMatrix, type Times } from './layout.js';
-import { product } from './linear.js';
+import { divided, product } from './linear.js';
 import {
   batched,
   byTime,
@@ -122,7 +122,7 @@ async function predictMse(model: MseModel, t: Times, call: MseCall): Promise<Mse
   }
   if (test) {
     const rows = test.data.length / layout.rows;
-    const scaled = system.scale === 1 ? test.data : test.data.map((value) => value / system.scale);
+    const scaled = divided(test.data, system.scale);
     const width = count * layout.columns;
     const flat = await product(model.engine, scaled, paths.dual!, [rows, width, layout.rows], run);
     const data = byTime(flat, count, layout.columns);

@@ -6,6 +6,7 @@ import type { TiledMatrix } from '../../math/tiled.js';
 import type { NetDocument } from '../../net/document.js';
 import type { Engine, RunOptions } from '../../wasm/engine.js';
 import { kernelDiagonal, kernelPair, rowsOf, type KernelPair } from '../kernels.js';
+import { divided } from '../linear.js';
 import { powerOfTwo, regularise, type Diagnostics, type Regularisation } from '../system.js';
 import { placeBlock } from './tiled.js';
 
@@ -37,7 +38,7 @@ export class NetSystem {
     this.size = x.shape[0]!;
     const top = found.reduce((most, value) => Math.max(most, value), 0);
     this.scale = top > 0 ? powerOfTwo(top) : 1;
-    this.diagonal = found.map((value) => value / this.scale);
+    this.diagonal = divided(found, this.scale);
     const mean = this.diagonal.reduce((sum, value) => sum + value / this.size, 0);
     this.base = regularise('predict', options, mean * this.scale);
   }
@@ -62,7 +63,7 @@ export class NetSystem {
   async fill(tiles: TiledMatrix, { signal }: RunOptions = {}): Promise<void> {
     const options = { dtype: 'f64' as const, get: this.name, ...(signal ? { signal } : {}) };
     for await (const tile of kernelTiles(this.engine, this.net, this.x, null, options)) {
-      const values = (tile[this.name].data as Float64Array).map((value) => value / this.scale);
+      const values = divided(tile[this.name].data as Float64Array, this.scale);
       const width = tile.columns[1] - tile.columns[0];
       if (tile.rows[0] === tile.columns[0])
         for (let i = 0; i < width; i++) values[i * (width + 1)]! += this.added;
@@ -80,7 +81,7 @@ export class NetSystem {
   ): Promise<Float64Array> {
     const options = { get: name, dtype, ...(signal ? { signal } : {}) };
     const out = await kernelProduct(this.engine, this.net, this.x, null, b, r, options);
-    return out.map((value) => value / this.scale);
+    return divided(out, this.scale);
   }
 
   /** Both kernels between points and the train set, (points, n). */
@@ -90,8 +91,7 @@ export class NetSystem {
 
   async crossWith(points: Tensor, others: Tensor, { signal }: RunOptions): Promise<KernelPair> {
     const pair = await kernelPair(this.engine, this.net, points, others, { signal });
-    const scaled = (values: Float64Array): Float64Array => values.map((value) => value / this.scale);
-    return { nngp: scaled(pair.nngp), ntk: scaled(pair.ntk) };
+    return { nngp: divided(pair.nngp, this.scale), ntk: divided(pair.ntk, this.scale) };
   }
 
   /** The train samples in this order. */
