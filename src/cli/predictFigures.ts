@@ -14,14 +14,15 @@ export function tableFigures(
     return [
       calibrationFigure({
         name: 'calibration',
-        title: 'Reliability of the announced probabilities',
+        title: 'Reliability of probabilities',
         caption:
-          'Rows grouped by the probability of their predicted class; on the diagonal it is the share of hits.',
+          'Rows grouped by the probability of their predicted class; on the diagonal it is the share of hits. Band: 95 % interval of that share from the rows of the group.',
         curves: [
           {
             name: 'predicted class',
             expected: bins.map((bin) => bin.confidence),
             observed: bins.map((bin) => bin.accuracy),
+            counts: bins.map((bin) => bin.count),
           },
         ],
       }),

@@ -6,6 +6,8 @@ export interface CalibrationCurve {
   readonly expected: ArrayLike<number>;
   /** What happened, 0..1: the accuracy, or the share of targets inside the interval. */
   readonly observed: ArrayLike<number>;
+  /** Rows per group: draws the 95 % band of what could be the true frequency (Wilson 1927). */
+  readonly counts?: ArrayLike<number>;
 }
 
 export interface CalibrationFigure extends Omit<Figure, 'spec'> {
@@ -25,10 +27,27 @@ export function calibrationFigure(figure: CalibrationFigure): Figure {
     height: 260,
     series: [
       { name: 'perfect', x: [0, 1], y: [0, 1], reference: true },
-      ...curves.map(({ name, expected, observed }) => ({ name, x: expected, y: observed, points: true })),
+      ...curves.map(({ name, expected, observed, counts }) => ({
+        name,
+        x: expected,
+        y: observed,
+        points: true,
+        ...(counts ? band(observed, counts) : {}),
+      })),
     ],
   };
   return lineFigure({ ...rest, panels: [panel] });
+}
+
+/** Wilson's interval of every share. */
+function band(shares: ArrayLike<number>, counts: ArrayLike<number>): { low: number[]; high: number[] } {
+  const ends = (sign: number): number[] =>
+    Array.from(shares, (share, i) => {
+      const w = 1.96 ** 2 / counts[i]!;
+      const half = Math.sqrt(w * share * (1 - share) + (w * w) / 4);
+      return (share + w / 2 + sign * half) / (1 + w);
+    });
+  return { low: ends(-1), high: ends(1) };
 }
 
 /**

@@ -115,6 +115,13 @@ describe('calibration', () => {
     expect(() => intervalCoverage([])).toThrow(RangeError);
     const figure = calibrationFigure({ name: 'c', title: 'T', curves: [{ name: 'gp', expected, observed }] });
     expect(JSON.stringify(figure.spec)).toContain('perfect');
+    // Wilson's interval of 8 hits of 10: 0.490 to 0.943.
+    const banded = calibrationFigure({
+      name: 'c',
+      title: 'T',
+      curves: [{ name: 'bins', expected: [0.7], observed: [0.8], counts: [10] }],
+    });
+    expect(JSON.stringify(banded.spec)).toMatch(/0\.490\d*.*0\.943\d*/);
   });
 });
 

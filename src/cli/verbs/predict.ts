@@ -259,10 +259,14 @@ function predictionsCsv(
 }
 
 function lead(report: FitReport, metrics: Metrics | null): string {
+  const how =
+    report.probabilities === 'cross-entropy' || (report.task === 'regression' && report.time !== null)
+      ? 'five-fold'
+      : 'leave-one-out';
   const loo =
     report.task === 'classification'
-      ? `leave-one-out accuracy ${formatNumber(report.looAccuracy!)}`
-      : `leave-one-out R² ${formatNumber(report.looR2!)}`;
+      ? `${how} accuracy ${formatNumber(report.looAccuracy!)}`
+      : `${how} R² ${formatNumber(report.looR2!)}`;
   const held = !metrics
     ? ''
     : metrics.task === 'classification'
@@ -282,7 +286,9 @@ function describe(
     best.depth === null ? 'the given net' : `${best.depth} hidden layer${best.depth > 1 ? 's' : ''}`;
   return [
     lead(report, metrics),
-    `chosen: ${report.method.toUpperCase()} of ${depth}, noise ${formatNumber(report.diagnostics.diagReg)} of the mean diagonal (added ${formatNumber(report.diagnostics.added)}, jitter ${formatNumber(report.diagnostics.jitter)})`,
+    report.probabilities === 'cross-entropy'
+      ? `chosen: ${report.method.toUpperCase()} of ${depth}, flow of the cross-entropy for ${formatNumber(report.time!)} steps`
+      : `chosen: ${report.method.toUpperCase()} of ${depth}, noise ${formatNumber(report.diagnostics.diagReg)} of the mean diagonal (added ${formatNumber(report.diagnostics.added)}, jitter ${formatNumber(report.diagnostics.jitter)})`,
     ...(validation
       ? [
           `mean over ${validation.folds.length} folds: ${formatNumber(validation.meanScore)} ${report.task === 'classification' ? 'accuracy' : 'R²'}`,

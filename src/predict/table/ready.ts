@@ -20,6 +20,8 @@ export interface FitReport {
   readonly candidates: readonly Candidate[];
   readonly notes: readonly string[];
   readonly diagnostics: Diagnostics;
+  /** Steps of the flow at learning rate 1; null: the limit. */
+  readonly time: number | null;
   /** Where class probabilities come from. */
   readonly probabilities?: 'gaussian' | 'cross-entropy';
   /** Leave-one-out accuracy, or R^2 (of five folds when training stops early). */
@@ -65,6 +67,7 @@ export async function makeReady(engine: Engine, file: ModelFile, run: RunOptions
     net,
     candidates: file.candidates,
     notes: encoder.notes,
+    time: file.time,
     diagnostics: await system.diagnostics('cholesky'),
   };
   if (file.flow) {
