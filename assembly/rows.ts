@@ -72,8 +72,11 @@ function projectRows<T>(rows: i32, c: i32, y: usize, inverse: usize, v: usize, b
 
 function softmax<T>(rows: i32, c: i32, x: usize, y: usize): void {
   for (let r = 0; r < rows; r++) {
-    let most: T = load<T>(x);
-    for (let i = 1; i < c; i++) most = max<T>(most, load<T>(x + <usize>i * sizeof<T>()));
+    let tops = v128.load_splat<T>(x), i = 0;
+    for (; i <= c - lanes<T>(); i += lanes<T>()) tops = v128.max<T>(tops, v128.load(x + <usize>i * sizeof<T>()));
+    let most = max<T>(v128.extract_lane<T>(tops, 0), v128.extract_lane<T>(tops, 1));
+    if (sizeof<T>() == 4) most = max<T>(most, max<T>(v128.extract_lane<T>(tops, 2), v128.extract_lane<T>(tops, 3)));
+    for (; i < c; i++) most = max<T>(most, load<T>(x + <usize>i * sizeof<T>()));
     const top = v128.splat<T>(most);
     for (let n = c, at: usize = 0; n > 0; n -= lanes<T>(), at += 16) storePart<T>(y + at, exponential<T>(v128.sub<T>(loadPart<T>(x + at, n), top)), n);
     scal<T>(c, <T>1 / sum<T>(c, y), y);

@@ -1,5 +1,7 @@
 // Every bench case of the package. An area adds its own list here.
 import type { BenchCase } from './case.js';
+import { elementCases } from './elements.js';
 import { linalgCases } from './linalg.js';
+import { netCases } from './nets.js';
 
-export const benchCases: readonly BenchCase[] = [...linalgCases];
+export const benchCases: readonly BenchCase[] = [...linalgCases, ...netCases, ...elementCases];

@@ -10,7 +10,7 @@ const DTYPES = ['f64', 'f32'] as const;
 const key = randomKey(1);
 
 /** A block of random numbers repeated: uneven enough for arithmetic, cheap to make. */
-function noise(core: Core, memory: Allocator, dtype: FloatType, length: number): Ticket<FloatType> {
+export function noise(core: Core, memory: Allocator, dtype: FloatType, length: number): Ticket<FloatType> {
   const ticket: Ticket<FloatType> = memory.alloc(dtype, length);
   const block = Float64Array.from({ length: Math.min(length, 4099) }, (_, i) => uniformAt(key, i) - 0.5);
   for (let at = 0; at < length; at += block.length) {

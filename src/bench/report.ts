@@ -12,7 +12,7 @@ export interface BenchReport {
   readonly cases: readonly CaseResult[];
 }
 
-const UNITS = { flops: 'GFLOP/s', bytes: 'GB/s', roots: 'G/s' } as const;
+const UNITS = { flops: 'GFLOP/s', bytes: 'GB/s' } as const;
 const percent = (x: number): string => `${(100 * x).toFixed(1)} %`;
 
 /** The ratio a goal speaks of: to the roofline, or to another case of the same run; null if that was not run. */
@@ -36,7 +36,10 @@ export function benchTable({ cases }: BenchReport): string {
       one.milliseconds < 1
         ? `${(one.milliseconds * 1000).toFixed(1)} us`
         : `${one.milliseconds.toFixed(2)} ms`,
-      `${one.rate.toFixed(2)} ${UNITS[one.limit]}`,
+      // A rate in elements is better read as the time of one.
+      one.limit === 'roots'
+        ? `${(1 / one.rate).toFixed(2)} ns each`
+        : `${one.rate.toFixed(2)} ${UNITS[one.limit]}`,
       one.ratio.toFixed(3),
       percent(one.noise),
       goal,
