@@ -18,6 +18,15 @@ export interface PhasePlane extends Omit<Figure, 'spec'> {
   readonly x: { readonly label: string; readonly domain: readonly [number, number] };
   readonly y: { readonly label: string; readonly domain: readonly [number, number] };
   readonly shapes: readonly PlaneShape[];
+  /** A measured quantity under the shapes: `values[j][i]` in a cell around `(x[i], y[j])`; null leaves a hole. */
+  readonly heat?: {
+    readonly label: string;
+    /** Values from -reach to reach have colours of their own; default: the largest. */
+    readonly reach?: number;
+    readonly x: readonly number[];
+    readonly y: readonly number[];
+    readonly values: readonly (readonly (number | null)[])[];
+  };
   readonly width?: number;
   readonly height?: number;
 }
@@ -30,6 +39,7 @@ export function phasePlane({
   x,
   y,
   shapes,
+  heat,
   width = 460,
   height = 380,
 }: PhasePlane): Figure {
@@ -57,7 +67,7 @@ export function phasePlane({
         type: 'line',
         strokeWidth: 0.8,
         fill: colour(shape),
-        fillOpacity: 0.22,
+        fillOpacity: heat ? 0 : 0.22,
         color: colour(shape),
         clip: true,
       },
@@ -103,6 +113,7 @@ export function phasePlane({
       width,
       height,
       layer: [
+        ...(heat ? [heatLayer(heat, position)] : []),
         ...filled,
         ...lines,
         ...points,
@@ -112,6 +123,49 @@ export function phasePlane({
           encoding: { ...position, text: { field: 'text' } },
         })),
       ],
+    },
+  };
+}
+
+function heatLayer(
+  { label, x, y, values, reach: wish }: PhasePlane['heat'] & object,
+  position: { readonly x: VegaLiteSpec; readonly y: VegaLiteSpec },
+): VegaLiteSpec {
+  const half = (list: readonly number[]): number => (list.length > 1 ? (list[1]! - list[0]!) / 2 : 0.5);
+  const [dx, dy] = [half(x), half(y)];
+  const reach =
+    wish ?? values.flat().reduce<number>((most, value) => Math.max(most, Math.abs(value ?? 0)), 0);
+  return {
+    data: {
+      values: values.flatMap((row, j) =>
+        row.flatMap((value, i) =>
+          value === null
+            ? []
+            : [
+                {
+                  x: x[i]! - dx,
+                  x2: x[i]! + dx,
+                  y: y[j]! - dy,
+                  y2: y[j]! + dy,
+                  z: Number(value.toPrecision(4)),
+                },
+              ],
+        ),
+      ),
+    },
+    mark: { type: 'rect', clip: true, opacity: 0.55 },
+    encoding: {
+      x: position.x,
+      x2: { field: 'x2' },
+      y: position.y,
+      y2: { field: 'y2' },
+      color: {
+        field: 'z',
+        type: 'quantitative',
+        title: label,
+        scale: { scheme: 'purpleorange', domain: [-reach || -1, reach || 1], clamp: true, reverse: true },
+        legend: { orient: 'bottom', gradientLength: 300, titleLimit: 400, tickCount: 5 },
+      },
     },
   };
 }

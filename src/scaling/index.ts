@@ -81,3 +81,4 @@ export {
   type GolikovWidthsOptions,
 } from './presets.js';
 export { summariseWidths, widthPanels, type WidthSummary } from './width-panels.js';
+export { measurePlane, type MeasuredPlane, type MeasurePlaneOptions } from './plane-heat.js';

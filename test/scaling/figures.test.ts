@@ -4,6 +4,7 @@ import {
   comparisonPanels,
   createEngine,
   golikovFigure,
+  measurePlane,
   planeElements,
   scalings,
   type ComparedCurve,
@@ -68,6 +69,36 @@ describe('the CI-size figure', () => {
       expect(Math.abs(at('IC-MF', 'testLoss', epoch) / at('NTK', 'testLoss', epoch) - 1)).toBeLessThan(0.01);
     }
     expect(Math.abs(at('IC-MF', 'testLoss', 80) / at('mean-field', 'testLoss', 80) - 1)).toBeLessThan(0.02);
+  });
+
+  it('measures a quantity over the plane: feature learning where D = 0, lazy below, unstable above', async () => {
+    const plane = await measurePlane(engine, {
+      data: xorMixture(32, 32, 8),
+      quantity: 'relativeKernel',
+      width: 4096,
+      baseWidth: 64,
+      seeds: [0, 1, 2, 3],
+      epochs: 10,
+      learningRate: 0.5,
+      qSigma: [-1, -0.5],
+      qTilde: [0, 1.5],
+      step: [1, 2],
+    });
+    expect(plane.qSigma).toEqual([-1, -0.5]);
+    expect(plane.qTilde).toEqual([0, 0.5, 1, 1.5]);
+    const at = (qSigma: number, qTilde: number): number =>
+      plane.values[plane.qTilde.indexOf(qTilde)]![plane.qSigma.indexOf(qSigma)]!;
+    const fixed = -Math.log10(plane.reference); // a kernel that has not moved
+    expect(plane.reference).toBeGreaterThan(1.05);
+    expect(Math.abs(at(-1, 1))).toBeLessThan(0.3 * Math.abs(fixed)); // mean field moves as the reference does
+    expect(Math.abs(at(-1, 0) / fixed - 1)).toBeLessThan(0.02); // stagnating
+    expect(Math.abs(at(-0.5, 0) / fixed - 1)).toBeLessThan(0.3); // NTK
+    expect(at(-1, 1.5)).toBeGreaterThan(0.3); // unstable
+    const stable = [at(-1, 0.5), at(-1, 1), at(-0.5, 0), at(-0.5, 0.5)].map(Math.abs);
+    expect(plane.reach).toBe(Math.max(...stable));
+    await expect(
+      measurePlane(engine, { data: xorMixture(8, 8, 4), quantity: 'kernel', epochs: 1, step: [0, 1] }),
+    ).rejects.toThrow(/measurePlane: step/);
   });
 
   it('has panels for every quantity and a plane with the named points', () => {

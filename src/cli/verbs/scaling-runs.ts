@@ -1,16 +1,10 @@
-// The verbs of `scaling` that compute: measure, plane, coord-check, limit.
+// The verbs of `scaling` that compute: measure, coord-check, limit.
 import type { Command } from 'commander';
-import { createResult, formatTable, phasePlane } from '../../report/index.js';
-import {
-  coordinateCheck,
-  limitModel,
-  measureExponents,
-  planeElements,
-  type ScalingSpec,
-} from '../../scaling/index.js';
-import { writeReport } from '../report.js';
+import { formatTable } from '../../report/index.js';
+import { coordinateCheck, limitModel, measureExponents } from '../../scaling/index.js';
 import { listOf, perform, realNumber, verb, wholeNumber } from '../verb.js';
-import { pointOf, scalingNamed, withPoint, type PointOptions } from './scaling-point.js';
+import { pointOf, withPoint, type PointOptions } from './scaling-point.js';
+import { registerPlane } from './scaling-plane.js';
 import { xorProblem } from './train-data.js';
 
 const fixed = (value: number | null, digits = 3): string => (value === null ? '-' : value.toFixed(digits));
@@ -54,35 +48,7 @@ export function registerScalingRuns(parent: Command): void {
       ),
     );
 
-  verb(parent, 'plane', 'draws the plane of scalings with its band, lines and points', [
-    'infinite-width scaling plane --points meanField,ntk --out plane',
-  ])
-    .option('--points <list>', 'names, or points like -1/2:1/4, to add', listOf(String), [])
-    .requiredOption('--out <dir>', 'folder for the figure')
-    .action(
-      perform<{ points: string[]; out: string }>(async ({ points, out }) => {
-        const specs = points.map((text): ScalingSpec => {
-          const [qSigma, qTilde] = text.split(':');
-          return /^[+-]?[\d.]/.test(text) && qTilde !== undefined
-            ? { name: text, qSigma: qSigma!, qTilde }
-            : scalingNamed(text);
-        });
-        const elements = planeElements(specs);
-        const figure = phasePlane({
-          name: 'plane',
-          title: 'Scalings of hyperparameters with width',
-          ...elements,
-        });
-        const result = createResult('scaling-plane', elements, { variant: 'simd', settings: { points } });
-        const { files } = await writeReport(out, {
-          title: figure.title,
-          result,
-          figures: [figure],
-          tables: [],
-        });
-        return { json: { files, ...elements }, text: files.join('\n') };
-      }),
-    );
+  registerPlane(parent);
 
   withPoint(
     verb(parent, 'coord-check', 'whether coordinates keep their size as nets widen', [
