@@ -92,7 +92,7 @@ const bad: readonly (readonly [string, RegExp])[] = [
   [`${empirical} --net huge.json --x x.npy`, /need 8\d+ bytes, the limit is \d+\. Use/],
   [`${empirical} --net net.json --x none.npy`, /got shape \[0, 2\]\. Give/],
   [`${empirical} --net net.json --x x.npy --params null.json`, /null\.json: expected a list of \{ w, b \}/],
-  [`${predict} --train ragged.csv`, /ragged\.csv: row 2/],
+  [`${predict} --train ragged.csv`, /ragged\.csv: line 3/],
   [`${predict} --train empty.csv`, /empty\.csv: the file is empty/],
   [`${train} --config field-run.json`, /unknown field 'foo'\. Allowed: data/],
   [`${train} --config widths-run.json`, /'widths' must be a list .* got 5/],

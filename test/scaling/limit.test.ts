@@ -107,7 +107,8 @@ describe('limitModel', () => {
       errors.push(values.reduce((sum, value) => sum + value, 0) / seeds.length);
     }
     const rate = slopeFit(widths.map(Math.log2), errors.map(Math.log2)).slope;
-    if (process.env['SHOW_RATES']) console.log(rate.toFixed(2), errors.map((e) => e.toFixed(3)).join(' '));
+    if (globalThis.process?.env['SHOW_RATES'])
+      console.log(rate.toFixed(2), errors.map((e) => e.toFixed(3)).join(' '));
     expect(rate, errors.join(' ')).toBeLessThan(-0.15);
     expect(errors.at(-1)!, errors.join(' ')).toBeLessThan(0.45);
   });
