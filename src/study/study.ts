@@ -1,0 +1,182 @@
+// The study of arXiv:2001.07301 as a list of units of work, each remembered by name so that a stopped study goes on.
+import type { Engine } from '../wasm/engine.js';
+import { ARCHITECTURES, type Architecture } from './architectures.js';
+import { firstOf, type StudyData } from './data.js';
+import {
+  parametrisationErrors,
+  randomWidthErrors,
+  tunedWidths,
+  type ErrorRow,
+  type TunedWidths,
+} from './kernels.js';
+import { FAMILIES, trainedNets, type TrainingRow, type TrainingSizes } from './training.js';
+
+export interface StudySizes {
+  readonly train: number;
+  readonly test: number;
+  readonly trainSizes: readonly number[];
+  readonly depths: readonly number[];
+  /** Of Conv-GAP and WRN-LN, whose kernels need all pairs of positions. */
+  readonly pooled: { train: number; test: number; trainSizes: readonly number[]; depths: readonly number[] };
+  readonly widths: readonly number[];
+  readonly widening: readonly number[];
+  readonly randomDepths: readonly number[];
+  readonly draws: number;
+  /** Ridge over the mean diagonal of the kernel. */
+  readonly diagReg: number;
+  readonly tune: { depth: number; start: number; tuneOn: number; restarts: number; maxSteps: number };
+  readonly training: readonly (TrainingSizes & { architecture: Architecture; widths: readonly number[] })[];
+}
+
+const powers = (from: number, to: number): number[] =>
+  Array.from({ length: to - from + 1 }, (_, i) => 2 ** (from + i));
+
+const CHANNELS = [8, 11, 16, 23, 32, 45, 64, 90, 128, 181, 256, 362, 512];
+
+/** `ci`: a minute on the digits. `paper`: the depths, widths and train sizes of the paper; the nets train for less long. */
+export const STUDY_SIZES: Readonly<Record<'ci' | 'paper', StudySizes>> = {
+  ci: {
+    train: 400,
+    test: 500,
+    trainSizes: [80, 160, 400],
+    depths: [1, 2, 4, 8],
+    pooled: { train: 80, test: 100, trainSizes: [40, 80], depths: [1, 2, 4] },
+    widths: powers(0, 13).filter((_, i) => i % 3 === 0),
+    widening: [1 / 16, 1, 16, 256],
+    randomDepths: [3, 5],
+    draws: 8,
+    diagReg: 1e-4,
+    tune: { depth: 5, start: 256, tuneOn: 160, restarts: 0, maxSteps: 25 },
+    training: [
+      {
+        architecture: 'FC',
+        widths: powers(2, 8),
+        train: 160,
+        depth: 2,
+        baseWidth: 4,
+        steps: 200,
+        batchSize: null,
+        nets: 4,
+        rate: 0.5,
+      },
+      {
+        architecture: 'Conv-GAP',
+        widths: [8, 16, 32],
+        train: 80,
+        depth: 2,
+        baseWidth: 4,
+        steps: 60,
+        batchSize: null,
+        nets: 2,
+        rate: 0.5,
+      },
+    ],
+  },
+  paper: {
+    train: 8000,
+    test: 2000,
+    trainSizes: [80, 160, 400, 800, 2000, 4000, 8000],
+    depths: [1, 2, 4, 8, 16],
+    pooled: { train: 400, test: 400, trainSizes: [80, 160, 400], depths: [1, 2, 4, 8, 16] },
+    widths: powers(0, 13),
+    widening: [...powers(-4, 2), 10, 16, 64, 256],
+    randomDepths: [1, 2, 4, 8, 16],
+    draws: 20,
+    diagReg: 1e-4,
+    tune: { depth: 5, start: 256, tuneOn: 2000, restarts: 2, maxSteps: 60 },
+    training: (['FC', 'Conv-Vec', 'Conv-GAP'] as const).map((architecture) => ({
+      architecture,
+      widths: architecture === 'FC' ? powers(2, 12) : CHANNELS,
+      train: 8000,
+      depth: 3,
+      baseWidth: 4,
+      steps: 3000,
+      batchSize: architecture === 'FC' ? 1024 : 256,
+      nets: 4,
+      rate: 0.5,
+    })),
+  },
+};
+
+export interface StudyResult {
+  readonly errors: readonly ErrorRow[];
+  readonly randomErrors: readonly ErrorRow[];
+  readonly tuned: TunedWidths;
+  readonly training: readonly TrainingRow[];
+}
+
+export interface StudyOptions {
+  readonly sizes: StudySizes;
+  readonly architectures?: readonly Architecture[];
+  readonly seed?: number;
+  /** Returns what an earlier call kept under this name, or computes and keeps it. */
+  readonly remember?: <T>(name: string, compute: () => Promise<T>) => Promise<T>;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: { done: number; total: number; name: string }) => void;
+}
+
+/** Runs the study. Kernels are held whole: (train + test) x train numbers of 8 bytes, three times. */
+export async function improvedStandardStudy(
+  engine: Engine,
+  data: StudyData,
+  options: StudyOptions,
+): Promise<StudyResult> {
+  const { sizes, architectures = ARCHITECTURES, seed = 0, signal, onProgress } = options;
+  const remember =
+    options.remember ?? (<T>(_name: string, compute: () => Promise<T>): Promise<T> => compute());
+  const trainSizes = sizes.trainSizes.filter((n) => n <= data.trainLabels.length);
+  const shared = { trainSizes, diagReg: sizes.diagReg, signal };
+  const result = { errors: [] as ErrorRow[], randomErrors: [] as ErrorRow[], training: [] as TrainingRow[] };
+  let tuned: TunedWidths | null = null;
+  const units: [name: string, run: () => Promise<void>][] = [];
+  const unit = <T>(name: string, compute: () => Promise<T>, keep: (value: T) => void): void => {
+    units.push([name, async () => keep(await remember(name, compute))]);
+  };
+  for (const kind of architectures) {
+    const pooled = kind === 'Conv-GAP' || kind === 'WRN-LN';
+    const part = pooled ? firstOf(data, sizes.pooled.train, sizes.pooled.test) : data;
+    const { depths, trainSizes: wanted } = pooled ? sizes.pooled : sizes;
+    const own = {
+      ...shared,
+      trainSizes: wanted.filter((n) => n <= part.trainLabels.length),
+      widths: kind === 'WRN-LN' ? sizes.widening : sizes.widths,
+    };
+    for (const depth of kind === 'WRN-LN' ? [4] : depths)
+      unit(
+        `errors-${kind}-${depth}`,
+        () => parametrisationErrors(engine, kind, depth, part, own),
+        (rows) => result.errors.push(...rows),
+      );
+  }
+  for (const depth of sizes.randomDepths)
+    unit(
+      `random-${depth}`,
+      () => randomWidthErrors(engine, depth, data, { ...shared, draws: sizes.draws, seed }),
+      (rows) => result.randomErrors.push(...rows),
+    );
+  const tuneOn = Math.min(sizes.tune.tuneOn, data.trainLabels.length);
+  unit(
+    'tuned',
+    () => tunedWidths(engine, sizes.tune.depth, data, { ...shared, ...sizes.tune, tuneOn }),
+    (value) => (tuned = value),
+  );
+  for (const { architecture, widths, ...rest } of sizes.training) {
+    if (!architectures.includes(architecture)) continue;
+    const part = architecture === 'Conv-GAP' ? firstOf(data, sizes.pooled.train, sizes.pooled.test) : data;
+    const train = Math.min(rest.train, part.trainLabels.length);
+    for (const family of FAMILIES)
+      for (const width of widths)
+        unit(
+          `nets-${architecture}-${family}-${width}`,
+          () => trainedNets(engine, architecture, family, width, part, { ...rest, train, signal }),
+          (row) => result.training.push(row),
+        );
+  }
+  for (const [done, [name, run]] of units.entries()) {
+    signal?.throwIfAborted();
+    onProgress?.({ done, total: units.length, name });
+    await run();
+  }
+  onProgress?.({ done: units.length, total: units.length, name: '' });
+  return { ...result, tuned: tuned! };
+}

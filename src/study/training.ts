@@ -1,0 +1,119 @@
+// Figure 3 of arXiv:2001.07301: nets of finite width trained by gradient descent in both parametrisations, and the
+// kernels they converge to as their width grows.
+import { accuracyOf, centredOneHot } from '../demo/problem.js';
+import { mean, standardDeviation } from '../math/statistics.js';
+import { sgd, trainEnsemble, type NetDocument } from '../net/index.js';
+import { createPredictor, maxLearningRate } from '../predict/index.js';
+import type { Engine } from '../wasm/engine.js';
+import { studyNet, type Architecture } from './architectures.js';
+import { first, flat, type StudyData } from './data.js';
+import { ntkPairs, type Follow } from './kernels.js';
+
+/**
+ * `ntk`; `standard`: the base widths are the widths themselves, as usual nets have it; `improved`: base widths stay
+ * at `baseWidth` while the net grows, which has a limit.
+ */
+export type Family = 'ntk' | 'standard' | 'improved';
+export const FAMILIES: readonly Family[] = ['ntk', 'standard', 'improved'];
+
+export interface TrainingRow {
+  readonly architecture: Architecture;
+  readonly family: Family;
+  readonly width: number;
+  /** Of single nets on the test set: mean and its standard error over nets. */
+  readonly error: number;
+  readonly errorDeviation: number;
+  /** |mean of the nets' outputs - outputs of the kernel| / |outputs of the kernel|, test set, same time. */
+  readonly gap: number;
+  readonly learningRate: number;
+  /** Test error of the kernel at the same time. */
+  readonly kernelError: number;
+}
+
+export interface TrainingSizes {
+  readonly train: number;
+  readonly depth: number;
+  readonly baseWidth: number;
+  readonly steps: number;
+  /** null: the whole train set in every step. */
+  readonly batchSize: number | null;
+  readonly nets: number;
+  /** Learning rate over the largest stable one of the kernel. */
+  readonly rate: number;
+}
+
+/** All nets of one width. The kernel's prediction is that of gradient descent for as many steps at the same rate. */
+export async function trainedNets(
+  engine: Engine,
+  kind: Architecture,
+  family: Family,
+  width: number,
+  data: StudyData,
+  { train, depth, baseWidth, steps, batchSize, nets, rate, signal }: TrainingSizes & Follow,
+): Promise<TrainingRow> {
+  const positions = data.xTrain.shape[1]! * data.xTrain.shape[2]!;
+  const base = family === 'improved' ? baseWidth : width;
+  const parametrization = family === 'ntk' ? 'ntk' : 'standard';
+  const make = (outputs: number): NetDocument =>
+    studyNet(kind, { depth, width: base, parametrization, positions, scale: width / base }, outputs);
+  const shape = kind === 'FC' ? flat : (x: typeof data.xTrain): typeof data.xTrain => x;
+  const [x, xTest] = [shape(first(data.xTrain, train)), shape(data.xTest)];
+  const y = centredOneHot(data.trainLabels.subarray(0, train), data.classes);
+  const part = {
+    ...data,
+    xTrain: first(data.xTrain, train),
+    trainLabels: data.trainLabels.subarray(0, train),
+  };
+  const { train: ntk } = await ntkPairs(
+    engine,
+    kind,
+    make(1),
+    { ...part, xTest: first(data.xTest, 1) },
+    { signal },
+  );
+  const most = await maxLearningRate(
+    engine,
+    { data: ntk, shape: [train, train] },
+    { targets: y.data.length, signal },
+  );
+  const learningRate = rate * most;
+  const predictor = await createPredictor(engine, make(1), {
+    xTrain: x,
+    yTrain: y,
+    learningRate,
+    mode: 'discrete',
+  });
+  const exact = (await predictor({ xTest, time: steps, signal })).mean.data;
+  const { runs, moments } = await trainEnsemble(engine, make(data.classes), {
+    model: { inputShape: x.shape.slice(1), dtype: 'f32' },
+    train: {
+      x,
+      y,
+      loss: 'mse',
+      optimizer: sgd(learningRate),
+      steps,
+      recordEvery: steps,
+      evaluate: { test: { x: xTest } },
+      ...(batchSize === null ? {} : { batchSize }),
+    },
+    seeds: nets,
+    ...(signal ? { signal } : {}),
+  });
+  const errors = runs.map((run) => 1 - accuracyOf(run.outputs['test']!.data, data.testLabels, data.classes));
+  const average = moments['test']!.mean.data;
+  let [distance, size] = [0, 0];
+  for (let i = 0; i < exact.length; i++) {
+    distance += (average[i]! - exact[i]!) ** 2;
+    size += exact[i]! ** 2;
+  }
+  return {
+    architecture: kind,
+    family,
+    width,
+    error: mean(errors),
+    errorDeviation: standardDeviation(errors) / Math.sqrt(nets),
+    gap: Math.sqrt(distance / size),
+    learningRate,
+    kernelError: 1 - accuracyOf(exact, data.testLabels, data.classes),
+  };
+}
