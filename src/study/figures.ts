@@ -181,7 +181,7 @@ function trainingFigure({ training }: StudyResult): Figure {
       {
         title: `${kind}: distance from the kernel's prediction`,
         x,
-        y: { label: '|mean of nets - kernel| / |kernel|', scale: 'log', format: '~g' },
+        y: { label: '|net - kernel| / |kernel|', scale: 'log', format: '~g' },
         series: families.map((family) => ({
           ...seriesOf(
             NAMES[family],

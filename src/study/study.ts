@@ -173,8 +173,8 @@ export async function improvedStandardStudy(
         );
   }
   for (const [done, [name, run]] of units.entries()) {
-    signal?.throwIfAborted();
     onProgress?.({ done, total: units.length, name });
+    signal?.throwIfAborted();
     await run();
   }
   onProgress?.({ done: units.length, total: units.length, name: '' });
