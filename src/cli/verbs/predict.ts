@@ -259,10 +259,7 @@ function predictionsCsv(
 }
 
 function lead(report: FitReport, metrics: Metrics | null): string {
-  const how =
-    report.probabilities === 'cross-entropy' || (report.task === 'regression' && report.time !== null)
-      ? 'five-fold'
-      : 'leave-one-out';
+  const how = report.time === null ? 'leave-one-out' : 'five-fold';
   const loo =
     report.task === 'classification'
       ? `${how} accuracy ${formatNumber(report.looAccuracy!)}`
