@@ -135,14 +135,21 @@ export function writeNpy(array: Tensor | Uint8Array): Uint8Array<ArrayBuffer> {
   const shape = raw ? [array.length] : array.shape;
   const data = raw ? array : new Uint8Array(array.data.buffer, array.data.byteOffset, array.data.byteLength);
   const descr = raw ? '|u1' : array.data instanceof Float32Array ? '<f4' : '<f8';
+  const head = npyHeader(descr, shape);
+  const bytes = new Uint8Array(head.length + data.length);
+  bytes.set(head);
+  bytes.set(data, head.length);
+  return bytes;
+}
+
+/** What stands before the data. */
+export function npyHeader(descr: string, shape: readonly number[]): Uint8Array<ArrayBuffer> {
   const dims = `(${shape.join(', ')}${shape.length === 1 ? ',' : ''})`;
   const text = `{'descr': '${descr}', 'fortran_order': False, 'shape': ${dims}, }`;
   // Readers map the data directly, so it starts at a multiple of 64.
-  const header = Math.ceil((10 + text.length + 1) / 64) * 64;
-  const bytes = new Uint8Array(header + data.length);
+  const bytes = new Uint8Array(Math.ceil((10 + text.length + 1) / 64) * 64);
   bytes.set([...MAGIC, 1, 0]);
-  new DataView(bytes.buffer).setUint16(8, header - 10, true);
-  bytes.set(new TextEncoder().encode(`${text.padEnd(header - 11)}\n`), 10);
-  bytes.set(data, header);
+  new DataView(bytes.buffer).setUint16(8, bytes.length - 10, true);
+  bytes.set(new TextEncoder().encode(`${text.padEnd(bytes.length - 11)}\n`), 10);
   return bytes;
 }

@@ -74,64 +74,82 @@ async function unpack(bytes: Uint8Array, method: number, size: number, name: str
 
 /** A zip archive of stored (not compressed) members, as `numpy.savez` writes. */
 export function writeZip(members: readonly ZipMember[]): Uint8Array<ArrayBuffer> {
-  const encoded = members.map(({ name, bytes }) => ({
-    name: new TextEncoder().encode(name),
-    bytes,
-    crc: crc32(bytes),
-  }));
-  const local = encoded.reduce((sum, { name, bytes }) => sum + 30 + name.length + bytes.length, 0);
-  const directory = encoded.reduce((sum, { name }) => sum + 46 + name.length, 0);
+  const { heads, tail } = zipFrame(
+    members.map(({ name, bytes }) => ({ name, size: bytes.length, crc: crc32(bytes) })),
+  );
+  const parts = [...members.flatMap(({ bytes }, i) => [heads[i]!, bytes]), tail];
+  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
+}
+
+/** What stands before each member of an archive and after the last, for archives larger than memory. */
+export function zipFrame(
+  members: readonly { readonly name: string; readonly size: number; readonly crc: number }[],
+): {
+  readonly heads: readonly Uint8Array<ArrayBuffer>[];
+  readonly tail: Uint8Array<ArrayBuffer>;
+} {
+  const names = members.map(({ name }) => new TextEncoder().encode(name));
+  const local = members.reduce((sum, { size }, i) => sum + 30 + names[i]!.length + size, 0);
+  const directory = names.reduce((sum, name) => sum + 46 + name.length, 0);
   const total = local + directory + 22;
   if (total > 0xffffffff) {
     throw new RangeError(
       `npz: ${total} bytes wanted, the format holds 4294967295. Write one .npy per array.`,
     );
   }
-  const out = new Uint8Array(total);
-  const view = new DataView(out.buffer);
-  let at = 0;
-  let central = local;
-  for (const { name, bytes, crc } of encoded) {
-    const start = at;
-    // version, flags, method, time, date, crc, packed size, size, name length, extra length
-    const common = (offset: number): void => {
-      view.setUint16(offset, 20, true);
-      view.setUint16(offset + 2, UTF8, true);
-      view.setUint16(offset + 8, DATE, true);
-      view.setUint32(offset + 10, crc, true);
-      view.setUint32(offset + 14, bytes.length, true);
-      view.setUint32(offset + 18, bytes.length, true);
-      view.setUint16(offset + 22, name.length, true);
-    };
-    view.setUint32(at, LOCAL, true);
-    common(at + 4);
-    out.set(name, at + 30);
-    out.set(bytes, at + 30 + name.length);
-    at += 30 + name.length + bytes.length;
-    view.setUint32(central, CENTRAL, true);
-    view.setUint16(central + 4, 20, true);
-    common(central + 6);
-    view.setUint32(central + 42, start, true);
-    out.set(name, central + 46);
+  // version, flags, method, time, date, crc, packed size, size, name length, extra length
+  const common = (view: DataView, offset: number, i: number): void => {
+    const { size, crc } = members[i]!;
+    view.setUint16(offset, 20, true);
+    view.setUint16(offset + 2, UTF8, true);
+    view.setUint16(offset + 8, DATE, true);
+    view.setUint32(offset + 10, crc, true);
+    view.setUint32(offset + 14, size, true);
+    view.setUint32(offset + 18, size, true);
+    view.setUint16(offset + 22, names[i]!.length, true);
+  };
+  const tail = new Uint8Array(directory + 22);
+  const end = new DataView(tail.buffer);
+  let [start, central] = [0, 0];
+  const heads = names.map((name, i) => {
+    const head = new Uint8Array(30 + name.length);
+    const view = new DataView(head.buffer);
+    view.setUint32(0, LOCAL, true);
+    common(view, 4, i);
+    head.set(name, 30);
+    end.setUint32(central, CENTRAL, true);
+    end.setUint16(central + 4, 20, true);
+    common(end, central + 6, i);
+    end.setUint32(central + 42, start, true);
+    tail.set(name, central + 46);
+    start += head.length + members[i]!.size;
     central += 46 + name.length;
-  }
-  view.setUint32(central, END, true);
-  view.setUint16(central + 8, members.length, true);
-  view.setUint16(central + 10, members.length, true);
-  view.setUint32(central + 12, directory, true);
-  view.setUint32(central + 16, local, true);
-  return out;
+    return head;
+  });
+  end.setUint32(central, END, true);
+  end.setUint16(central + 8, members.length, true);
+  end.setUint16(central + 10, members.length, true);
+  end.setUint32(central + 12, directory, true);
+  end.setUint32(central + 16, local, true);
+  return { heads, tail };
 }
 
 let table: Uint32Array | null = null;
 
-function crc32(bytes: Uint8Array): number {
+/** CRC-32 of bytes that follow others with the checksum `before`. */
+export function crc32(bytes: Uint8Array, before = 0): number {
   table ??= Uint32Array.from({ length: 256 }, (_, byte) => {
     let value = byte;
     for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ 0xedb88320 : value >>> 1;
     return value;
   });
-  let crc = 0xffffffff;
+  let crc = ~before;
   for (let i = 0; i < bytes.length; i++) crc = table[(crc ^ bytes[i]!) & 255]! ^ (crc >>> 8);
   return ~crc >>> 0;
 }

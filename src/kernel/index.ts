@@ -6,6 +6,7 @@ export {
   type KernelProgress,
   type KernelResult,
   type KernelTile,
+  type KernelTilesOptions,
 } from './kernel.js';
 export { planKernel, type KernelPlan, type LayerPlan } from './plan.js';
 export { kernelPerLayer, layerKernels, type LayerKernel } from './layers.js';

@@ -43,6 +43,11 @@ export interface KernelOptions {
   readonly onProgress?: (progress: KernelProgress) => void;
 }
 
+export interface KernelTilesOptions extends KernelOptions {
+  /** Leaves out tiles that are there already, such as those an earlier run has written. */
+  readonly skip?: (rows: TilePlace['rows'], columns: TilePlace['columns']) => boolean;
+}
+
 /** Kernels of one output channel, (n1, n2) or, with spatial axes, (n1, n2, X, X', Y, Y'). */
 export interface KernelResult {
   readonly nngp: Tensor;
@@ -116,9 +121,13 @@ export async function* kernelTiles(
   net: NetDocument,
   x1: TensorLike,
   x2: TensorLike | null = null,
-  options: KernelOptions = {},
+  options: KernelTilesOptions = {},
 ): AsyncGenerator<KernelTile> {
-  const call = prepare(engine, net, x1, x2, options);
+  const all = prepare(engine, net, x1, x2, options);
+  const { skip } = options;
+  const call = skip
+    ? { ...all, places: all.places.filter(({ rows, columns }) => !skip(rows, columns)) }
+    : all;
   const report = reporter(call, options);
   const batch = Math.max(1, engine.workers);
   for (let i = 0; i < call.places.length; i += batch) {

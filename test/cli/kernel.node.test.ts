@@ -1,10 +1,11 @@
-import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { execFile, spawn } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { createEngine, kernel, readNpz, tensor, writeNpy } from 'infinite-width';
+import { gzipSync } from 'node:zlib';
+import { createEngine, defineActivation, kernel, readNpy, readNpz, tensor, writeNpy } from 'infinite-width';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
 const main = fileURLToPath(new URL('../../build/cli/main.js', import.meta.url));
@@ -58,3 +59,117 @@ it('plans without computing, and says what is missing', async () => {
   expect(failed).toMatchObject({ code: 2 });
   expect((failed as { stderr: string }).stderr).toContain('--out');
 });
+
+const cli = (...args: string[]): Promise<{ stdout: string; stderr: string }> =>
+  run(process.execPath, [main, 'kernel', '--workers', '0', ...args]);
+const failure = (...args: string[]): Promise<{ code: number; stderr: string }> =>
+  cli(...args).then(
+    () => ({ code: 0, stderr: '' }),
+    (error: { code: number; stderr: string }) => error,
+  );
+
+it('continues a killed run, with the bytes of an uninterrupted one', async () => {
+  const at = (name: string): string => join(folder, name);
+  const values = Float64Array.from({ length: 40 * 36 }, (_, i) => Math.sin(i * 12.9898));
+  await writeFile(at('images.npy'), writeNpy(tensor(values, [40, 6, 6, 1])));
+  const spatial = [
+    { layer: 'conv', channels: 4, filter: [3, 3], padding: 'SAME' },
+    { layer: 'tanh' },
+    { layer: 'conv', channels: 4, filter: [3, 3] },
+  ];
+  await writeFile(at('cnn.json'), JSON.stringify(spatial));
+  const args = ['--net', at('cnn.json'), '--x', at('images.npy'), '--tile', '3', '--json'];
+  await cli(...args, '--out', at('whole.npz'));
+  const out = at('killed.npz');
+  const child = spawn(process.execPath, [main, 'kernel', '--workers', '0', ...args, '--out', out]);
+  const journal = async (): Promise<number> =>
+    (await readFile(`${out}.parts/tiles.txt`, 'utf8').catch(() => '')).split('\n').length - 1;
+  while ((await journal()) < 3 && child.exitCode === null)
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  child.kill('SIGKILL');
+  await new Promise((resolve) => child.on('close', resolve));
+  const done = await journal();
+  expect(done).toBeGreaterThanOrEqual(3);
+  expect(done).toBeLessThan(105);
+  await expect(readFile(out)).rejects.toThrow(/ENOENT/); // nothing half-written under the name
+
+  expect(await failure(...args, '--out', out)).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('--resume'),
+  });
+  const other = await failure(...args, '--get', 'ntk', '--out', out, '--resume');
+  expect(other).toMatchObject({ code: 2, stderr: expect.stringContaining('differs in options') });
+  const { stdout } = await cli(...args, '--out', out, '--resume');
+  expect(JSON.parse(stdout)).toMatchObject({ resumed: done, tiles: 105, shape: [40, 40, 4, 4, 4, 4] });
+  const [whole, resumed] = await Promise.all(
+    [at('whole.npz'), out].map(async (file) => readNpz(await readFile(file))),
+  );
+  await using engine = await createEngine({ variant: 'simd' });
+  const want = await kernel(engine, spatial, tensor(values, [40, 6, 6, 1]), null, { tile: 3 });
+  for (const name of ['nngp', 'ntk'] as const) {
+    expect(resumed!.arrays[name]).toEqual(whole!.arrays[name]);
+    expect(resumed!.arrays[name]!.data).toEqual(want[name].data);
+  }
+  await expect(readFile(`${out}.parts/run.json`)).rejects.toThrow(/ENOENT/);
+}, 60_000);
+
+it('takes images from folders, functions from modules, and draws what it wrote', async () => {
+  const at = (name: string): string => join(folder, name);
+  await mkdir(at('set'));
+  const head = (...shape: number[]): number[] => [
+    0,
+    0,
+    8,
+    shape.length,
+    ...shape.flatMap((n) => [0, 0, 0, n]),
+  ];
+  const pixels = Array.from({ length: 6 * 9 }, (_, i) => (i * 37) % 256);
+  await writeFile(
+    at('set/train-images-idx3-ubyte.gz'),
+    gzipSync(Uint8Array.from([...head(6, 3, 3), ...pixels])),
+  );
+  await writeFile(at('set/train-labels-idx1-ubyte'), Uint8Array.from([...head(6), 2, 0, 1, 2, 0, 1]));
+  await writeFile(at('snake.mjs'), 'export const snake = { fn: (x) => x + Math.sin(x) ** 2 };\n');
+  const layers = [
+    { layer: 'flatten' },
+    { layer: 'dense', units: 8 },
+    { layer: 'elementwise', name: 'snake' },
+    { layer: 'dense', units: 1 },
+  ];
+  await writeFile(at('snake.json'), JSON.stringify(layers));
+  const args = ['--net', at('snake.json'), '--x', at('set'), '--limit', '5', '--get', 'nngp', '--json'];
+  const { stdout } = await cli(
+    ...args,
+    '--functions',
+    at('snake.mjs'),
+    '--figure',
+    '--out',
+    at('images.npy.npy'),
+  );
+  const report = JSON.parse(stdout) as { figures: string[]; shape: number[] };
+  expect(report.shape).toEqual([5, 5]);
+  expect(report.figures).toEqual([at('images.npy-nngp.json'), at('images.npy-nngp.svg')]);
+  expect(await readFile(report.figures[1]!, 'utf8')).toContain('ordered by class');
+  expect(JSON.parse(await readFile(at('images.npy.json'), 'utf8'))).toMatchObject({
+    dtype: 'f32',
+    x1: [5, 3, 3, 1],
+  });
+  const written = readNpy(await readFile(at('images.npy.npy')));
+  const snake = defineActivation('snake', { fn: (x) => x + Math.sin(x) ** 2 });
+  expect(snake()).toEqual(layers[2]);
+  await using engine = await createEngine({ variant: 'simd' });
+  const x = tensor(
+    Float32Array.from(pixels.slice(0, 45), (value) => value / 255),
+    [5, 3, 3, 1],
+  );
+  expect(written.data).toEqual((await kernel(engine, layers, x)).nngp.data);
+
+  expect((await failure(...args, '--out', at('no.npy'))).stderr).toContain(
+    "no activation 'snake' is defined",
+  );
+  await expect(readFile(at('no.npy.parts/run.json'))).rejects.toThrow(/ENOENT/);
+  expect((await failure(...args, '--x', folder, '--out', at('no.npy'))).stderr).toContain('got none of them');
+  expect(
+    (await failure('--net', at('net.json'), '--x', at('x.npy'), '--out', at('two.npy'))).stderr,
+  ).toContain('one kernel');
+}, 60_000);

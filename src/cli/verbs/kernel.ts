@@ -1,83 +1,267 @@
+import { basename, extname, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import type { Command } from 'commander';
-import { kernel, planKernel, type KernelName, type KernelOptions } from '../../kernel/index.js';
-import { parseNet, toJson, type NetDocument } from '../../net/index.js';
+import { standardizeImages } from '../../data/images.js';
+import { readNpy } from '../../data/npy.js';
+import { readNpz } from '../../data/npz.js';
+import { planKernel, type KernelName, type KernelOptions } from '../../kernel/index.js';
+import type { ActivationDefinition } from '../../layers/index.js';
+import type { Tensor } from '../../math/index.js';
+import { defineActivation, parseNet, toJson, type NetDocument } from '../../net/index.js';
+import { renderSvg } from '../../report/svg.js';
 import { version } from '../../version.js';
 import { UsageError } from '../errors.js';
-import { outputFile, readJson, readTensor, writeNpzFile } from '../files.js';
-import { oneOf, perform, realNumber, verb } from '../verb.js';
+import { outputFile, readBytes, readJson, readTensor, writeFileAtomic } from '../files.js';
+import { isImagePath, readImageSet } from '../images.js';
+import { kernelFigure } from '../kernelFigure.js';
+import { digest, partsOf, writeKernel, type KernelRun } from '../kernelStore.js';
+import { oneOf, perform, realNumber, verb, wholeNumber, type Context } from '../verb.js';
 
 interface Options {
   readonly net: string;
   readonly x: string;
   readonly x2?: string;
+  readonly split: 'train' | 'test';
+  readonly split2: 'train' | 'test';
+  readonly limit?: number;
+  readonly limit2?: number;
+  readonly pixels: 'unit' | 'raw' | 'standard';
+  readonly functions?: string;
   readonly get: string;
   readonly dtype?: 'f32' | 'f64';
   readonly maskConstant?: number;
   readonly pattern1?: string;
   readonly pattern2?: string;
   readonly diagonalSpatial?: boolean;
+  readonly tile?: number;
   readonly plan?: boolean;
   readonly out?: string;
+  readonly resume?: boolean;
+  readonly figure?: boolean;
+  readonly labels?: string;
 }
 
-/** `infinite-width kernel`: kernels of a net between arrays in files, written as .npz. */
+/** `infinite-width kernel`: kernels of a net between arrays or images in files, written while they are computed. */
 export function registerKernel(program: Command): void {
   verb(program, 'kernel', 'infinite-width NNGP and NTK of a net between data sets', [
     'infinite-width kernel --net net.json --x a.npy --out k.npz',
     'infinite-width kernel --net net.json --x train.npy --x2 test.npy --get ntk --dtype f32 --out k.npz',
+    'infinite-width kernel --net cnn.json --x fashion-mnist/ --limit 500 --figure --out k.npz',
+    'infinite-width kernel --net cnn.json --x cifar-10/ --x2 cifar-10/ --split2 test --get ntk --out k.npy --resume',
     'infinite-width kernel --net net.json --x images.npy --plan',
   ])
     .requiredOption('--net <file>', 'the net, as JSON')
-    .requiredOption('--x <file>', 'samples (n, ...spatial, channels): .npy, .npz, .csv or IDX')
-    .option('--x2 <file>', 'other samples; without it, x with itself')
+    .requiredOption(
+      '--x <path>',
+      'samples (n, ...spatial, channels): .npy, .npz, .csv, IDX, CIFAR .bin, or a folder with the files of an image set',
+    )
+    .option('--x2 <path>', 'other samples; without it, x with itself')
+    .option('--split <name>', 'train or test files of a folder', oneOf('train', 'test'), 'train')
+    .option('--split2 <name>', 'the same for --x2', oneOf('train', 'test'), 'test')
+    .option('--limit <n>', 'the first n samples of --x', wholeNumber(1))
+    .option('--limit2 <n>', 'the first n samples of --x2', wholeNumber(1))
+    .option(
+      '--pixels <how>',
+      'of images: unit (0..1), raw (0..255) or standard (mean 0, variance 1 by channel of --x)',
+      oneOf('unit', 'raw', 'standard'),
+      'unit',
+    )
+    .option(
+      '--functions <file>',
+      'a module whose exports { fn, ... } are the activations of elementwise layers',
+    )
     .option('--get <names>', 'nngp, ntk or both, comma-separated', 'nngp,ntk')
     .option('--dtype <name>', 'f32 or f64 (default: as the input)', oneOf('f32', 'f64'))
     .option('--mask-constant <value>', 'input entries equal to it are masked', realNumber())
     .option('--pattern1 <file>', 'edge weights (n, v, v) of aggregate layers')
     .option('--pattern2 <file>', 'the same for --x2')
     .option('--diagonal-spatial', 'same positions only, for nets that end with spatial axes')
+    .option('--tile <n>', 'samples per side of a tile (default: from the memory budget)', wholeNumber(1))
     .option('--plan', 'print bytes, operations and tiles, and compute nothing')
-    .option('--out <file>', 'the .npz file to write: nngp, ntk, meta')
-    .action(
-      perform<Options>(async (options, context) => {
-        const net = (await readJson(options.net)) as NetDocument;
-        const x1 = await readTensor(options.x);
-        const x2 = options.x2 === undefined ? null : await readTensor(options.x2);
-        const { diagonalSpatial = false } = options;
-        const dtype = options.dtype ?? (x1.data instanceof Float32Array ? 'f32' : 'f64');
-        if (options.plan) {
-          const plan = planKernel(net, x1.shape, x2 && x2.shape, { dtype, diagonalSpatial });
-          return { json: plan, text: JSON.stringify(plan, null, 2) };
-        }
-        if (options.out === undefined) throw new UsageError('kernel: expected --out FILE.npz (or --plan).');
-        const out = await outputFile(options.out);
-        const engine = await context.engine();
-        const start = performance.now();
-        let running = false;
-        const call: KernelOptions = {
-          get: options.get.split(',') as KernelName[],
-          dtype,
-          diagonalSpatial,
-          signal: context.signal,
-          ...(options.maskConstant === undefined ? {} : { maskConstant: options.maskConstant }),
-          ...(options.pattern1 === undefined ? {} : { pattern1: await readTensor(options.pattern1) }),
-          ...(options.pattern2 === undefined ? {} : { pattern2: await readTensor(options.pattern2) }),
-          onProgress: ({ done, total, entriesPerSecond }) => {
-            if (!running) context.progress.start('kernel entries', total);
-            running = true;
-            context.progress.update(done, `${Math.round(entriesPerSecond)} per second`);
-          },
-        };
-        const result = await kernel(engine, net, x1, x2, call);
-        context.progress.finish();
-        const seconds = (performance.now() - start) / 1000;
-        const meta = { net: toJson(parseNet(net)), variant: engine.variant, dtype, version, seconds };
-        await writeNpzFile(out, { ...result }, meta);
-        const shape = Object.values(result)[0]!.shape as readonly number[];
-        return {
-          json: { out: options.out, shape, kernels: Object.keys(result), ...meta },
-          text: `${options.out}: ${Object.keys(result).join(', ')} of shape (${shape.join(', ')}), ${seconds.toFixed(2)} s`,
-        };
-      }),
-    );
+    .option(
+      '--out <file>',
+      'the file to write: .npz with nngp, ntk, meta, or .npy for one kernel (meta in .json)',
+    )
+    .option('--resume', 'continue an unfinished run with the same options')
+    .option('--figure', 'also a heat map, ordered by class where labels are known (.svg and Vega-Lite .json)')
+    .option('--labels <file>', 'classes of --x, for the figure')
+    .action(perform<Options>(run));
+}
+
+async function run(options: Options, context: Context): Promise<{ json: unknown; text: string }> {
+  const net = (await readJson(options.net)) as NetDocument;
+  if (options.functions !== undefined) await defineFunctions(options.functions);
+  const { x1, x2, labels } = await inputs(options);
+  const { diagonalSpatial = false } = options;
+  const dtype = options.dtype ?? (x1.data instanceof Float32Array ? 'f32' : 'f64');
+  if (options.plan) {
+    const plan = planKernel(net, x1.shape, x2 && x2.shape, {
+      dtype,
+      diagonalSpatial,
+      ...(options.tile === undefined ? {} : { tile: options.tile }),
+    });
+    return { json: plan, text: JSON.stringify(plan, null, 2) };
+  }
+  const get = options.get.split(',') as KernelName[];
+  const out = await checkedOut(options.out, get);
+  const engine = await context.engine();
+  const call: KernelOptions = {
+    dtype,
+    diagonalSpatial,
+    signal: context.signal,
+    ...(options.tile === undefined ? {} : { tile: options.tile }),
+    ...(options.maskConstant === undefined ? {} : { maskConstant: options.maskConstant }),
+    ...(options.pattern1 === undefined ? {} : { pattern1: await readTensor(options.pattern1) }),
+    ...(options.pattern2 === undefined ? {} : { pattern2: await readTensor(options.pattern2) }),
+    onProgress: progressOf(context),
+  };
+  const document = toJson(parseNet(net));
+  const functions =
+    options.functions === undefined ? '' : new TextDecoder().decode(await readBytes(options.functions));
+  const provenance = { net: document, variant: engine.variant, dtype, version };
+  const settings = {
+    get,
+    diagonalSpatial,
+    maskConstant: options.maskConstant,
+    tile: options.tile,
+    memoryBytes: engine.memoryBytes,
+  };
+  const identity = {
+    net: JSON.stringify(document),
+    data: digest(x1, x2, call.pattern1 as Tensor | undefined, call.pattern2 as Tensor | undefined, functions),
+    options: JSON.stringify(settings),
+    kernels: `${engine.variant} ${dtype} ${version}`,
+  };
+  context.keeps(`the finished tiles in ${partsOf(options.out!)}; continue with --resume`);
+  const start = performance.now();
+  const seconds = (): number => (performance.now() - start) / 1000;
+  const job: KernelRun = { net, x1, x2, get, identity, options: call, out, resume: options.resume ?? false };
+  const sizes = { x1: x1.shape, x2: x2 && x2.shape, data: identity.data };
+  const { shape, resumed, tiles } = await writeKernel(engine, job, () => ({
+    ...provenance,
+    seconds: seconds(),
+    ...sizes,
+  }));
+  context.progress.finish();
+  const figures = options.figure ? await writeFigures(out, get, labels, x2 === null) : [];
+  const json = {
+    out: options.out,
+    shape,
+    kernels: get,
+    tiles,
+    resumed,
+    figures,
+    ...provenance,
+    seconds: seconds(),
+  };
+  const from = resumed > 0 ? `, ${resumed} of ${tiles} tiles from the run before` : '';
+  return {
+    json,
+    text: [
+      `${options.out}: ${get.join(', ')} of shape (${shape.join(', ')}), ${seconds().toFixed(2)} s${from}`,
+      ...figures,
+    ].join('\n'),
+  };
+}
+
+function progressOf({ progress }: Context): NonNullable<KernelOptions['onProgress']> {
+  let running = false;
+  return ({ done, total, entriesPerSecond }) => {
+    if (!running) progress.start('kernel entries', total);
+    running = true;
+    progress.update(done, `${Math.round(entriesPerSecond)} per second`);
+  };
+}
+
+async function checkedOut(out: string | undefined, get: readonly KernelName[]): Promise<string> {
+  if (out === undefined) throw new UsageError('kernel: expected --out FILE.npz (or --plan).');
+  const kind = extname(out);
+  if (kind !== '.npz' && kind !== '.npy')
+    throw new UsageError(`--out: expected a name ending with .npz or .npy, got ${out}.`);
+  if (kind === '.npy' && get.length > 1)
+    throw new UsageError('--out: a .npy file holds one kernel. Add --get ntk (or nngp), or write .npz.');
+  return outputFile(out);
+}
+
+/** Both sides, scaled, with the classes of the first where they are known. */
+async function inputs(options: Options): Promise<{ x1: Tensor; x2: Tensor | null; labels: Tensor | null }> {
+  const first = await side(options.x, options.split, options.limit);
+  const second = options.x2 === undefined ? null : await side(options.x2, options.split2, options.limit2);
+  const scaled = ({ x, image }: Side): Tensor => {
+    if (!image || options.pixels === 'raw') return x;
+    if (options.pixels === 'standard') return standardizeImages(x, first.x);
+    return { data: x.data.map((value) => value / 255) as Tensor['data'], shape: x.shape };
+  };
+  const labels = options.labels === undefined ? first.labels : await readTensor(options.labels);
+  const [n] = first.x.shape;
+  if (labels && labels.data.length < n!) {
+    throw new UsageError(`--labels: expected a class for each of ${n} samples, got ${labels.data.length}.`);
+  }
+  return {
+    x1: scaled(first),
+    x2: second && scaled(second),
+    labels: labels && { data: labels.data.subarray(0, n) as Tensor['data'], shape: [n!] },
+  };
+}
+
+interface Side {
+  readonly x: Tensor;
+  readonly labels: Tensor | null;
+  readonly image: boolean;
+}
+
+async function side(path: string, split: 'train' | 'test', limit: number | undefined): Promise<Side> {
+  if (await isImagePath(path)) {
+    const set = await readImageSet(path, { split, ...(limit === undefined ? {} : { limit }) });
+    return { ...set, image: true };
+  }
+  const x = await readTensor(path);
+  const n = x.shape[0] ?? 0;
+  if (limit === undefined || limit >= n) return { x, labels: null, image: false };
+  const data = x.data.slice(0, (x.data.length / n) * limit) as Tensor['data'];
+  return { x: { data, shape: [limit, ...x.shape.slice(1)] }, labels: null, image: false };
+}
+
+/** Every export of a module is the activation of its name. */
+async function defineFunctions(path: string): Promise<void> {
+  let module: Record<string, unknown>;
+  try {
+    module = (await import(pathToFileURL(resolve(path)).href)) as Record<string, unknown>;
+  } catch (error) {
+    throw new UsageError(`--functions: ${path} cannot be loaded (${(error as Error).message}).`);
+  }
+  const entries = Object.entries(module).filter(([name]) => name !== 'default');
+  if (entries.length === 0)
+    throw new UsageError(`--functions: ${path} exports nothing. Write export const name = { fn }.`);
+  for (const [name, definition] of entries) defineActivation(name, definition as ActivationDefinition);
+}
+
+/** Heat maps of the kernels in `out`, read back from it. */
+async function writeFigures(
+  out: string,
+  get: readonly KernelName[],
+  labels: Tensor | null,
+  same: boolean,
+): Promise<string[]> {
+  const stem = out.slice(0, -extname(out).length);
+  const bytes = await readBytes(out);
+  const arrays = out.endsWith('.npz')
+    ? (await readNpz(bytes, out)).arrays
+    : { [get[0]!]: readNpy(bytes, out) };
+  const files: string[] = [];
+  for (const name of get) {
+    const kernel = arrays[name]!;
+    if (kernel.shape.length !== 2)
+      throw new UsageError(
+        `--figure: expected a matrix, got shape (${kernel.shape.join(', ')}). ${basename(out)} is written.`,
+      );
+    const { spec } = kernelFigure(name, kernel, { labels, correlation: same });
+    await writeFileAtomic(`${stem}-${name}.json`, `${JSON.stringify(spec, null, 1)}\n`);
+    files.push(`${stem}-${name}.json`);
+    const svg = await renderSvg(spec);
+    if (svg === null) continue;
+    await writeFileAtomic(`${stem}-${name}.svg`, svg);
+    files.push(`${stem}-${name}.svg`);
+  }
+  return files;
 }
