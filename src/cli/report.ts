@@ -1,7 +1,9 @@
 import { join } from 'node:path';
-import { reportPage, type Figure, type Result, type Table } from '../report/index.js';
+import { createResult, reportPage, type Figure, type Result, type Table } from '../report/index.js';
+import type { Variant } from '../wasm/engine.js';
 import { jsonText } from '../report/result.js';
 import { renderSvg } from '../report/svg.js';
+import type { Outcome } from './verb.js';
 import { outputFolder, writeFileAtomic } from './files.js';
 
 export interface Report {
@@ -40,4 +42,28 @@ export async function writeReport(dir: string, report: Report): Promise<Written>
   }
   await write('report.html', reportPage({ ...report, figures }));
   return { files, drawn: figures.every((figure) => figure.svg !== undefined) };
+}
+
+/** What a report says beside the numbers; `variant` is that of the engine, where one computed. */
+export interface ReportHead {
+  readonly kind: string;
+  readonly title: string;
+  readonly settings: Readonly<Record<string, unknown>>;
+  readonly variant?: Variant;
+  readonly seed?: number;
+}
+
+/** The outcome of a verb, and with `--out` also its report; figures are made only then. */
+export async function withReport(
+  out: string | undefined,
+  { kind, title, settings, variant = 'simd', seed }: ReportHead,
+  outcome: { readonly json: object; readonly text: string },
+  figures: () => readonly Figure[],
+  tables: readonly Table[] = [],
+): Promise<Outcome> {
+  if (out === undefined) return outcome;
+  const from = { variant, settings, ...(seed === undefined ? {} : { seed }) };
+  const result = createResult(kind, outcome.json, from) as unknown as Result;
+  const { files } = await writeReport(out, { title, result, figures: figures(), tables });
+  return { json: { ...outcome.json, files }, text: `${outcome.text}\n\n${files.join('\n')}` };
 }

@@ -12,3 +12,11 @@ export { kernelOrders, kernelVelocity, type KernelOrders } from './kernelOrders.
 export { scanLearningRates, type ScanOptions, type ScanPoint } from './learningRateScan.js';
 export type { DynamicsData } from './data.js';
 export { orderChaos, phaseDiagram, type OrderChaos, type OrderChaosOptions } from './orderChaos.js';
+export { lazyDial, type LazyDialOptions, type LazyDialPoint } from './lazyDial.js';
+export {
+  measureWidthLaws,
+  type WidthLawOptions,
+  type WidthLawQuantities,
+  type WidthLaws,
+} from './widthLaws.js';
+export { taylorErrors, type TaylorErrorOptions, type TaylorErrors } from './taylorErrors.js';

@@ -1,8 +1,18 @@
 import type { Command } from 'commander';
-import { catapult, orderChaos, spectrum } from '../../dynamics/index.js';
-import { hierarchyJob } from '../../dynamics/hierarchy.js';
-import { type LayerDocument, type NetDocument } from '../../net/index.js';
-import { readJson, readTensor } from '../files.js';
+import {
+  catapult,
+  orderChaos,
+  spectrum,
+  type CatapultTrace,
+  type OrderChaos,
+  type Spectrum,
+} from '../../dynamics/index.js';
+import type { LayerDocument } from '../../net/index.js';
+import { readTensor } from '../files.js';
+import { heatMap, lineFigure, type Figure } from '../../report/index.js';
+import { withReport } from '../report.js';
+import { registerDynamicsOfNets } from './dynamics-nets.js';
+import { registerDynamicsOfRates } from './dynamics-rates.js';
 import { listOf, perform, realNumber, verb, wholeNumber } from '../verb.js';
 
 export function registerDynamics(program: Command): void {
@@ -10,7 +20,8 @@ export function registerDynamics(program: Command): void {
   registerCatapult(parent);
   registerPhases(parent);
   registerSpectrum(parent);
-  registerHierarchy(parent);
+  registerDynamicsOfNets(parent);
+  registerDynamicsOfRates(parent);
 }
 
 function registerCatapult(parent: Command): void {
@@ -25,33 +36,67 @@ function registerCatapult(parent: Command): void {
     )
     .option('--width <n>', 'hidden units', wholeNumber(1), 1000)
     .option('--f0 <f>', 'output at the start', realNumber(), 1)
+    .option('--out <dir>', 'folder for result.json, the figure and report.html')
     .action(
-      perform<{ learningRates: number[]; width: number; f0: number }>(
-        async ({ learningRates, width, f0 }) => {
-          const rows = learningRates.map((learningRate) => {
-            const { phase, maxLoss, maxLossStep, finalLambda, divergedAt } = catapult({
-              learningRate,
-              width,
-              f0,
-            });
-            return {
-              learningRate,
-              phase,
-              maxLoss,
-              maxLossStep,
-              finalLambda: divergedAt === null ? finalLambda : null,
-              divergedAt,
-            };
-          });
+      perform<{ learningRates: number[]; width: number; f0: number; out?: string }>(
+        async ({ learningRates, width, f0, out }) => {
+          const traces = learningRates.map((learningRate) => ({
+            learningRate,
+            ...catapult({ learningRate, width, f0 }),
+          }));
+          const rows = traces.map(
+            ({ learningRate, phase, maxLoss, maxLossStep, finalLambda, divergedAt }) => {
+              return {
+                learningRate,
+                phase,
+                maxLoss,
+                maxLossStep,
+                finalLambda: divergedAt === null ? finalLambda : null,
+                divergedAt,
+              };
+            },
+          );
           const text = rows.map(({ learningRate, phase, maxLoss, maxLossStep, finalLambda, divergedAt }) =>
             finalLambda === null
               ? `${learningRate}\t${phase}\tdiverged at step ${divergedAt}`
               : `${learningRate}\t${phase}\tmax loss ${maxLoss.toPrecision(4)} at step ${maxLossStep}\tlambda ${finalLambda.toPrecision(4)}`,
           );
-          return { json: { width, f0, rows }, text: text.join('\n') };
+          return withReport(
+            out,
+            { kind: 'catapult', title: 'The catapult map', settings: { width, f0, learningRates } },
+            { json: { width, f0, rows }, text: text.join('\n') },
+            () => [catapultFigure(traces)],
+          );
         },
       ),
     );
+}
+
+function catapultFigure(traces: readonly (CatapultTrace & { learningRate: number })[]): Figure {
+  const longest = 60;
+  const panel = (label: string, of: (trace: (typeof traces)[number]) => Float64Array, scale?: 'log') => ({
+    x: { label: 'step' },
+    y: { label, ...(scale ? { scale } : {}) },
+    series: traces.flatMap((trace) => {
+      const y = [...of(trace)].slice(0, longest).filter((value) => value > 1e-12 && value < 1e8);
+      return { name: String(trace.learningRate), x: y.map((_, step) => step), y };
+    }),
+  });
+  return lineFigure({
+    name: 'catapult',
+    title: 'Gradient descent on the two-layer linear net, by learning rate times curvature',
+    caption:
+      'Below 2 the loss falls at once. Between 2 and 4 it first grows, until the curvature has fallen below 2 over the learning rate. Above 4 it diverges.',
+    panels: [
+      panel('loss', ({ loss }) => loss, 'log'),
+      {
+        ...panel('learning rate x curvature', ({ lambda, learningRate }) =>
+          lambda.map((value) => Math.max(value * learningRate, 2e-12)),
+        ),
+        rules: [{ axis: 'y', value: 2, label: 'stable below 2' }],
+      },
+    ],
+  });
 }
 
 function registerPhases(parent: Command): void {
@@ -61,24 +106,66 @@ function registerPhases(parent: Command): void {
     .option('--activation <name>', 'an activation of the format', 'tanh')
     .option('--w-stds <list>', 'weight standard deviations', listOf(realNumber(0)), [0.8, 1, 1.5, 2, 3])
     .option('--b-stds <list>', 'bias standard deviations', listOf(realNumber(0)), [0, 0.3])
+    .option('--out <dir>', 'folder for result.json, the figure and report.html')
     .action(
-      perform<{ activation: string; wStds: number[]; bStds: number[] }>(async (options, context) => {
-        const engine = await context.engine();
-        const activation: LayerDocument = { layer: options.activation };
-        const rows = [];
-        for (const wStd of options.wStds) {
-          for (const bStd of options.bStds) {
-            context.signal.throwIfAborted();
-            rows.push({ wStd, bStd, ...(await orderChaos(engine, { activation, wStd, bStd })) });
+      perform<{ activation: string; wStds: number[]; bStds: number[]; out?: string }>(
+        async (options, context) => {
+          const engine = await context.engine();
+          const activation: LayerDocument = { layer: options.activation };
+          const rows: (OrderChaos & { wStd: number; bStd: number })[] = [];
+          for (const wStd of options.wStds) {
+            for (const bStd of options.bStds) {
+              context.signal.throwIfAborted();
+              rows.push({ wStd, bStd, ...(await orderChaos(engine, { activation, wStd, bStd })) });
+            }
           }
-        }
-        const text = rows.map(
-          ({ wStd, bStd, qStar, cStar, chi1, depthScale, phase }) =>
-            `wStd ${wStd}\tbStd ${bStd}\t${phase}\tq* ${qStar.toPrecision(4)}\tc* ${cStar.toPrecision(4)}\tchi1 ${chi1.toPrecision(4)}\tdepth ${depthScale.toPrecision(4)}`,
-        );
-        return { json: { activation, rows }, text: text.join('\n') };
-      }),
+          const text = rows.map(
+            ({ wStd, bStd, qStar, cStar, chi1, depthScale, phase }) =>
+              `wStd ${wStd}\tbStd ${bStd}\t${phase}\tq* ${qStar.toPrecision(4)}\tc* ${cStar.toPrecision(4)}\tchi1 ${chi1.toPrecision(4)}\tdepth ${depthScale.toPrecision(4)}`,
+          );
+          const { wStds, bStds } = options;
+          return withReport(
+            options.out,
+            { kind: 'phases', title: 'Order and chaos', settings: { activation, wStds, bStds } },
+            { json: { activation, rows }, text: text.join('\n') },
+            () => phaseFigures(options.activation, wStds, bStds, rows),
+          );
+        },
+      ),
     );
+}
+
+/** chi_1 over the grid, or as curves when one side has a single value. */
+function phaseFigures(
+  activation: string,
+  wStds: readonly number[],
+  bStds: readonly number[],
+  rows: readonly OrderChaos[],
+): Figure[] {
+  const title = `chi_1 of infinitely deep ${activation} nets`;
+  const caption =
+    'chi_1 is the slope of the correlation map at 1. Below 1 inputs grow alike with depth (order), above 1 they part (chaos); deep nets train near 1.';
+  const ascending = (list: readonly number[]): boolean =>
+    list.every((value, i) => i === 0 || value > list[i - 1]!);
+  if (wStds.length > 1 && bStds.length > 1 && ascending(wStds) && ascending(bStds)) {
+    const z = bStds.flatMap((_, j) => wStds.map((__, i) => rows[i * bStds.length + j]!.chi1));
+    return [
+      heatMap({
+        ...{ name: 'phases', title, caption, z, zLabel: 'chi_1' },
+        x: { label: 'weight standard deviation', values: wStds },
+        y: { label: 'bias standard deviation', values: bStds },
+      }),
+    ];
+  }
+  const series = bStds.map((bStd, j) => ({
+    name: `bStd ${bStd}`,
+    x: wStds,
+    y: wStds.map((_, i) => rows[i * bStds.length + j]!.chi1),
+    points: true,
+  }));
+  const rules = [{ axis: 'y', value: 1, label: 'critical' }] as const;
+  const panel = { x: { label: 'weight standard deviation' }, y: { label: 'chi_1' }, series, rules };
+  return [lineFigure({ name: 'phases', title, caption, panels: [panel] })];
 }
 
 function registerSpectrum(parent: Command): void {
@@ -89,69 +176,71 @@ function registerSpectrum(parent: Command): void {
     .requiredOption('--y <file>', 'targets (n) or (n, outputs)')
     .option('--times <list>', 'times at which to predict the loss', listOf(realNumber(0)), [1, 10, 100, 1000])
     .option('--ridge <r>', 'ridge of the effective dimension', realNumber(0), 1e-3)
+    .option('--out <dir>', 'folder for result.json, the figure and report.html')
     .action(
-      perform<{ kernel: string; y: string; times: number[]; ridge: number }>(async (options, context) => {
-        const result = await spectrum(
-          await context.engine(),
-          await readTensor(options.kernel),
-          await readTensor(options.y),
-        );
-        const { values, energy, cumulativeEnergy, learningTimes, alignment, condition, maxLearningRate } =
-          result;
-        const losses = options.times.map((time) => ({ time, loss: result.predictedLoss(time) }));
-        const effectiveDimension = result.effectiveDimension(options.ridge);
-        const lists = { values, energy, cumulativeEnergy, learningTimes };
-        const json = {
-          ...{ alignment, condition, maxLearningRate, effectiveDimension, losses },
-          ...Object.fromEntries(Object.entries(lists).map(([name, list]) => [name, [...list]])),
-        };
-        const text = [
-          `alignment ${alignment.toPrecision(4)}, condition ${condition.toPrecision(4)}, largest stable learning rate ${maxLearningRate.toPrecision(4)}`,
-          `effective dimension ${effectiveDimension.toPrecision(4)} of ${values.length}`,
-          ...losses.map(({ time, loss }) => `predicted loss at time ${time}: ${loss.toPrecision(4)}`),
-        ];
-        return { json, text: text.join('\n') };
-      }),
-    );
-}
-
-function registerHierarchy(parent: Command): void {
-  verb(parent, 'hierarchy', 'gradient flow beside its kernel hierarchy truncated at orders 2, 3, 4', [
-    'infinite-width dynamics hierarchy --net net.json --x x.npy --y y.npy --time 10',
-  ])
-    .requiredOption('--net <file>', 'dense layers with one activation between them')
-    .requiredOption('--x <file>', 'a handful of samples (n, inputs)')
-    .requiredOption('--y <file>', 'targets (n, outputs)')
-    .option('--time <t>', 'end of the flow', realNumber(0), 10)
-    .option('--steps <n>', 'Runge-Kutta steps', wholeNumber(1), 200)
-    .option('--seed <n>', 'of the parameters', wholeNumber(), 0)
-    .action(
-      perform<{ net: string; x: string; y: string; time: number; steps: number; seed: number }>(
+      perform<{ kernel: string; y: string; times: number[]; ridge: number; out?: string }>(
         async (options, context) => {
-          const x = await readTensor(options.x);
-          const y = await readTensor(options.y);
-          const net = (await readJson(options.net)) as NetDocument;
-          const { time, steps, seed } = options;
-          context.progress.start('integrating', 1);
-          const { times, outputs, truncations, size } = await (
-            await context.engine()
-          ).run(
-            hierarchyJob,
-            { net, model: { inputShape: x.shape.slice(1), seed }, x, y, time, steps },
-            { signal: context.signal, onMessage: (done) => context.progress.update(done as number) },
+          const result = await spectrum(
+            await context.engine(),
+            await readTensor(options.kernel),
+            await readTensor(options.y),
           );
-          context.progress.finish();
-          const P = outputs.data.length / times.length;
-          const errors = truncations.map((truncation) => {
-            let sum = 0;
-            for (let p = steps * P; p < (steps + 1) * P; p++)
-              sum += (truncation.outputs.data[p]! - outputs.data[p]!) ** 2;
-            return { order: truncation.order, rms: Math.sqrt(sum / P) };
-          });
-          const output = outputs.data.slice(steps * P);
-          const text = errors.map(({ order, rms }) => `order ${order}: output error ${rms.toExponential(3)}`);
-          return { json: { time, steps, size, output: [...output], errors }, text: text.join('\n') };
+          const { values, energy, cumulativeEnergy, learningTimes, alignment, condition, maxLearningRate } =
+            result;
+          const losses = options.times.map((time) => ({ time, loss: result.predictedLoss(time) }));
+          const effectiveDimension = result.effectiveDimension(options.ridge);
+          const lists = { values, energy, cumulativeEnergy, learningTimes };
+          const json = {
+            ...{ alignment, condition, maxLearningRate, effectiveDimension, losses },
+            ...Object.fromEntries(Object.entries(lists).map(([name, list]) => [name, [...list]])),
+          };
+          const text = [
+            `alignment ${alignment.toPrecision(4)}, condition ${condition.toPrecision(4)}, largest stable learning rate ${maxLearningRate.toPrecision(4)}`,
+            `effective dimension ${effectiveDimension.toPrecision(4)} of ${values.length}`,
+            ...losses.map(({ time, loss }) => `predicted loss at time ${time}: ${loss.toPrecision(4)}`),
+          ];
+          const { times, ridge } = options;
+          return withReport(
+            options.out,
+            { kind: 'spectrum', title: 'The spectrum of a kernel', settings: { times, ridge } },
+            { json, text: text.join('\n') },
+            () => [spectrumFigure(result)],
+          );
         },
       ),
     );
+}
+
+function spectrumFigure({ values, cumulativeEnergy, learningTimes, predictedLoss }: Spectrum): Figure {
+  const modes = [...values].map((_, j) => j + 1);
+  const positive = modes.filter((mode) => Number.isFinite(learningTimes[mode - 1]!));
+  const times = positive.map((mode) => learningTimes[mode - 1]!);
+  const decades = 60;
+  const [first, last] = [Math.min(...times) / 10, Math.max(...times) * 10];
+  const grid = Array.from({ length: decades + 1 }, (_, i) => first * (last / first) ** (i / decades));
+  const mode = { label: 'mode, largest eigenvalue first', scale: 'log' } as const;
+  return lineFigure({
+    name: 'spectrum',
+    title: 'What the eigenvalues of the kernel say about training',
+    caption:
+      'Gradient flow learns mode after mode: a mode takes the time n over its eigenvalue. Targets whose energy lies in the first modes are learned early.',
+    panels: [
+      {
+        x: mode,
+        y: { label: 'eigenvalue', scale: 'log' },
+        series: [{ name: 'kernel', x: positive, y: positive.map((j) => values[j - 1]!), points: true }],
+      },
+      {
+        x: mode,
+        y: { label: 'share of the targets in the modes so far', domain: [0, 1] },
+        series: [{ name: 'kernel', x: modes, y: cumulativeEnergy }],
+      },
+      {
+        x: { label: 'time (steps x learning rate)', scale: 'log' },
+        y: { label: 'predicted training loss' },
+        series: [{ name: 'kernel', x: grid, y: grid.map((time) => predictedLoss(time)) }],
+      },
+    ],
+    columns: 3,
+  });
 }

@@ -1,0 +1,61 @@
+// What the verbs of `dynamics` that train nets share: the net, its data, options and progress.
+import type { Command } from 'commander';
+import type { Tensor } from '../../math/index.js';
+import type { LossName, NetDocument } from '../../net/index.js';
+import type { Series } from '../../report/index.js';
+import type { RunOptions } from '../../wasm/engine.js';
+import { readJson, readTensor } from '../files.js';
+import { oneOf, verb, wholeNumber, type Context } from '../verb.js';
+
+export interface NetOptions {
+  readonly net: string;
+  readonly x: string;
+  readonly y: string;
+  readonly seed: number;
+  readonly steps: number;
+  readonly out?: string;
+}
+export interface Problem {
+  readonly net: NetDocument;
+  readonly x: Tensor;
+  readonly y: Tensor;
+}
+
+export function netVerb(
+  parent: Command,
+  name: string,
+  description: string,
+  example: string,
+  steps: number,
+): Command {
+  return verb(parent, name, description, [
+    `infinite-width dynamics ${name} --net net.json --x x.npy --y y.npy ${example}`.trim(),
+  ])
+    .requiredOption('--net <file>', 'Net document (JSON)')
+    .requiredOption('--x <file>', 'samples (n, ...): a handful')
+    .requiredOption('--y <file>', 'targets (n, outputs)')
+    .option('--steps <n>', 'steps', wholeNumber(1), steps)
+    .option('--seed <n>', 'of the parameters', wholeNumber(), 0)
+    .option('--out <dir>', 'folder for result.json, the figure and report.html');
+}
+
+export async function problemOf(options: NetOptions): Promise<Problem> {
+  const net = (await readJson(options.net)) as NetDocument;
+  return { net, x: await readTensor(options.x), y: await readTensor(options.y) };
+}
+
+export const modelOf = ({ x }: Problem, seed: number): { inputShape: number[]; seed: number } => ({
+  inputShape: x.shape.slice(1),
+  seed,
+});
+export const LOSSES: (text: string) => LossName = oneOf('mse', 'logistic', 'crossEntropy');
+export const follow = ({ signal, progress }: Context): RunOptions => ({
+  signal,
+  onDone: (done: number, total: number): void => progress.update(done / total),
+});
+
+/** A series without the points a logarithmic axis cannot show. */
+export function positive(name: string, x: readonly number[], y: ArrayLike<number>, points = false): Series {
+  const kept = x.map((_, i) => i).filter((i) => y[i]! > 0);
+  return { name, x: kept.map((i) => x[i]!), y: kept.map((i) => y[i]!), points };
+}

@@ -1,0 +1,80 @@
+// How far Taylor models of a net are from the net itself while both train. At width N the error of order 1 falls as 1/N,
+// and so does that of order 2, with a larger constant: the third derivative of f enters O4, which is of the same order.
+// From order 3 on it falls faster.
+import { taylorExpand } from '../empirical/taylor.js';
+import { rootMeanSquare } from '../math/statistics.js';
+import { asTensor, type Tensor } from '../math/tensor.js';
+import {
+  createModel,
+  sgd,
+  Trainer,
+  type LossName,
+  type Model,
+  type ModelOptions,
+  type NetDocument,
+} from '../net/index.js';
+import { defineJob, type Engine, type Job, type RunOptions } from '../wasm/engine.js';
+import type { DynamicsData } from './data.js';
+
+export interface TaylorErrorOptions extends DynamicsData {
+  readonly model: ModelOptions;
+  /** Orders of the Taylor models; default 1, 2, 3. */
+  readonly orders?: readonly number[];
+  /** Full-batch gradient descent; default 100 steps at rate 1. */
+  readonly steps?: number;
+  readonly learningRate?: number;
+  /** Default `mse`. */
+  readonly loss?: LossName;
+}
+
+export interface TaylorErrors {
+  readonly order: number;
+  /** Root mean square over samples and outputs of Taylor model minus net after 0, 1, ... steps of both. */
+  readonly error: Float64Array;
+}
+
+type Params = Required<Omit<TaylorErrorOptions, 'orders' | 'x' | 'y'>> & {
+  readonly net: NetDocument;
+  readonly x: Tensor;
+  readonly y: Tensor;
+  readonly order: number;
+};
+
+/** @internal one order */
+export const taylorErrorJob: Job<Params, TaylorErrors> = defineJob(
+  'dynamics/taylor-error',
+  (core, { net, model: options, x, y, order, steps, learningRate, loss }) => {
+    using model = createModel(core, net, options);
+    using taylor = taylorExpand(model, order);
+    const trainerOf = (trained: Model): Trainer =>
+      new Trainer(trained, { x, y, loss, optimizer: sgd(learningRate) });
+    const trainers = [trainerOf(model), trainerOf(taylor)];
+    try {
+      const error = new Float64Array(steps + 1);
+      for (let step = 0; ; step++) {
+        const f = model.forward(x).data;
+        error[step] = rootMeanSquare(Float64Array.from(taylor.forward(x).data, (value, i) => value - f[i]!));
+        if (step === steps) return { order, error };
+        for (const trainer of trainers) trainer.next();
+      }
+    } finally {
+      for (const trainer of trainers) trainer.dispose();
+    }
+  },
+);
+
+/** Trains the net and its Taylor models side by side, one job per order. NumericalError when one of them diverges. */
+export async function taylorErrors(
+  engine: Engine,
+  net: NetDocument,
+  options: TaylorErrorOptions,
+  run: RunOptions = {},
+): Promise<TaylorErrors[]> {
+  const { model, orders = [1, 2, 3], steps = 100, learningRate = 1, loss = 'mse' } = options;
+  if (!Number.isSafeInteger(steps) || steps < 1)
+    throw new RangeError(`taylorErrors: steps must be a whole number >= 1, got ${steps}.`);
+  if (orders.length === 0) throw new RangeError('taylorErrors: orders must name at least one order, got [].');
+  const [x, y] = [asTensor(options.x, 'taylorErrors: x'), asTensor(options.y, 'taylorErrors: y')];
+  const list = orders.map((order) => ({ net, model, x, y, order, steps, learningRate, loss }));
+  return engine.map(taylorErrorJob, list, run);
+}
