@@ -73,7 +73,7 @@ function hierarchyFigure({ times }: HierarchyResult, curves: ReturnType<typeof e
   const series = curves.map(({ order, rms }) => positive(FROZEN[order], [...times], rms));
   return lineFigure({
     name: 'hierarchy',
-    title: 'Distance from the net, by the order at which the hierarchy is cut',
+    title: 'Distance from the net, by order of truncation',
     caption:
       'Root mean square of the outputs minus those of the net under gradient flow. O3 and O4 are both of order 1/width: only keeping both gains an order.',
     panels: [
@@ -194,13 +194,13 @@ function registerWidths(parent: Command): void {
 }
 
 const LABELS = {
-  kernelVelocity: 'velocity of the kernel',
-  kernelChange: 'change of the kernel',
-  featureChange: 'change of the features',
-  parameterChange: 'change of the parameters',
-  linearisation: 'distance from linearised net',
-  kernelFluctuation: 'distance from infinite kernel',
-  onset: 'step of leaving linearised net',
+  kernelVelocity: 'kernel velocity',
+  kernelChange: 'kernel change',
+  featureChange: 'feature change',
+  parameterChange: 'parameter change',
+  linearisation: 'net - linearised',
+  kernelFluctuation: 'kernel - limit',
+  onset: 'step of leaving',
 } as const;
 
 function widthFigure({ points, slopes }: WidthLaws): Figure {
@@ -209,7 +209,7 @@ function widthFigure({ points, slopes }: WidthLaws): Figure {
     .filter(({ quantity }) => quantity !== 'onset')
     .map(({ quantity, slope }) =>
       positive(
-        `${LABELS[quantity]} (${slope.toFixed(2)})`,
+        `${LABELS[quantity]}: ${slope.toFixed(2)}`,
         widths,
         points.map((point) => point[quantity]!),
         true,
@@ -217,7 +217,7 @@ function widthFigure({ points, slopes }: WidthLaws): Figure {
     );
   const top = Math.max(...series.flatMap(({ y }) => Array.from(y)));
   const lines = ([-1, -1 / 2] as const).map((power) => ({
-    name: `width^${power}`,
+    name: power === -1 ? 'power -1 (full)' : 'power -1/2 (broken)',
     x: widths,
     y: widths.map((width) => top * (width / widths[0]!) ** power),
     reference: true,
@@ -227,7 +227,7 @@ function widthFigure({ points, slopes }: WidthLaws): Figure {
     name: 'widths',
     title: 'What training does to a net, by width',
     caption:
-      'Relative changes (outputs: absolute), root mean squares over the nets; fitted powers in brackets, two powers to compare with in black.',
+      'Relative changes (outputs: absolute), root mean squares over the nets; with the fitted powers; two powers to compare with in black.',
     panels: [
       {
         x: { label: 'width', scale: 'log', base: 2 },

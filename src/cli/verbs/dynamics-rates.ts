@@ -40,9 +40,10 @@ function registerScan(parent: Command): void {
             ...[sharpnessRatio ?? '-', divergedAt ?? '-'],
           ]),
         };
-        const series = points.map(({ multiple, loss }) => {
-          const y = [...loss].slice(0, 100).map((value) => Math.min(Math.max(value, 1e-10), 1e8));
-          return { name: String(multiple), x: y.map((_, step) => step), y };
+        const series = points.map(({ multiple, loss, divergedAt }) => {
+          const steps = [...loss.keys()].filter((i) => i < 100 && loss[i]! > 1e-10 && loss[i]! < 1e8);
+          const style = divergedAt === null ? 'stays finite' : 'diverges';
+          return { name: String(multiple), x: steps, y: steps.map((i) => loss[i]!), style };
         });
         const panel = { x: { label: 'step' }, y: { label: 'loss', scale: 'log' } as const, series };
         return withReport(
@@ -54,7 +55,7 @@ function registerScan(parent: Command): void {
               name: 'scan',
               title: 'Loss of one net, by learning rate times initial curvature',
               caption:
-                'Below 2 the loss falls at once; between 2 and about 4 it grows first and then falls in a flatter place; above it diverges. Values outside 1e-10 to 1e8 are cut.',
+                'Below 2 the loss falls at once; between 2 and about 4 it grows first and then falls in a flatter place; above it diverges. Values outside 1e-10 to 1e8 are left out.',
               panels: [{ ...panel, width: 420, height: 260 }],
             }),
           ],

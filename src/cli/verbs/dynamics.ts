@@ -9,7 +9,7 @@ import {
 } from '../../dynamics/index.js';
 import type { LayerDocument } from '../../net/index.js';
 import { readTensor } from '../files.js';
-import { heatMap, lineFigure, type Figure } from '../../report/index.js';
+import { heatMap, lineFigure, type Axis, type Figure, type Panel } from '../../report/index.js';
 import { withReport } from '../report.js';
 import { registerDynamicsOfNets } from './dynamics-nets.js';
 import { registerDynamicsOfRates } from './dynamics-rates.js';
@@ -74,25 +74,30 @@ function registerCatapult(parent: Command): void {
 
 function catapultFigure(traces: readonly (CatapultTrace & { learningRate: number })[]): Figure {
   const longest = 60;
-  const panel = (label: string, of: (trace: (typeof traces)[number]) => Float64Array, scale?: 'log') => ({
+  type Trace = (typeof traces)[number];
+  const panel = (y: Axis, of: (trace: Trace) => ArrayLike<number>, low: number, high: number): Panel => ({
     x: { label: 'step' },
-    y: { label, ...(scale ? { scale } : {}) },
-    series: traces.flatMap((trace) => {
-      const y = [...of(trace)].slice(0, longest).filter((value) => value > 1e-12 && value < 1e8);
-      return { name: String(trace.learningRate), x: y.map((_, step) => step), y };
+    y,
+    series: traces.map((trace) => {
+      const values = Array.from(of(trace)).slice(0, longest);
+      const kept = values
+        .map((_, step) => step)
+        .filter((step) => values[step]! >= low && values[step]! < high);
+      const name = String(trace.learningRate);
+      return { name, x: kept, y: kept.map((step) => values[step]!), style: trace.phase };
     }),
   });
+  const curvature = ({ lambda, learningRate }: Trace): Float64Array =>
+    lambda.map((value) => value * learningRate);
   return lineFigure({
     name: 'catapult',
     title: 'Gradient descent on the two-layer linear net, by learning rate times curvature',
     caption:
       'Below 2 the loss falls at once. Between 2 and 4 it first grows, until the curvature has fallen below 2 over the learning rate. Above 4 it diverges.',
     panels: [
-      panel('loss', ({ loss }) => loss, 'log'),
+      panel({ label: 'loss', scale: 'log' }, ({ loss }) => loss, 1e-12, 1e8),
       {
-        ...panel('learning rate x curvature', ({ lambda, learningRate }) =>
-          lambda.map((value) => Math.max(value * learningRate, 2e-12)),
-        ),
+        ...panel({ label: 'learning rate x curvature' }, curvature, 0, 6),
         rules: [{ axis: 'y', value: 2, label: 'stable below 2' }],
       },
     ],
