@@ -133,7 +133,7 @@ describe('nets by width and learning rate', () => {
   it('Taylor models: order 3 is better than 1 and falls faster with width, order 2 is not', async () => {
     const [x, y] = [draw([12, 10], 1), signs(12)];
     const widths = [128, 256, 512, 1024];
-    const rows = [];
+    const rows: number[][] = [];
     for (const units of widths) {
       const sums = [0, 0, 0];
       for (let seed = 0; seed < 4; seed++) {

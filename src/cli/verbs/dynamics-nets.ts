@@ -233,7 +233,7 @@ function widthFigure({ points, slopes }: WidthLaws): Figure {
         x: { label: 'width', scale: 'log', base: 2 },
         y: { label: 'size', scale: 'log' },
         series: [...series, ...lines],
-        ...{ width: 480, height: 340 },
+        ...{ width: 660, height: 340 },
       },
     ],
   });
