@@ -1,0 +1,88 @@
+// The coordinate check of the mup package on a deep net: the sizes of its logits over the first steps, replayed.
+import { expect, it } from 'vitest';
+import {
+  adam,
+  createEngine,
+  createModel,
+  dense,
+  multipliers,
+  relu,
+  scalings,
+  serial,
+  sgd,
+  tensor,
+  train,
+} from 'infinite-width';
+import { loadReference } from '../support/reference.js';
+
+interface Matrix {
+  readonly shape: [number, number];
+  readonly data: number[];
+}
+interface Reference {
+  readonly base_width: number;
+  readonly X: number[][];
+  readonly y: number[];
+  readonly initial_params_before_rescale: Record<string, { params: Record<string, Matrix> }>;
+  readonly runs: {
+    readonly optimizer: 'sgd' | 'adam';
+    readonly lr: number;
+    readonly bias: boolean;
+    readonly parametrization: 'mup' | 'standard';
+    readonly results: { width: number; seed: number; coords: Record<string, { l1: number[] }> }[];
+  }[];
+}
+
+/** `(out, in)` as stored to `(in, out)`. */
+const transposed = ({ shape: [out, inputs], data }: Matrix): ReturnType<typeof tensor> =>
+  tensor(
+    Float64Array.from({ length: data.length }, (_, k) => data[(k % out) * inputs + Math.floor(k / out)]!),
+    [inputs, out],
+  );
+
+it('replays logits of muP and of the standard parametrisation, two hidden layers', async () => {
+  await using engine = await createEngine({ variant: 'simd' });
+  const reference = await loadReference<Reference>('golikov/mup_coord');
+  let compared = 0;
+  for (const { optimizer, lr, bias, parametrization, results } of reference.runs) {
+    if (bias) continue; // scalings have no rates for biases; the tables of muPMultipliers do
+    for (const { width, seed, coords } of results) {
+      const initial = reference.initial_params_before_rescale[`nobias_w${width}_s${seed}`];
+      if (!initial) continue;
+      const wf = width / reference.base_width;
+      const spec = parametrization === 'mup' ? scalings.muP : scalings.default;
+      const { weights, rates } = multipliers(spec, wf, { optimizer });
+      const layer = (units: number): ReturnType<typeof dense> =>
+        dense(units, { parametrization: 'standard' });
+      const model = createModel(engine, serial(layer(width), relu(), layer(width), relu(), layer(3)), {
+        inputShape: [10],
+        parameters: Object.values(initial.params).map((w) => ({ w: transposed(w) })),
+        multipliers: weights,
+      });
+      const x = tensor(reference.X);
+      const records = train(model, {
+        x,
+        y: reference.y,
+        loss: 'crossEntropy',
+        optimizer: optimizer === 'sgd' ? sgd(lr) : adam(lr),
+        rates,
+        epochs: 4,
+        evaluate: { train: { x, y: reference.y } },
+      });
+      const want = Object.values(coords).at(-1)!.l1;
+      for await (const { epoch, evaluations } of records) {
+        const { data } = evaluations['train']!.outputs;
+        const size = Array.from(data).reduce((sum, value) => sum + Math.abs(value) / data.length, 0);
+        // Adam's eps stands beside gradients of the readout that differ by the width factor: 1e-8 over 1e-3.
+        const tolerance = optimizer === 'sgd' ? 1e-10 : 1e-5;
+        expect(
+          Math.abs(size / want[epoch]! - 1),
+          `${optimizer} ${parametrization} ${width} ${epoch}`,
+        ).toBeLessThan(tolerance);
+        compared++;
+      }
+      model.dispose();
+    }
+  }
+  expect(compared).toBe(80);
+});
