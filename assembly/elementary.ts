@@ -127,10 +127,11 @@ export function expm1_v<T>(x: v128): v128 {
   return signed<T>(scaled<T>(v128.add<T>(v128.sub<T>(k<T>(ONE), w), expm1Small<T>(reduced<T>(y, t))), t), x);
 }
 
-/** 1 / (1 + e^-x). */
+/** 1 / (1 + e^-x): y = n/s with s = 1 + e, then y -= y (what s lost)/s, where 1/s is y or 1 - y. */
 export function sigmoid_v<T>(x: v128): v128 {
-  const e = exp_v<T>(v128.neg<T>(v128.abs<T>(x))), one = k<T>(ONE);
-  return v128.div<T>(pick(v128.lt<T>(x, v128.splat<T>(<T>0)), e, one), v128.add<T>(one, e));
+  const e = exp_v<T>(v128.neg<T>(v128.abs<T>(x))), one = k<T>(ONE), left = v128.lt<T>(x, v128.splat<T>(<T>0)), s = v128.add<T>(one, e);
+  const y = v128.div<T>(pick(left, e, one), s), lost = v128.sub<T>(e, v128.sub<T>(s, one));
+  return nmadd<T>(y, v128.mul<T>(lost, pick(left, v128.sub<T>(one, y), y)), y);
 }
 
 const TANH64_P: usize = memory.data<f64>([-0.000199177446743119, -0.020498786236636767, -0.3333333333333333], 16);

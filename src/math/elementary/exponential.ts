@@ -73,7 +73,9 @@ export function expm1(x: number): number {
 /** 1 / (1 + e^-x). */
 export function sigmoid(x: number): number {
   const e = exp(-Math.abs(x));
-  return (x < 0 ? e : 1) / (1 + e);
+  const s = 1 + e;
+  const y = (x < 0 ? e : 1) / s;
+  return y - y * ((e - (s - 1)) * (x < 0 ? 1 - y : y));
 }
 
 /** The hyperbolic tangent. */
