@@ -10,7 +10,7 @@ import { normRule } from '../layers/norm/kernel.js';
 import { flattenRule, globalPoolRule, poolRule } from '../layers/position/pool-kernel.js';
 import { indexRule, resizeRule } from '../layers/position/resize-kernel.js';
 import { rnnRule } from '../layers/recurrent/kernel.js';
-import { NO_NOTE, type Rule } from '../layers/kernel/rule.js';
+import { layerError, NO_NOTE, type Rule } from '../layers/kernel/rule.js';
 import { shapeLayer, type Shape, type Shaped } from '../layers/shapes.js';
 import { larger, type Demand, type Facts } from '../layers/kernel/state.js';
 import { isActivation, type Layer } from '../layers/vocabulary.js';
@@ -35,6 +35,13 @@ const identityRule: Rule<Layer> = {
   joint: (_core, _node, joint) => joint,
 };
 
+const maxPoolRule: Rule<Layer> = {
+  ...identityRule,
+  facts(node) {
+    throw layerError(node, 'has no infinite-width kernel in closed form. Use monteCarloKernel, or avgPool');
+  },
+};
+
 const RULES: Readonly<Record<string, unknown>> = {
   identity: identityRule,
   dense: denseRule,
@@ -44,6 +51,7 @@ const RULES: Readonly<Record<string, unknown>> = {
   convLocal: convRule,
   avgPool: poolRule,
   sumPool: poolRule,
+  maxPool: maxPoolRule,
   globalAvgPool: globalPoolRule,
   globalSumPool: globalPoolRule,
   flatten: flattenRule,

@@ -107,6 +107,7 @@ export const VOCABULARY: Readonly<Record<LayerName, Fields>> = {
   convLocal: conv,
   avgPool: { ...pool, normalizeEdges: flag(false) },
   sumPool: pool,
+  maxPool: pool,
   globalAvgPool: none,
   globalSumPool: none,
   flatten: none,

@@ -99,6 +99,7 @@ function leafShape(layer: Layer, input: Shape, path: string): Shape {
         return [...outs(convAxes(layer, spatial), input), layer.channels * layer.s[1]];
       case 'avgPool':
       case 'sumPool':
+      case 'maxPool':
         rankIs(layer.window, spatial, 'window');
         return [...outs(poolAxes(layer, spatial), input), channels];
       case 'globalAvgPool':

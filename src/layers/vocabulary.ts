@@ -71,7 +71,8 @@ export interface AvgPoolLayer {
   readonly normalizeEdges: boolean;
 }
 export interface SumPoolLayer {
-  readonly layer: 'sumPool';
+  /** `maxPool` is a layer of finite nets: it has no limit in closed form. */
+  readonly layer: 'sumPool' | 'maxPool';
   readonly window: readonly number[];
   readonly strides: readonly number[];
   readonly padding: Padding;

@@ -60,6 +60,8 @@ export const rnn = (units: number, options: LayerOptions): LayerDocument =>
 /** `options`: strides (ones, not the window), padding, normalizeEdges. */
 export const avgPool: PoolBuilder = (window, options = {}) => layer('avgPool', { window, ...options });
 export const sumPool: PoolBuilder = (window, options = {}) => layer('sumPool', { window, ...options });
+/** Of finite nets: kernels by `monteCarloKernel`. */
+export const maxPool: PoolBuilder = (window, options = {}) => layer('maxPool', { window, ...options });
 export const globalAvgPool = (): LayerDocument => layer('globalAvgPool');
 export const globalSumPool = (): LayerDocument => layer('globalSumPool');
 export const flatten = (): LayerDocument => layer('flatten');

@@ -14,6 +14,7 @@ import {
 import { pushConcat, pushProduct, pushSum } from '../layers/merge/finite.js';
 import { compileLayerNorm } from '../layers/norm/finite.js';
 import { compileAggregate } from '../layers/position/aggregate.js';
+import { compileMaxPool } from '../layers/position/max.js';
 import { compilePositions } from '../layers/position/rules.js';
 import { compileRnn } from '../layers/recurrent/finite.js';
 import { normaliseAxis, type Shape, type Shaped } from '../layers/shapes.js';
@@ -95,6 +96,8 @@ function compileLayer(shaped: Shaped, builder: Builder, input: ValueRef): ValueR
       return compileAttention(as(shaped, layer), builder, input);
     case 'aggregate':
       return compileAggregate(as(shaped, layer), builder, input);
+    case 'maxPool':
+      return compileMaxPool(as(shaped, layer), builder, input);
     case 'globalAvgPool':
     case 'globalSumPool':
     case 'avgPool':
