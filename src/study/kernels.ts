@@ -181,6 +181,7 @@ export async function tunedWidths(
   const fit = {
     objective: 'leaveOneOut',
     method: 'ntk',
+    scale: 'profiled',
     diagReg,
     freeze: [...fixed, 'layers.0.baseWidth', 'diagReg'],
     signal,

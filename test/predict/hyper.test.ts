@@ -110,13 +110,14 @@ describe('evidence', () => {
     for (const method of ['nngp', 'ntk'] as const) {
       for (const score of [logMarginalLikelihood, leaveOneOutLogDensity]) {
         it(`has exact gradients: ${name} ${method} ${score.name}`, async () => {
-          const options = { method, diagReg: 0.07 } as const;
+          const scale = name === 'standard' ? 'profiled' : 'fixed';
+          const options = { method, diagReg: 0.07, scale } as const;
           const { gradient } = await score(engine, net, x, y, { ...options, gradient: true });
           const parameters = kernelParameters(net, [d]);
           expect(Object.keys(gradient!)).toEqual([...parameters.map((p) => p.name), 'diagReg']);
           const at = async (key: string, value: number): Promise<number> =>
             key === 'diagReg'
-              ? (await score(engine, net, x, y, { method, diagReg: value })).value
+              ? (await score(engine, net, x, y, { ...options, diagReg: value })).value
               : (await score(engine, withParameters(net, new Map([[key, value]])), x, y, options)).value;
           for (const { name: key, value } of [...parameters, { name: 'diagReg', value: 0.07 }]) {
             // Fourth-order central difference.

@@ -19,6 +19,8 @@ export interface EvidenceOptions {
   readonly gradient?: boolean;
   /** Names whose derivative is not wanted. */
   readonly freeze?: readonly string[];
+  /** `profiled`: kernel and noise times the best constant for the data, which only their shape is left to explain. */
+  readonly scale?: 'fixed' | 'profiled';
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -59,7 +61,14 @@ export async function evidence(
   xLike: TensorLike,
   yLike: TensorLike,
   objective: Objective,
-  { method = 'nngp', diagReg = 1e-2, gradient = false, freeze = [], signal }: EvidenceOptions,
+  {
+    method = 'nngp',
+    diagReg = 1e-2,
+    gradient = false,
+    freeze = [],
+    scale = 'fixed',
+    signal,
+  }: EvidenceOptions,
 ): Promise<Evidence> {
   const name = objective === 'marginal' ? 'logMarginalLikelihood' : 'leaveOneOutLogDensity';
   const { x, y, n, outputs } = inputs(name, xLike, yLike);
@@ -82,7 +91,22 @@ export async function evidence(
     k: n,
   });
   const dual = await product(engine, inverse, targets, [n, outputs, n], { signal });
-  const offset = -0.5 * n * outputs * (log(2 * Math.PI) + log(system.scale));
+  let offset = -0.5 * n * outputs * (log(2 * Math.PI) + log(system.scale));
+  if (scale === 'profiled') {
+    // The derivative of the best value is that at the best scale held fixed.
+    let best = 0;
+    for (let i = 0; i < dual.length; i++) {
+      const other =
+        objective === 'marginal' ? targets[i]! : dual[i]! / inverse[Math.floor(i / outputs) * (n + 1)]!;
+      best += (dual[i]! * other) / dual.length;
+    }
+    if (!(best > 0)) throw new RangeError(`${name}: the best scale of targets that are all zero is 0.`);
+    offset -= 0.5 * n * outputs * log(best);
+    for (let i = 0; i < dual.length; i++) {
+      dual[i]! /= Math.sqrt(best);
+      targets[i]! /= Math.sqrt(best);
+    }
+  }
   const scored =
     objective === 'marginal'
       ? marginal(inverse, dual, targets, factor.lower, n, outputs)

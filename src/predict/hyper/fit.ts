@@ -13,6 +13,8 @@ export interface FitHyperparametersOptions {
   readonly objective?: 'marginal' | 'leaveOneOut';
   /** Default `nngp`. */
   readonly method?: 'nngp' | 'ntk';
+  /** `profiled`: the scale of the kernel is the best one for the data at every point; default `fixed`. */
+  readonly scale?: 'fixed' | 'profiled';
   /** Start of the noise over the mean diagonal; default 1e-2. */
   readonly diagReg?: number;
   /** Names that keep their value: `layers.0.bStd`, `layers.2.baseWidth`, `diagReg`. A bStd of 0 always does. */
@@ -115,6 +117,7 @@ async function fromStart(
         diagReg,
         gradient: true,
         freeze: fixed,
+        ...(options.scale ? { scale: options.scale } : {}),
         signal,
       });
       return { value, gradient: free.map(({ name }, i) => gradient![name]! * exp(point[i]!)) };
