@@ -4,11 +4,11 @@ import type { ErrorRow } from './kernels.js';
 import type { StudyResult } from './study.js';
 import { FAMILIES, type Family } from './training.js';
 
-const ERROR = { format: '%' } as const;
+const ERROR = { format: '.1~%' } as const;
 const NAMES: Readonly<Record<Family, string>> = {
   ntk: 'NTK',
-  standard: 'standard, N = width',
-  improved: 'improved standard, N fixed',
+  standard: 'standard, N grows',
+  improved: 'improved, N fixed',
 };
 
 export function studyFigures(result: StudyResult): Figure[] {
