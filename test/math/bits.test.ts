@@ -103,7 +103,9 @@ describe('bits of linear algebra', () => {
       const matrix = await tiledGram(other, x, { tile: 47 });
       tiledAddDiagonal(matrix, 1);
       await tiledCholesky(other, matrix);
-      expect(fnv1a(Float64Array.from(matrix.tiles.flatMap((tile) => [...tile])))).toMatchInlineSnapshot(`"9f8b18be53c46c31"`);
+      expect(fnv1a(Float64Array.from(matrix.tiles.flatMap((tile) => [...tile])))).toMatchInlineSnapshot(
+        `"9f8b18be53c46c31"`,
+      );
     }
   });
 });
