@@ -1,6 +1,6 @@
 // Activations and their derivatives up to order 3, entry by entry. The codes are those of src/layers/activation/codes.ts.
 // At a kink every derivative is that of the left side (x <= 0): relu'(0) = 0, leakyRelu'(0) = alpha, abs'(0) = -1.
-import { cos_v, erf_v, erfc_v, expm1_v, exponential, log1p_v, sigmoid_v, sin_v, tanh_v } from './elementary';
+import { cos_v, erf_v, erfc_v, expm1_v, exponential, highHalf, log1p_v, lowHalf, narrow, sigmoid_v, sin_v, tanh_v } from './elementary';
 import { loadPart, storePart } from './part';
 import { lanes, madd } from './simd';
 
@@ -8,6 +8,9 @@ const LINEAR: i32 = 0, SIGN: i32 = 1, ERF: i32 = 2, SIN: i32 = 3, EXP: i32 = 4, 
 const GELU: i32 = 7, GELU_TANH: i32 = 8, POLYNOMIAL: i32 = 9, RECTIFIED: i32 = 10, TANH: i32 = 11, SIGMOID: i32 = 12;
 const SOFTPLUS: i32 = 13, SWISH: i32 = 14, ELU: i32 = 15, MISH: i32 = 16, SOFTSIGN: i32 = 17, COS: i32 = 18;
 
+/** f32: the code for orders above 1 is left out; those compute in f64 (run). */
+// @ts-ignore: decorator
+@inline function single<T>(): bool { return sizeof<T>() == 4; }
 // @ts-ignore: decorator
 @inline function full<T>(x: f64): v128 { return v128.splat<T>(<T>x); }
 // @ts-ignore: decorator
@@ -27,7 +30,7 @@ function erfOf<T>(order: i32, x: v128, a: v128, b: v128, c: v128): v128 {
   const u = mul<T>(b, x);
   if (order == 0) return madd<T>(a, erf_v<T>(u), c);
   const z = mul<T>(u, u), g = mul<T>(times<T>(1.1283791670955126, mul<T>(a, b)), exponential<T>(v128.neg<T>(z)));
-  if (order == 1) return g;
+  if (single<T>() || order == 1) return g;
   if (order == 2) return mul<T>(g, times<T>(-2, mul<T>(u, b)));
   return mul<T>(g, mul<T>(mul<T>(b, b), sub<T>(times<T>(4, z), full<T>(2))));
 }
@@ -46,7 +49,7 @@ function gaussianOf<T>(order: i32, x: v128, a: v128, b: v128): v128 {
   const z = mul<T>(mul<T>(b, x), x), g = mul<T>(a, exponential<T>(z));
   if (order == 0) return g;
   const d = times<T>(2, mul<T>(b, g));
-  if (order == 1) return mul<T>(d, x);
+  if (single<T>() || order == 1) return mul<T>(d, x);
   if (order == 2) return mul<T>(d, add<T>(times<T>(2, z), full<T>(1)));
   return mul<T>(mul<T>(d, times<T>(2, mul<T>(b, x))), add<T>(times<T>(2, z), full<T>(3)));
 }
@@ -56,15 +59,15 @@ function gaborOf<T>(order: i32, x: v128): v128 {
   const z = mul<T>(x, x);
   let p = full<T>(1), q = full<T>(0);
   if (order == 1) { p = times<T>(-2, x); q = full<T>(1); }
-  else if (order == 2) { p = sub<T>(times<T>(4, z), full<T>(3)); q = times<T>(-4, x); }
-  else if (order == 3) { p = mul<T>(x, sub<T>(full<T>(18), times<T>(8, z))); q = sub<T>(times<T>(12, z), full<T>(7)); }
+  else if (!single<T>() && order == 2) { p = sub<T>(times<T>(4, z), full<T>(3)); q = times<T>(-4, x); }
+  else if (!single<T>() && order == 3) { p = mul<T>(x, sub<T>(full<T>(18), times<T>(8, z))); q = sub<T>(times<T>(12, z), full<T>(7)); }
   const g = exponential<T>(v128.neg<T>(z));
   return mul<T>(g, order == 0 ? sin_v<T>(x) : madd<T>(p, sin_v<T>(x), mul<T>(q, cos_v<T>(x))));
 }
 
 /** x Phi(x). In f32 Phi = (1 + erf) / 2 has absolute, in f64 through erfc relative accuracy. */
 function geluOf<T>(order: i32, x: v128): v128 {
-  if (order > 1) {
+  if (!single<T>() && order > 1) {
     const density = times<T>(0.3989422804014327, exponential<T>(times<T>(-0.5, mul<T>(x, x))));
     if (order == 2) return mul<T>(density, sub<T>(full<T>(2), mul<T>(x, x)));
     return mul<T>(density, mul<T>(x, sub<T>(mul<T>(x, x), full<T>(4))));
@@ -87,7 +90,7 @@ function geluTanhOf<T>(order: i32, x: v128): v128 {
   const t = tanh_v<T>(u), g = madd<T>(half, t, half);
   if (order == 0) return mul<T>(x, g);
   const s = sech2<T>(u), u1 = madd<T>(full<T>(3 * c * k), z, full<T>(k)), t1 = mul<T>(s, u1), g1 = mul<T>(half, t1);
-  if (order == 1) return timesX<T>(x, g1, 1, g);
+  if (single<T>() || order == 1) return timesX<T>(x, g1, 1, g);
   const u2 = times<T>(6 * c * k, x), s1 = times<T>(-2, mul<T>(t, t1)), t2 = madd<T>(s1, u1, mul<T>(s, u2)), g2 = mul<T>(half, t2);
   if (order == 2) return timesX<T>(x, g2, 2, g1);
   const s2 = times<T>(-2, madd<T>(t1, t1, mul<T>(t, t2)));
@@ -102,7 +105,7 @@ function sech2<T>(u: v128): v128 { return times<T>(4, sigmoidOf<T>(1, add<T>(u, 
 function sigmoidOf<T>(order: i32, x: v128): v128 {
   if (order == 0) return sigmoid_v<T>(x);
   const e = exponential<T>(v128.neg<T>(v128.abs<T>(x))), one = full<T>(1), q = div<T>(one, add<T>(one, e)), d = mul<T>(e, mul<T>(q, q));
-  if (order == 1) return d;
+  if (single<T>() || order == 1) return d;
   const a = mul<T>(sub<T>(one, e), q), m = positive<T>(x, v128.neg<T>(a), a);
   if (order == 2) return mul<T>(d, m);
   return mul<T>(d, sub<T>(mul<T>(m, m), add<T>(d, d)));
@@ -121,7 +124,7 @@ function mishOf<T>(order: i32, x: v128): v128 {
   if (order == 0) return mul<T>(x, w);
   const s = div<T>(mul<T>(gap, add<T>(n, d)), mul<T>(d, d));   // 1 - w^2
   const g = sigmoid_v<T>(x), w1 = mul<T>(s, g);
-  if (order == 1) return timesX<T>(x, w1, 1, w);
+  if (single<T>() || order == 1) return timesX<T>(x, w1, 1, w);
   const g1 = sigmoidOf<T>(1, x), s1 = times<T>(-2, mul<T>(w, w1)), w2 = madd<T>(s1, g, mul<T>(s, g1));
   if (order == 2) return timesX<T>(x, w2, 2, w1);
   const s2 = times<T>(-2, madd<T>(w1, w1, mul<T>(w, w2)));
@@ -139,7 +142,7 @@ function eluOf<T>(order: i32, x: v128, a: v128, b: v128): v128 {
 function softsignOf<T>(order: i32, x: v128): v128 {
   const one = full<T>(1), q = div<T>(one, add<T>(one, v128.abs<T>(x)));
   if (order == 0) return div<T>(x, add<T>(one, v128.abs<T>(x)));
-  if (order == 1) return mul<T>(q, q);
+  if (single<T>() || order == 1) return mul<T>(q, q);
   if (order == 2) return mul<T>(mul<T>(q, mul<T>(q, q)), positive<T>(x, full<T>(-2), full<T>(2)));
   return times<T>(6, mul<T>(mul<T>(q, q), mul<T>(q, q)));
 }
@@ -173,7 +176,7 @@ function phi<T>(code: i32, order: i32, x: v128, a: v128, b: v128, c: v128, table
     case RECTIFIED: return v128.bitselect(full<T>(0), polynomialOf<T>(x, table, count), v128.lt<T>(x, full<T>(0)));
     case TANH: {
       if (order == 0) return tanh_v<T>(x);
-      return times<T>(order == 1 ? 4 : order == 2 ? 8 : 16, sigmoidOf<T>(order, add<T>(x, x)));
+      return times<T>(single<T>() || order == 1 ? 4 : order == 2 ? 8 : 16, sigmoidOf<T>(order, add<T>(x, x)));
     }
     case SIGMOID: return sigmoidOf<T>(order, x);
     case SOFTPLUS: return order == 0 ? softplus<T>(x) : sigmoidOf<T>(order - 1, x);
@@ -204,7 +207,11 @@ function run<T>(code: i32, order: i32, n: i32, x: usize, v: usize, beta: T, y: u
   }
   for (; n > 0; n -= lanes<T>(), x += 16, y += 16) {
     const at = loadPart<T>(x, n);
-    let value = code == LINEAR ? bent<T>(order, at, a, b) : phi<T>(code, order, at, a, b, c, table, count);
+    let value: v128;
+    if (code == LINEAR) value = bent<T>(order, at, a, b);
+    else if (single<T>() && order > 1 && code != POLYNOMIAL && code != RECTIFIED) {
+      value = narrow(phi<f64>(code, order, lowHalf(at), full<f64>(<f64>p), full<f64>(<f64>q), full<f64>(<f64>r), 0, 0), phi<f64>(code, order, highHalf(at), full<f64>(<f64>p), full<f64>(<f64>q), full<f64>(<f64>r), 0, 0));
+    } else value = phi<T>(code, order, at, a, b, c, table, count);
     if (v) { value = mul<T>(value, loadPart<T>(v, n)); v += 16; }
     if (beta != 0) value = madd<T>(keep, loadPart<T>(y, n), value);
     storePart<T>(y, value, n);

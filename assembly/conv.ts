@@ -3,10 +3,10 @@
 import { lanes } from './simd';
 
 // @ts-ignore: decorator
-@inline function copyRow<T>(src: usize, dst: usize, c: i32): void {
-  let i = 0;
-  for (; i <= c - lanes<T>(); i += lanes<T>()) { v128.store(dst, v128.load(src)); src += 16; dst += 16; }
-  for (; i < c; i++) { store<T>(dst, load<T>(src)); src += sizeof<T>(); dst += sizeof<T>(); }
+@inline function copyRow(src: usize, dst: usize, bytes: usize): void {
+  const end = dst + bytes;
+  for (; dst + 16 <= end; src += 16, dst += 16) v128.store(dst, v128.load(src));
+  for (; dst < end; src += 4, dst += 4) store<u32>(dst, load<u32>(src));
 }
 
 // @ts-ignore: decorator
@@ -16,13 +16,13 @@ import { lanes } from './simd';
   for (; i < c; i++) { store<T>(dst, load<T>(dst) + load<T>(src)); src += sizeof<T>(); dst += sizeof<T>(); }
 }
 
-function gather<T>(samples: i32, entries: i32, c: i32, x: usize, xStep: i32, table: usize, out: usize): void {
-  const row = <usize>c * sizeof<T>(), step = <usize>xStep * sizeof<T>();
+/** Either dtype: row and step in bytes. */
+function gather(samples: i32, entries: i32, row: usize, x: usize, step: usize, table: usize, out: usize): void {
   for (let s = 0; s < samples; s++) {
     for (let e = 0; e < entries; e++) {
       const at = load<i32>(table + (<usize>e << 2));
       if (at < 0) memory.fill(out, 0, row);
-      else copyRow<T>(x + <usize>at * row, out, c);
+      else copyRow(x + <usize>at * row, out, row);
       out += row;
     }
     x += step;
@@ -45,9 +45,9 @@ function scatter<T>(samples: i32, entries: i32, c: i32, rows: usize, table: usiz
  * out[s, e, :] = x[s, table[e], :], zeros where table[e] < 0. x (samples, ..., c) f32 with samples xStep elements apart,
  * table i32[entries], out (samples, entries, c). No alignment needed; out aliases nothing.
  */
-export function conv_gather_f32(samples: i32, entries: i32, c: i32, x: usize, xStep: i32, table: usize, out: usize): void { gather<f32>(samples, entries, c, x, xStep, table, out); }
+export function conv_gather_f32(samples: i32, entries: i32, c: i32, x: usize, xStep: i32, table: usize, out: usize): void { gather(samples, entries, <usize>c << 2, x, <usize>xStep << 2, table, out); }
 /** As conv_gather_f32, in f64. */
-export function conv_gather_f64(samples: i32, entries: i32, c: i32, x: usize, xStep: i32, table: usize, out: usize): void { gather<f64>(samples, entries, c, x, xStep, table, out); }
+export function conv_gather_f64(samples: i32, entries: i32, c: i32, x: usize, xStep: i32, table: usize, out: usize): void { gather(samples, entries, <usize>c << 3, x, <usize>xStep << 3, table, out); }
 
 /** x[s, table[e], :] += rows[s, e, :] in ascending e, entries with table[e] < 0 skipped: the transpose of conv_gather_f32. */
 export function conv_scatter_f32(samples: i32, entries: i32, c: i32, rows: usize, table: usize, x: usize, xStep: i32): void { scatter<f32>(samples, entries, c, rows, table, x, xStep); }

@@ -33,6 +33,20 @@ describe.each(['simd', 'relaxed'])('the kernels (%s)', (variant) => {
     expect(interfaceOf(kernels()).imports).toEqual(['env.memory (memory)']);
   });
 
+  it('have no state: no globals, tables or start function, so nothing can allocate', () => {
+    const { sections } = interfaceOf(kernels());
+    const [types, imported, functions, exported, code, data, dataCount] = [1, 2, 3, 7, 10, 11, 12];
+    expect(sections.toSorted((a, b) => a - b)).toEqual([
+      types,
+      imported,
+      functions,
+      exported,
+      code,
+      data,
+      dataCount,
+    ]);
+  });
+
   it('export exactly what src/wasm/abi declares', () => {
     const { exports } = interfaceOf(kernels());
     expect(exports.filter((name) => name !== 'memory').sort()).toEqual(declaredKernels());
@@ -45,7 +59,7 @@ describe.each(['simd', 'relaxed'])('the kernels (%s)', (variant) => {
 });
 
 /** Imports and exports of a wasm file, read by hand: Node 20 cannot compile relaxed SIMD. */
-function interfaceOf(bytes: Uint8Array): { imports: string[]; exports: string[] } {
+function interfaceOf(bytes: Uint8Array): { imports: string[]; exports: string[]; sections: number[] } {
   let at = 8;
   const number = (): number => {
     let value = 0;
@@ -66,8 +80,10 @@ function interfaceOf(bytes: Uint8Array): { imports: string[]; exports: string[] 
   const kinds = ['function', 'table', 'memory', 'global'];
   const imports: string[] = [];
   const exports: string[] = [];
+  const sections: number[] = [];
   while (at < bytes.length) {
     const id = bytes[at++]!;
+    sections.push(id);
     const length = number();
     const end = at + length;
     if (id === 2) {
@@ -87,7 +103,7 @@ function interfaceOf(bytes: Uint8Array): { imports: string[]; exports: string[] 
     }
     at = end;
   }
-  return { imports, exports };
+  return { imports, exports, sections };
 }
 
 /** The members of the interface Kernels, through everything it extends. */
