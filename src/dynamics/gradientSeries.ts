@@ -6,7 +6,7 @@ import { gemm } from '../math/matmul.js';
 import { Machine } from '../net/machine.js';
 import type { Model } from '../net/model.js';
 import { tensorsOf } from '../net/parameters.js';
-import { slice, type Core } from '../wasm/engine.js';
+import { slice, UnsupportedError, type Core } from '../wasm/engine.js';
 
 export class GradientSeries {
   readonly rows: number;
@@ -17,6 +17,9 @@ export class GradientSeries {
 
   constructor(where: string, model: Model, x: TensorLike) {
     const { data, n } = model.input(where, x);
+    if (model.tangent !== model.tensors) {
+      throw new UnsupportedError(`${where} of a Taylor model`, 'Give the net that it expands.');
+    }
     this.#model = model;
     this.#data = data;
     this.rows = n * model.outputSize;

@@ -5,7 +5,7 @@ import { denseMap } from '../layers/affine/dense.js';
 import { sizeOfShape, type Numbers, type Operation, type WeightOperation } from '../layers/finite.js';
 import { after, kernelOf } from '../layers/rows.js';
 import { Machine } from '../net/machine.js';
-import type { Model } from '../net/model.js';
+import { tangentOf, type Model } from '../net/model.js';
 import { bytesPerElement } from '../wasm/engine.js';
 
 /** One layer with weights on one block of samples. */
@@ -58,9 +58,10 @@ export class Signals {
   constructor(model: Model, data: Float64Array | Float32Array, n: number, wanted: ReadonlySet<number>) {
     const { core, program, dtype } = model;
     this.n = n;
+    const theta = tangentOf('empiricalNtk', model);
     this.machine = new Machine(core, program, dtype, n);
     const { machine } = this;
-    machine.theta = model.tensors;
+    machine.theta = theta;
     machine.begin(n);
     machine.setInput(data);
     machine.forward(0);

@@ -2,11 +2,12 @@
 // theta0 + eps (theta - theta0) the outputs are a power series, and d f_k / d theta is the series of the gradient, summed
 // up to order k - 1.
 import { combine } from '../layers/rows.js';
-import type { Numbers } from '../layers/finite.js';
-import { Model } from '../net/model.js';
+import type { Numbers, Tensors } from '../layers/finite.js';
+import { tensor, type Tensor, type TensorLike } from '../math/tensor.js';
+import { Model, type CallInputs } from '../net/model.js';
 import type { Machine } from '../net/machine.js';
-import { tensorsOf } from '../net/parameters.js';
-import { slice, type FloatType, type Region, type Ticket } from '../wasm/engine.js';
+import { tensorsOf, type LayerParametersLike } from '../net/parameters.js';
+import { slice, UnsupportedError, type FloatType, type Region, type Ticket } from '../wasm/engine.js';
 
 const MOST = 8;
 
@@ -28,6 +29,30 @@ export class TaylorModel extends Model {
     this.#own = core.heap.region();
     this.#origin = this.#own.put(core.heap.read(this.theta));
     this.#moved = this.#own.alloc(dtype, this.parameterCount);
+  }
+
+  /** Linear in theta: the tangent is that of the net at theta0, everywhere. Higher orders share it at theta0 alone. */
+  override get tangent(): readonly Tensors[] | null {
+    const { heap } = this.core;
+    const still = (): boolean => {
+      const origin = heap.read(this.#origin);
+      return heap.read(this.theta).every((value, i) => value === origin[i]);
+    };
+    return this.order === 1 || (this.order > 1 && still()) ? tensorsOf(this.slots, this.#origin) : null;
+  }
+
+  override coefficients(
+    x: TensorLike,
+    direction: readonly LayerParametersLike[],
+    order: number,
+    call: CallInputs = {},
+  ): Tensor[] {
+    if (this.order !== 1)
+      throw new UnsupportedError('The power series of a Taylor model of order other than 1');
+    const [, moved] = super.coefficients(x, direction, 1, call);
+    const outputs = this.forward(x, call);
+    const zero = (): Tensor => tensor(this.array(outputs.data.length), outputs.shape);
+    return Array.from({ length: order + 1 }, (_, m) => (m === 0 ? outputs : m === 1 ? moved! : zero()));
   }
 
   override run(machine: Machine): Numbers {

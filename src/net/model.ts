@@ -3,7 +3,14 @@ import { sizeOfShape, type Numbers, type Tensors } from '../layers/finite.js';
 import type { Shape } from '../layers/shapes.js';
 import { allocate, asTensor, assertFinite, tensor, type Tensor, type TensorLike } from '../math/tensor.js';
 import type { RandomKey } from '../math/random.js';
-import { bytesPerElement, type Core, type FloatType, type Region, type Ticket } from '../wasm/engine.js';
+import {
+  bytesPerElement,
+  UnsupportedError,
+  type Core,
+  type FloatType,
+  type Region,
+  type Ticket,
+} from '../wasm/engine.js';
 import { parseNet, type Net, type NetDocument } from './document.js';
 import { checkLoss, evaluateLoss, prepareTargets, type LossName, type Reduction } from './losses.js';
 import { Machine, type CallOptions } from './machine.js';
@@ -159,6 +166,7 @@ export class Model {
     order: number,
     call: CallInputs = {},
   ): Tensor[] {
+    const theta = tangentOf('coefficients', this);
     const flat = flatten('direction', this.slots, direction, this.dtype);
     const { data, n } = this.input('coefficients', x);
     const size = this.outputSize;
@@ -166,6 +174,7 @@ export class Model {
     this.core.heap.scope((scope) => {
       const moved = tensorsOf(this.slots, scope.put(flat as Float64Array<ArrayBuffer>));
       this.chunks(n, data, call, (machine, first) => {
+        machine.theta = theta;
         machine.direction = moved;
         for (let m = 0; m <= order; m++) {
           machine.forward(m);
@@ -201,6 +210,14 @@ export class Model {
   /** Numbers per sample of the output. */
   get outputSize(): number {
     return sizeOfShape(this.outputShape);
+  }
+
+  /**
+   * @internal the parameters at which the program's tangents and cotangents of order 0 are those of this model, or null:
+   * expansions override it
+   */
+  get tangent(): readonly Tensors[] | null {
+    return this.tensors;
   }
 
   /** @internal runs the samples of the machine forward; where the outputs are */
@@ -301,6 +318,15 @@ export class Model {
       return unflatten(this.slots, this.core.heap.read(flat));
     });
   }
+}
+
+/** @internal `model.tangent`, where there is one */
+export function tangentOf(where: string, model: Model): readonly Tensors[] {
+  if (model.tangent) return model.tangent;
+  throw new UnsupportedError(
+    `${where}: the tangent of a Taylor model of order 0, or of order 2 and more away from its origin,`,
+    'Use order 1 (its kernel is that of the net at the origin), or a net with these parameters.',
+  );
 }
 
 function scale(flat: Float64Array | Float32Array, slots: readonly Slot[], factors: readonly number[]): void {

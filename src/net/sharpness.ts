@@ -3,7 +3,7 @@ import { kernelOf } from '../layers/rows.js';
 import { asTensor, type TensorLike } from '../math/tensor.js';
 import { foldIn, normalInto, randomKey } from '../math/random.js';
 import { lossCurvature, type LossName, type Reduction } from './losses.js';
-import type { Model } from './model.js';
+import { tangentOf, type Model } from './model.js';
 import { tensorsOf } from './parameters.js';
 
 const ITERATIONS = 1000;
@@ -23,6 +23,7 @@ export function sharpness(
   const { data, n } = model.input('sharpness', asTensor(x));
   const count = Math.min(n, most, model.chunkSize);
   const { core } = model;
+  tangentOf('sharpness', model);
   const enough = Math.max(tolerance, model.dtype === 'f32' ? 1e-5 : 1e-14);
   return core.heap.scope((scope) => {
     const v = scope.alloc(model.dtype, model.parameterCount);
@@ -32,9 +33,8 @@ export function sharpness(
     const machine = model.machine(count);
     machine.begin(count);
     machine.setInput(data.subarray(0, count * model.program.sizes[0]!));
-    machine.forward(0);
     const size = count * model.outputSize;
-    const f = core.heap.read(machine.value(model.program.output, 0), 0, size);
+    const f = core.heap.read(model.run(machine), 0, size);
     const combine = kernelOf(core, 'rows_combine', model.dtype);
     let lambda = 0;
     for (let i = 0; i < ITERATIONS; i++) {

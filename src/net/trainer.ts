@@ -221,6 +221,7 @@ export class Trainer {
     const now = heap.read(this.model.theta);
     heap.write(this.model.theta, this.initial);
     try {
+      if (!this.model.tangent) return ' Lower the learning rate.';
       const most = Math.min(this.samples, this.model.chunkSize);
       const lambda = sharpness(this.model, this.#options, this.#rates, most);
       const beta = kind === 'sgd' ? 0 : this.optimizer.momentum;

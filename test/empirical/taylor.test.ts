@@ -2,8 +2,11 @@ import {
   createEngine,
   createModel,
   empiricalNtk,
+  empiricalNtkVectorProduct,
+  kernelOrders,
   linearize,
   sgd,
+  sharpness,
   taylorExpand,
   tensor,
   Trainer,
@@ -167,6 +170,55 @@ describe('Taylor models', () => {
     }
     linear.forward(x).data.forEach((value, i) => expect(value).toBeCloseTo(f[i]!, 12));
     trainer.dispose();
+  });
+
+  it('have the kernel of their origin where they are linear, and refuse it elsewhere', () => {
+    using model = createModel(engine, [dense(9), { layer: 'tanh' }, dense(2)], { inputShape: [3], seed: 1 });
+    const x = tensor(random(12, 2), [4, 3]);
+    const theta = empiricalNtk(model, x, null, { outputs: 'full' });
+    const squares = { x, loss: 'mse' } as const;
+    const steep = sharpness(model, squares);
+    using linear = linearize(model);
+    using cubic = taylorExpand(model, 3);
+    expect(empiricalNtk(cubic, x, null, { outputs: 'full' })).toEqual(theta); // at the origin
+    expect(sharpness(cubic, squares)).toBe(steep);
+    const moved = model.parameters.map(({ path, w, b }) => ({
+      path,
+      w: tensor(
+        w.data.map((value) => value + 0.3),
+        w.shape,
+      ),
+      b: b!,
+    }));
+    for (const taylor of [linear, cubic]) taylor.setParameters(moved);
+    expect(empiricalNtk(linear, x, null, { outputs: 'full' })).toEqual(theta);
+    expect(sharpness(linear, squares)).toBe(steep);
+    // Theta v from the kernel: the product goes through the outputs' tangent and the gradient of the linear model
+    const v = tensor(random(8, 3), [4, 2]);
+    const product = empiricalNtkVectorProduct(linear, x, null, v).data;
+    for (let s = 0; s < 4; s++) {
+      for (let i = 0; i < 2; i++) {
+        let sum = 0;
+        for (let t = 0; t < 4; t++)
+          for (let j = 0; j < 2; j++) sum += theta.data[((s * 4 + t) * 2 + i) * 2 + j]! * v.data[t * 2 + j]!;
+        expect(product[s * 2 + i]!).toBeCloseTo(sum, 12);
+      }
+    }
+    // f(theta + d) of a linear function is its two coefficients
+    const [now, along, bend] = linear.coefficients(x, moved, 2);
+    linear.setParameters(added(moved, moved, 1));
+    linear.forward(x).data.forEach((value, i) => {
+      expect(value).toBeCloseTo(now!.data[i]! + along!.data[i]!, 11);
+      expect(bend!.data[i]).toBe(0);
+    });
+    using zero = taylorExpand(model, 0);
+    for (const taylor of [cubic, zero]) {
+      expect(() => empiricalNtk(taylor, x)).toThrow(/empiricalNtk: the tangent of a Taylor model/);
+      expect(() => sharpness(taylor, squares)).toThrow(/sharpness: the tangent/);
+      expect(() => empiricalNtkVectorProduct(taylor, x, null, v)).toThrow(/not available/);
+    }
+    for (const taylor of [linear, cubic, zero])
+      expect(() => kernelOrders(taylor, x)).toThrow(/kernelOrders of a Taylor model/);
   });
 
   it('order 3 follows the real net more closely than order 1, and both errors fall with width', () => {
