@@ -5,15 +5,18 @@ import type { Tensor } from '../math/tensor.js';
 import { parseNet, type NetDocument } from './document.js';
 import { createModel, type ModelOptions } from './model.js';
 import type { LayerParameters } from './parameters.js';
+import type { Checkpoint } from './trainer.js';
 import { train, type TrainOptions, type TrainRecord } from './train.js';
 
 export interface TrainJobParams {
   readonly net: NetDocument;
   readonly model: ModelOptions;
   /** Tensors (not nested arrays) cross to workers without being walked. */
-  readonly train: Omit<TrainOptions, 'signal' | 'onProgress' | 'resume'>;
+  readonly train: Omit<TrainOptions, 'signal' | 'onProgress'>;
   /** Also return the final parameters. */
   readonly keepParameters?: boolean;
+  /** Also return what a job of the same run with more steps takes as `train.resume`. */
+  readonly keepCheckpoint?: boolean;
 }
 
 export type TraceEntry = Omit<TrainRecord, 'checkpoint'>;
@@ -26,6 +29,7 @@ export interface TrainJobResult {
   /** Final outputs of every evaluated set. */
   readonly outputs: Readonly<Record<string, Tensor>>;
   readonly parameters?: readonly LayerParameters[];
+  readonly checkpoint?: Checkpoint;
 }
 
 /**
@@ -41,7 +45,10 @@ export const trainJob: Job<TrainJobParams, TrainJobResult> = defineJob(
       const losses: Record<string, (number | null)[]> = {};
       const accuracies: Record<string, (number | null)[]> = {};
       let outputs: Record<string, Tensor> = {};
-      for await (const { step, epoch, loss, accuracy, movement, evaluations } of train(model, params.train)) {
+      let checkpoint: Checkpoint | undefined;
+      for await (const record of train(model, params.train)) {
+        const { step, epoch, loss, accuracy, movement, evaluations } = record;
+        if (params.keepCheckpoint && step === params.train.steps) checkpoint = record.checkpoint();
         trace.push({ step, epoch, loss, accuracy, movement });
         send({ step, epoch, loss });
         outputs = {};
@@ -52,7 +59,7 @@ export const trainJob: Job<TrainJobParams, TrainJobResult> = defineJob(
         }
       }
       const parameters = params.keepParameters ? { parameters: model.parameters } : {};
-      return { trace, losses, accuracies, outputs, ...parameters };
+      return { trace, losses, accuracies, outputs, ...parameters, ...(checkpoint ? { checkpoint } : {}) };
     } finally {
       model.dispose();
     }

@@ -35,8 +35,8 @@ export interface Series {
   readonly high?: ArrayLike<number>;
   /** A second legend by line style, e.g. 'train' and 'test', or 'finite' and 'limit'. */
   readonly style?: string;
-  /** Draw markers: few points, each measured by itself. */
-  readonly points?: boolean;
+  /** Draw markers: few points, each measured by itself. 'only': no curve through them. */
+  readonly points?: boolean | 'only';
   /** The yardstick the others are held against: drawn in the text colour. */
   readonly reference?: boolean;
 }
@@ -142,7 +142,11 @@ function panelSpec(panel: Panel, { names, colours, styles }: Look): VegaLiteSpec
       },
     });
   }
-  layer.push({ mark: { type: 'line', clip: true }, encoding: { ...position, color, ...dash } });
+  layer.push({
+    ...(series.some((item) => item.points === 'only') ? { transform: [{ filter: '!datum.loose' }] } : {}),
+    mark: { type: 'line', clip: true },
+    encoding: { ...position, color, ...dash },
+  });
   if (series.some((item) => item.points)) {
     layer.push({
       transform: [{ filter: 'datum.point' }],
@@ -178,6 +182,7 @@ function rowsOf(series: Series, { x, y }: Panel): Record<string, unknown>[] {
       row['high'] = round(high[i]!);
     }
     if (series.points) row['point'] = true;
+    if (series.points === 'only') row['loose'] = true;
     rows.push(row);
   }
   return rows;

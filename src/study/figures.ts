@@ -1,6 +1,6 @@
 // The three figures of the study.
 import { lineFigure, type Figure, type Panel, type Series, type Table } from '../report/index.js';
-import type { ErrorRow } from './kernels.js';
+import type { ErrorRow, TunedWidths } from './kernels.js';
 import type { StudyResult } from './study.js';
 import { FAMILIES, type Family } from './training.js';
 
@@ -12,7 +12,11 @@ const NAMES: Readonly<Record<Family, string>> = {
 };
 
 export function studyFigures(result: StudyResult): Figure[] {
-  return [errorFigure(result), tunedFigure(result), trainingFigure(result)];
+  return [
+    ...(result.errors.length > 0 ? [scatterFigure(result), errorFigure(result)] : []),
+    ...(result.tuned ? [tunedFigure(result.tuned)] : []),
+    ...(result.training.length > 0 ? [trainingFigure(result)] : []),
+  ];
 }
 
 /** Columns of rows as a series sorted as given. */
@@ -34,13 +38,51 @@ function groups<R>(rows: readonly R[], key: (row: R) => string): [string, R[]][]
   return [...found];
 }
 
+/** What its depth is called. */
+const depthOf = ({ architecture, depth }: ErrorRow): string =>
+  architecture === 'WRN-LN' ? `blocks ${depth}` : `depth ${depth}`;
+
+/** Error of the standard kernel against that of the NTK: one point per depth, width (or draw of widths) and train size. */
+function scatterFigure({ errors, randomErrors }: StudyResult): Figure {
+  const all: [string, readonly ErrorRow[]][] = groups(errors, ({ architecture }) => architecture);
+  if (randomErrors.length > 0) all.push(['FC, random widths', randomErrors]);
+  const panels = all.map(([title, rows]): Panel => {
+    const values = rows.flatMap(({ ntk, standard }) => [ntk, standard]);
+    const ends = [Math.min(...values), Math.max(...values)];
+    return {
+      title,
+      x: { label: 'test error, NTK', ...ERROR },
+      y: { label: 'test error, improved standard', ...ERROR },
+      series: [
+        ...groups(rows, depthOf).map(([name, points]): Series => ({
+          ...seriesOf(
+            name,
+            points,
+            ({ ntk }) => ntk,
+            ({ standard }) => standard,
+          ),
+          points: 'only',
+        })),
+        { name: 'equal', x: ends, y: ends, reference: true },
+      ],
+      height: 260,
+    };
+  });
+  return lineFigure({
+    name: 'figure-1',
+    title: 'Kernel prediction errors of both parametrisations',
+    caption: `One point per depth, width and train size. ${summary(errors)} With random layer widths (fully connected): ${summary(randomErrors)}`,
+    panels,
+  });
+}
+
 /** Error of the standard kernel against width, the NTK's beside it: the points of the scatter with their width. */
-function errorFigure({ errors, randomErrors }: StudyResult): Figure {
+function errorFigure({ errors }: StudyResult): Figure {
   const panels = groups(errors, ({ architecture }) => architecture).map(([kind, rows]): Panel => {
     const most = rows.reduce((size, { train }) => Math.max(size, train), 0);
     const largest = rows.filter(({ train }) => train === most);
     const wide = kind === 'WRN-LN';
-    const lines = groups(largest, ({ depth }) => `${wide ? 'blocks' : 'depth'} ${depth}`);
+    const lines = groups(largest, depthOf);
     return {
       title: kind,
       x: {
@@ -73,9 +115,10 @@ function errorFigure({ errors, randomErrors }: StudyResult): Figure {
     };
   });
   return lineFigure({
-    name: 'figure-1',
-    title: 'Kernel prediction error of both parametrisations',
-    caption: `The NTK does not depend on the width of a net in NTK parametrisation; in the improved standard one it does. ${summary(errors)} With random layer widths (fully connected): ${summary(randomErrors)}`,
+    name: 'figure-1-widths',
+    title: 'Kernel prediction error against width',
+    caption:
+      'The NTK does not depend on the width of a net in NTK parametrisation; in the improved standard one it does.',
     panels,
   });
 }
@@ -90,7 +133,7 @@ export function summary(rows: readonly ErrorRow[]): string {
   return `Error of the standard kernel minus that of the NTK: ${percent(average)} on average over ${rows.length} points, within 1 % at ${percent(within)} of them.`;
 }
 
-function tunedFigure({ tuned }: StudyResult): Figure {
+function tunedFigure(tuned: TunedWidths): Figure {
   const { rows, widths, start } = tuned;
   const size = { label: 'train samples', scale: 'log', ticks: rows.map(({ train }) => train) } as const;
   const layers = widths.map((_, l) => l + 1);
@@ -213,31 +256,46 @@ export function studyTables({ errors, randomErrors, training }: StudyResult): Ta
     ['FC, random widths', randomErrors] as const,
   ];
   return [
-    {
-      name: 'errors',
-      title: 'Kernel prediction errors, all depths, widths and train sizes',
-      columns: ['architecture', 'points', 'NTK', 'standard', 'best standard - NTK', 'worst standard - NTK'],
-      rows: all
-        .filter(([, rows]) => rows.length > 0)
-        .map(([name, rows]) => {
-          const gaps = rows.map(({ ntk, standard }) => standard - ntk);
-          const extremes = [Math.min(...gaps), Math.max(...gaps)];
-          return [name, rows.length, average(rows, 'ntk'), average(rows, 'standard'), ...extremes];
-        }),
-    },
-    {
-      name: 'training',
-      title: 'Trained nets',
-      columns: ['architecture', 'parametrisation', 'width', 'rate', 'test error', 'kernel', 'distance'],
-      rows: training.map((row) => [
-        row.architecture,
-        NAMES[row.family],
-        row.width,
-        row.learningRate,
-        row.error,
-        row.kernelError,
-        row.gap,
-      ]),
-    },
+    ...(errors.length === 0
+      ? []
+      : [
+          {
+            name: 'errors',
+            title: 'Kernel prediction errors, all depths, widths and train sizes',
+            columns: [
+              'architecture',
+              'points',
+              'NTK',
+              'standard',
+              'best standard - NTK',
+              'worst standard - NTK',
+            ],
+            rows: all
+              .filter(([, rows]) => rows.length > 0)
+              .map(([name, rows]) => {
+                const gaps = rows.map(({ ntk, standard }) => standard - ntk);
+                const extremes = [Math.min(...gaps), Math.max(...gaps)];
+                return [name, rows.length, average(rows, 'ntk'), average(rows, 'standard'), ...extremes];
+              }),
+          },
+        ]),
+    ...(training.length === 0
+      ? []
+      : [
+          {
+            name: 'training',
+            title: 'Trained nets',
+            columns: ['architecture', 'parametrisation', 'width', 'rate', 'test error', 'kernel', 'distance'],
+            rows: training.map((row) => [
+              row.architecture,
+              NAMES[row.family],
+              row.width,
+              row.learningRate,
+              row.error,
+              row.kernelError,
+              row.gap,
+            ]),
+          },
+        ]),
   ];
 }

@@ -1,10 +1,12 @@
 export { ARCHITECTURES, studyNet, type Architecture, type NetOptions } from './architectures.js';
 export { digitsData, imageData, type StudyData } from './data.js';
 export { studyFigures, studyTables, summary } from './figures.js';
+export type { StudyMemory } from './memory.js';
+export { STUDY_SIZES, type StudySizes } from './sizes.js';
 export {
   improvedStandardStudy,
-  STUDY_SIZES,
+  STUDY_PARTS,
   type StudyOptions,
+  type StudyPart,
   type StudyResult,
-  type StudySizes,
 } from './study.js';

@@ -9,15 +9,12 @@ import { fitHyperparameters, gpInference } from '../predict/index.js';
 import type { Engine } from '../wasm/engine.js';
 import { studyNet, type Architecture } from './architectures.js';
 import { first, flat, type StudyData } from './data.js';
+import type { Follow } from './memory.js';
 
 /** Train-train and test-train. */
 export interface KernelPairs {
   readonly train: Float64Array;
   readonly test: Float64Array;
-}
-
-export interface Follow {
-  readonly signal?: AbortSignal | undefined;
 }
 
 const inputsOf = (kind: Architecture, x: Tensor): Tensor => (kind === 'FC' ? flat(x) : x);
@@ -27,13 +24,15 @@ export async function ntkPairs(
   kind: Architecture,
   net: NetDocument,
   data: StudyData,
-  { signal }: Follow,
+  { signal, memory }: Follow,
 ): Promise<KernelPairs> {
   const [train, test] = [inputsOf(kind, data.xTrain), inputsOf(kind, data.xTest)];
-  const options = { get: 'ntk', ...(signal ? { signal } : {}) } as const;
-  const own = await kernel(engine, net, train, null, options);
-  const cross = await kernel(engine, net, test, train, options);
-  return { train: own.ntk.data as Float64Array, test: cross.ntk.data as Float64Array };
+  const of = async (x1: Tensor, x2: Tensor | null): Promise<Float64Array> =>
+    memory?.ntk
+      ? memory.ntk(engine, net, x1, x2, signal)
+      : ((await kernel(engine, net, x1, x2, { get: 'ntk', ...(signal ? { signal } : {}) })).ntk
+          .data as Float64Array);
+  return { train: await of(train, null), test: await of(test, train) };
 }
 
 /** Share of wrong test labels of kernel regression on the first `n` train samples; ridge over the mean diagonal. */
@@ -81,15 +80,19 @@ export async function parametrisationErrors(
   kind: Architecture,
   depth: number,
   data: StudyData,
-  { trainSizes, widths, diagReg, signal }: ErrorSizes & Follow,
+  { trainSizes, widths, diagReg, ...follow }: ErrorSizes & Follow,
 ): Promise<ErrorRow[]> {
   const positions = data.xTrain.shape[1]! * data.xTrain.shape[2]!;
   const of = (parametrization: 'ntk' | 'standard', width: number): Promise<KernelPairs> =>
-    ntkPairs(engine, kind, studyNet(kind, { depth, width, parametrization, positions }, 1), data, { signal });
+    ntkPairs(engine, kind, studyNet(kind, { depth, width, parametrization, positions }, 1), data, follow);
   const ntk = await of('ntk', 1);
-  const [one, two] = [await of('standard', 1), await of('standard', 2)];
+  follow.onPart?.(0.25);
+  const one = await of('standard', 1);
+  follow.onPart?.(0.5);
+  const two = await of('standard', 2);
+  follow.onPart?.(0.75);
   const rows: ErrorRow[] = [];
-  const solve = { diagReg, signal };
+  const solve = { diagReg, signal: follow.signal };
   for (const train of trainSizes) {
     const reference = await kernelError(engine, ntk, data, train, solve);
     for (const width of widths) {
@@ -113,17 +116,18 @@ export async function randomWidthErrors(
     diagReg,
     draws,
     seed,
-    signal,
+    ...follow
   }: Omit<ErrorSizes, 'widths'> & Follow & { draws: number; seed: number },
 ): Promise<ErrorRow[]> {
   const net = (parametrization: 'ntk' | 'standard', width: number | readonly number[]): NetDocument =>
     studyNet('FC', { depth, width, parametrization, positions: 1 }, 1);
-  const ntk = await ntkPairs(engine, 'FC', net('ntk', 1), data, { signal });
+  const ntk = await ntkPairs(engine, 'FC', net('ntk', 1), data, follow);
   const rows: ErrorRow[] = [];
   for (let draw = 0; draw < draws; draw++) {
+    follow.onPart?.((1 + draw) / (1 + draws));
     const key = foldIn(randomKey(seed), 'widths', depth, draw);
     const widths = Array.from({ length: depth }, (_, l) => 2 ** (3 + Math.floor(11 * uniformAt(key, l))));
-    const standard = await ntkPairs(engine, 'FC', net('standard', widths), data, { signal });
+    const standard = await ntkPairs(engine, 'FC', net('standard', widths), data, follow);
     for (const train of trainSizes)
       rows.push({
         architecture: 'FC',
@@ -131,8 +135,8 @@ export async function randomWidthErrors(
         width: null,
         widths,
         train,
-        ntk: await kernelError(engine, ntk, data, train, { diagReg, signal }),
-        standard: await kernelError(engine, standard, data, train, { diagReg, signal }),
+        ntk: await kernelError(engine, ntk, data, train, { diagReg, signal: follow.signal }),
+        standard: await kernelError(engine, standard, data, train, { diagReg, signal: follow.signal }),
       });
   }
   return rows;
@@ -168,7 +172,7 @@ export async function tunedWidths(
     tuneOn,
     restarts,
     maxSteps,
-    signal,
+    ...follow
   }: Omit<ErrorSizes, 'widths'> &
     Follow & { start: number; tuneOn: number; restarts: number; maxSteps: number },
 ): Promise<TunedWidths> {
@@ -184,7 +188,7 @@ export async function tunedWidths(
     scale: 'profiled',
     diagReg,
     freeze: [...fixed, 'layers.0.baseWidth', 'diagReg'],
-    signal,
+    signal: follow.signal,
   } as const;
   const begun = await fitHyperparameters(engine, net('standard', start), x, y, {
     ...fit,
@@ -199,7 +203,7 @@ export async function tunedWidths(
   const found = (tuned.net as unknown as { layers: { baseWidth?: number }[] }).layers;
   const widths = layers.slice(1).map((_, l) => found[2 * (l + 1)]!.baseWidth!);
   const pairs = async (document: NetDocument): Promise<KernelPairs> =>
-    ntkPairs(engine, 'FC', document, data, { signal });
+    ntkPairs(engine, 'FC', document, data, follow);
   const [ntk, constant, best] = [
     await pairs(net('ntk', 1)),
     await pairs(net('standard', start)),
@@ -208,7 +212,7 @@ export async function tunedWidths(
   const rows: TunedWidths['rows'][number][] = [];
   for (const train of trainSizes) {
     const error = (kernels: KernelPairs): Promise<number> =>
-      kernelError(engine, kernels, data, train, { diagReg, signal });
+      kernelError(engine, kernels, data, train, { diagReg, signal: follow.signal });
     rows.push({ train, ntk: await error(ntk), constant: await error(constant), tuned: await error(best) });
   }
   return { widths, start, density: [begun.value / tuneOn, tuned.value / tuneOn], rows };

@@ -9,110 +9,39 @@ import {
   type ErrorRow,
   type TunedWidths,
 } from './kernels.js';
-import { FAMILIES, trainedNets, type TrainingRow, type TrainingSizes } from './training.js';
+import type { Follow, StudyMemory } from './memory.js';
+import type { StudySizes } from './sizes.js';
+import { FAMILIES, trainedNets, type TrainingRow } from './training.js';
+import { errorWork, kernelWork, trainingWork, tuningWork } from './work.js';
 
-export interface StudySizes {
-  readonly train: number;
-  readonly test: number;
-  readonly trainSizes: readonly number[];
-  readonly depths: readonly number[];
-  /** Of Conv-GAP and WRN-LN, whose kernels need all pairs of positions. */
-  readonly pooled: { train: number; test: number; trainSizes: readonly number[]; depths: readonly number[] };
-  readonly widths: readonly number[];
-  readonly widening: readonly number[];
-  readonly randomDepths: readonly number[];
-  readonly draws: number;
-  /** Ridge over the mean diagonal of the kernel. */
-  readonly diagReg: number;
-  readonly tune: { depth: number; start: number; tuneOn: number; restarts: number; maxSteps: number };
-  readonly training: readonly (TrainingSizes & { architecture: Architecture; widths: readonly number[] })[];
-}
-
-const powers = (from: number, to: number): number[] =>
-  Array.from({ length: to - from + 1 }, (_, i) => 2 ** (from + i));
-
-const CHANNELS = [8, 11, 16, 23, 32, 45, 64, 90, 128, 181, 256, 362, 512];
-
-/** `ci`: a minute on the digits. `paper`: the depths, widths and train sizes of the paper; the nets train for less long. */
-export const STUDY_SIZES: Readonly<Record<'ci' | 'paper', StudySizes>> = {
-  ci: {
-    train: 400,
-    test: 500,
-    trainSizes: [80, 160, 400],
-    depths: [1, 2, 4, 8],
-    pooled: { train: 80, test: 100, trainSizes: [40, 80], depths: [1, 2, 4] },
-    widths: powers(0, 13).filter((_, i) => i % 3 === 0),
-    widening: [1 / 16, 1, 16, 256],
-    randomDepths: [3, 5],
-    draws: 8,
-    diagReg: 1e-4,
-    tune: { depth: 5, start: 256, tuneOn: 160, restarts: 0, maxSteps: 25 },
-    training: [
-      {
-        architecture: 'FC',
-        widths: powers(2, 8),
-        train: 160,
-        depth: 2,
-        baseWidth: 4,
-        steps: 200,
-        batchSize: null,
-        nets: 4,
-        rate: 0.5,
-      },
-      {
-        architecture: 'Conv-GAP',
-        widths: [8, 16, 32],
-        train: 80,
-        depth: 2,
-        baseWidth: 4,
-        steps: 60,
-        batchSize: null,
-        nets: 2,
-        rate: 0.5,
-      },
-    ],
-  },
-  paper: {
-    train: 8000,
-    test: 2000,
-    trainSizes: [80, 160, 400, 800, 2000, 4000, 8000],
-    depths: [1, 2, 4, 8, 16],
-    pooled: { train: 400, test: 400, trainSizes: [80, 160, 400], depths: [1, 2, 4, 8, 16] },
-    widths: powers(0, 13),
-    widening: [...powers(-4, 2), 10, 16, 64, 256],
-    randomDepths: [1, 2, 4, 8, 16],
-    draws: 20,
-    diagReg: 1e-4,
-    tune: { depth: 5, start: 256, tuneOn: 2000, restarts: 2, maxSteps: 60 },
-    training: (['FC', 'Conv-Vec', 'Conv-GAP'] as const).map((architecture) => ({
-      architecture,
-      widths: architecture === 'FC' ? powers(2, 12) : CHANNELS,
-      train: 8000,
-      depth: 3,
-      baseWidth: 4,
-      steps: 3000,
-      batchSize: architecture === 'FC' ? 1024 : 256,
-      nets: 4,
-      rate: 0.5,
-    })),
-  },
-};
+export type StudyPart = 'figure-1' | 'figure-2' | 'figure-3';
+export const STUDY_PARTS: readonly StudyPart[] = ['figure-1', 'figure-2', 'figure-3'];
 
 export interface StudyResult {
   readonly errors: readonly ErrorRow[];
   readonly randomErrors: readonly ErrorRow[];
-  readonly tuned: TunedWidths;
+  /** null where figure 2 was not asked for. */
+  readonly tuned: TunedWidths | null;
   readonly training: readonly TrainingRow[];
 }
 
 export interface StudyOptions {
   readonly sizes: StudySizes;
   readonly architectures?: readonly Architecture[];
+  readonly parts?: readonly StudyPart[];
   readonly seed?: number;
-  /** Returns what an earlier call kept under this name, or computes and keeps it. */
-  readonly remember?: <T>(name: string, compute: () => Promise<T>) => Promise<T>;
+  /** Keeps what is done, so that a stopped study goes on. */
+  readonly memory?: StudyMemory;
   readonly signal?: AbortSignal;
+  /** `done` of `total` in units of estimated work, without that which the memory had; `name`: what runs now. */
   readonly onProgress?: (progress: { done: number; total: number; name: string }) => void;
+}
+
+interface Unit {
+  readonly name: string;
+  readonly work: number;
+  readonly run: (follow: Follow) => Promise<unknown>;
+  readonly keep: (value: never) => void;
 }
 
 /** Runs the study. Kernels are held whole: (train + test) x train numbers of 8 bytes, three times. */
@@ -121,62 +50,110 @@ export async function improvedStandardStudy(
   data: StudyData,
   options: StudyOptions,
 ): Promise<StudyResult> {
-  const { sizes, architectures = ARCHITECTURES, seed = 0, signal, onProgress } = options;
-  const remember =
-    options.remember ?? (<T>(_name: string, compute: () => Promise<T>): Promise<T> => compute());
-  const trainSizes = sizes.trainSizes.filter((n) => n <= data.trainLabels.length);
-  const shared = { trainSizes, diagReg: sizes.diagReg, signal };
+  const { memory, signal, onProgress, parts = STUDY_PARTS } = options;
   const result = { errors: [] as ErrorRow[], randomErrors: [] as ErrorRow[], training: [] as TrainingRow[] };
   let tuned: TunedWidths | null = null;
-  const units: [name: string, run: () => Promise<void>][] = [];
-  const unit = <T>(name: string, compute: () => Promise<T>, keep: (value: T) => void): void => {
-    units.push([name, async () => keep(await remember(name, compute))]);
-  };
+  const units = [
+    ...(parts.includes('figure-1') ? errorUnits(engine, data, options, result) : []),
+    ...(parts.includes('figure-2') ? [tuningUnit(engine, data, options, (value) => (tuned = value))] : []),
+    ...(parts.includes('figure-3') ? trainingUnits(engine, data, options, result.training) : []),
+  ];
+  const found = await Promise.all(units.map(async ({ name }) => (await memory?.load(name)) ?? null));
+  const total = units.reduce((sum, { work }, i) => sum + (found[i] === null ? work : 0), 0);
+  let done = 0;
+  for (const [i, { name, work, run, keep }] of units.entries()) {
+    let value = found[i];
+    if (value === null) {
+      const onPart = (part: number): void => onProgress?.({ done: done + part * work, total, name });
+      onPart(0);
+      signal?.throwIfAborted();
+      value = await run({ signal, memory, name, onPart });
+      await memory?.keep(name, value);
+      done += work;
+    }
+    keep(value as never);
+  }
+  onProgress?.({ done: total, total, name: '' });
+  return { ...result, tuned };
+}
+
+function errorUnits(
+  engine: Engine,
+  data: StudyData,
+  { sizes, architectures = ARCHITECTURES, seed = 0 }: StudyOptions,
+  result: { errors: ErrorRow[]; randomErrors: ErrorRow[] },
+): Unit[] {
+  const { diagReg, draws } = sizes;
+  const units: Unit[] = [];
   for (const kind of architectures) {
     const pooled = kind === 'Conv-GAP' || kind === 'WRN-LN';
     const part = pooled ? firstOf(data, sizes.pooled.train, sizes.pooled.test) : data;
-    const { depths, trainSizes: wanted } = pooled ? sizes.pooled : sizes;
-    const own = {
-      ...shared,
-      trainSizes: wanted.filter((n) => n <= part.trainLabels.length),
-      widths: kind === 'WRN-LN' ? sizes.widening : sizes.widths,
-    };
+    const { depths, trainSizes } = pooled ? sizes.pooled : sizes;
+    const widths = kind === 'WRN-LN' ? sizes.widening : sizes.widths;
+    const own = { diagReg, widths, trainSizes: within(trainSizes, part) };
     for (const depth of kind === 'WRN-LN' ? [4] : depths)
-      unit(
-        `errors-${kind}-${depth}`,
-        () => parametrisationErrors(engine, kind, depth, part, own),
-        (rows) => result.errors.push(...rows),
-      );
+      units.push({
+        name: `errors-${kind}-${depth}`,
+        work: 3 * kernelWork(kind, depth, part) + (1 + widths.length) * errorWork(own.trainSizes, part),
+        run: (follow) => parametrisationErrors(engine, kind, depth, part, { ...own, ...follow }),
+        keep: (rows: ErrorRow[]) => result.errors.push(...rows),
+      });
   }
+  const trainSizes = within(sizes.trainSizes, data);
   for (const depth of sizes.randomDepths)
-    unit(
-      `random-${depth}`,
-      () => randomWidthErrors(engine, depth, data, { ...shared, draws: sizes.draws, seed }),
-      (rows) => result.randomErrors.push(...rows),
-    );
-  const tuneOn = Math.min(sizes.tune.tuneOn, data.trainLabels.length);
-  unit(
-    'tuned',
-    () => tunedWidths(engine, sizes.tune.depth, data, { ...shared, ...sizes.tune, tuneOn }),
-    (value) => (tuned = value),
-  );
-  for (const { architecture, widths, ...rest } of sizes.training) {
-    if (!architectures.includes(architecture)) continue;
-    const part = architecture === 'Conv-GAP' ? firstOf(data, sizes.pooled.train, sizes.pooled.test) : data;
-    const train = Math.min(rest.train, part.trainLabels.length);
-    for (const family of FAMILIES)
-      for (const width of widths)
-        unit(
-          `nets-${architecture}-${family}-${width}`,
-          () => trainedNets(engine, architecture, family, width, part, { ...rest, train, signal }),
-          (row) => result.training.push(row),
-        );
-  }
-  for (const [done, [name, run]] of units.entries()) {
-    onProgress?.({ done, total: units.length, name });
-    signal?.throwIfAborted();
-    await run();
-  }
-  onProgress?.({ done: units.length, total: units.length, name: '' });
-  return { ...result, tuned: tuned! };
+    units.push({
+      name: `random-${depth}`,
+      work: (1 + draws) * (kernelWork('FC', depth, data) + errorWork(trainSizes, data)),
+      run: (follow) =>
+        randomWidthErrors(engine, depth, data, { trainSizes, diagReg, draws, seed, ...follow }),
+      keep: (rows: ErrorRow[]) => result.randomErrors.push(...rows),
+    });
+  return units;
+}
+
+function tuningUnit(
+  engine: Engine,
+  data: StudyData,
+  { sizes }: StudyOptions,
+  keep: (value: TunedWidths) => void,
+): Unit {
+  const { tune, diagReg } = sizes;
+  const tuneOn = Math.min(tune.tuneOn, data.trainLabels.length);
+  const trainSizes = within(sizes.trainSizes, data);
+  return {
+    name: 'tuned',
+    work:
+      (1 + tune.restarts) * tune.maxSteps * tuningWork(tune.depth, tuneOn) +
+      3 * (kernelWork('FC', tune.depth, data) + errorWork(trainSizes, data)),
+    run: (follow) =>
+      tunedWidths(engine, tune.depth, data, { ...tune, tuneOn, trainSizes, diagReg, ...follow }),
+    keep,
+  };
+}
+
+function trainingUnits(
+  engine: Engine,
+  data: StudyData,
+  { sizes, architectures = ARCHITECTURES }: StudyOptions,
+  rows: TrainingRow[],
+): Unit[] {
+  return sizes.training
+    .filter(({ architecture }) => architectures.includes(architecture))
+    .flatMap(({ architecture, widths, ...rest }) => {
+      const part = architecture === 'Conv-GAP' ? firstOf(data, sizes.pooled.train, sizes.pooled.test) : data;
+      const own = { ...rest, train: Math.min(rest.train, part.trainLabels.length) };
+      return FAMILIES.flatMap((family) =>
+        widths.map((width): Unit => ({
+          name: `nets-${architecture}-${family}-${width}`,
+          work: trainingWork(architecture, width, own, part),
+          run: (follow) => trainedNets(engine, architecture, family, width, part, { ...own, ...follow }),
+          keep: (row: TrainingRow) => rows.push(row),
+        })),
+      );
+    });
+}
+
+function within(trainSizes: readonly number[], { trainLabels }: StudyData): number[] {
+  const fitting = trainSizes.filter((n) => n <= trainLabels.length);
+  return fitting.length > 0 ? fitting : [trainLabels.length];
 }

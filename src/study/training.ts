@@ -2,12 +2,21 @@
 // kernels they converge to as their width grows.
 import { accuracyOf, centredOneHot } from '../demo/problem.js';
 import { mean, standardDeviation } from '../math/statistics.js';
-import { createModel, sgd, trainEnsemble, type NetDocument } from '../net/index.js';
+import {
+  createModel,
+  sgd,
+  trainJob,
+  type Checkpoint,
+  type NetDocument,
+  type TrainJobParams,
+} from '../net/index.js';
+import type { Tensor } from '../math/tensor.js';
 import { gradientDescentMse, maxLearningRate } from '../predict/index.js';
 import type { Engine } from '../wasm/engine.js';
 import { studyNet, type Architecture } from './architectures.js';
 import { first, flat, type StudyData } from './data.js';
-import { ntkPairs, type Follow } from './kernels.js';
+import { ntkPairs } from './kernels.js';
+import type { Follow } from './memory.js';
 
 /**
  * `ntk`; `standard`: the base widths are the widths themselves, as usual nets have it; `improved`: base widths stay
@@ -49,8 +58,9 @@ export async function trainedNets(
   family: Family,
   width: number,
   data: StudyData,
-  { train, depth, baseWidth, steps, batchSize, nets, rate, signal }: TrainingSizes & Follow,
+  { train, depth, baseWidth, steps, batchSize, nets, rate, ...follow }: TrainingSizes & Follow,
 ): Promise<TrainingRow> {
+  const { signal } = follow;
   const positions = data.xTrain.shape[1]! * data.xTrain.shape[2]!;
   const base = family === 'improved' ? baseWidth : width;
   const parametrization = family === 'ntk' ? 'ntk' : 'standard';
@@ -64,7 +74,7 @@ export async function trainedNets(
     xTrain: first(data.xTrain, train),
     trainLabels: data.trainLabels.subarray(0, train),
   };
-  const kernels = await ntkPairs(engine, kind, make(1), part, { signal });
+  const kernels = await ntkPairs(engine, kind, make(1), part, follow);
   const m = data.testLabels.length;
   const ntk = { data: kernels.train, shape: [train, train] };
   const most = await maxLearningRate(engine, ntk, { targets: y.data.length, signal });
@@ -72,34 +82,31 @@ export async function trainedNets(
   const predictor = gradientDescentMse(engine, { ntk, y, learningRate, mode: 'discrete' });
   const ntkTestTrain = { data: kernels.test, shape: [m, train] };
   const exact = (await predictor(steps, { ntkTestTrain, f0Train: null, signal })).test!.data;
-  const { runs } = await trainEnsemble(engine, make(data.classes), {
-    model: { inputShape: x.shape.slice(1), dtype: 'f32' },
-    train: {
-      x,
-      y,
-      loss: 'mse',
-      optimizer: sgd(learningRate),
-      steps,
-      recordEvery: steps,
-      evaluate: { test: { x: xTest } },
-      ...(batchSize === null ? {} : { batchSize }),
-    },
-    seeds: nets,
-    ...(signal ? { signal } : {}),
-  });
-  const errors = runs.map((run) => 1 - accuracyOf(run.outputs['test']!.data, data.testLabels, data.classes));
+  const model = { inputShape: x.shape.slice(1), dtype: 'f32' } as const;
+  const settings: TrainJobParams['train'] = {
+    x,
+    y,
+    loss: 'mse',
+    optimizer: sgd(learningRate),
+    recordEvery: steps,
+    evaluate: { test: { x: xTest } },
+    ...(batchSize === null ? {} : { batchSize }),
+  };
+  const jobs = Array.from({ length: nets }, (_, seed) => ({
+    net: make(data.classes),
+    model: { ...model, seed },
+    train: settings,
+  }));
+  const outputs = await trainInStages(engine, jobs, steps, follow);
+  const errors = outputs.map((f) => 1 - accuracyOf(f, data.testLabels, data.classes));
   // The law of the limit from where each net starts.
   const gaps: number[] = [];
-  for (const [seed, { outputs }] of runs.entries()) {
-    const model = createModel(engine, make(data.classes), {
-      inputShape: x.shape.slice(1),
-      dtype: 'f32',
-      seed,
-    });
-    const [f0Train, f0Test] = [model.forward(x), model.forward(xTest)];
-    model.dispose();
+  for (const [seed, reached] of outputs.entries()) {
+    const start = createModel(engine, make(data.classes), { ...model, seed });
+    const [f0Train, f0Test] = [start.forward(x), start.forward(xTest)];
+    start.dispose();
     const expected = (await predictor(steps, { ntkTestTrain, f0Train, f0Test, signal })).test!.data;
-    gaps.push(distance(outputs['test']!.data, expected));
+    gaps.push(distance(reached, expected));
   }
   return {
     architecture: kind,
@@ -111,6 +118,45 @@ export async function trainedNets(
     learningRate,
     kernelError: 1 - accuracyOf(exact, data.testLabels, data.classes),
   };
+}
+
+/**
+ * Test outputs of every net after `steps` steps. With a memory the nets stop together for checkpoints, about every
+ * `checkpointSeconds`; the numbers do not depend on where.
+ */
+async function trainInStages(
+  engine: Engine,
+  jobs: readonly TrainJobParams[],
+  steps: number,
+  { signal, memory, name, onPart }: Follow,
+): Promise<Tensor['data'][]> {
+  const kept = `${name}-checkpoint`;
+  let checkpoints = ((await memory?.load(kept)) ?? []) as Checkpoint[];
+  let at = checkpoints[0]?.step ?? 0;
+  let stage = memory ? Math.ceil(steps / 16) : steps;
+  for (;;) {
+    const end = Math.min(steps, at + stage);
+    const begun = performance.now();
+    const runs = await engine.map(
+      trainJob,
+      jobs.map((job, i) => ({
+        ...job,
+        train: { ...job.train, steps: end, ...(checkpoints[i] ? { resume: checkpoints[i] } : {}) },
+        keepCheckpoint: end < steps,
+      })),
+      { signal },
+    );
+    if (end === steps) {
+      await memory?.drop(kept);
+      return runs.map((run) => run.outputs['test']!.data);
+    }
+    checkpoints = runs.map((run) => run.checkpoint!);
+    const took = (performance.now() - begun) / 1000 / memory!.checkpointSeconds;
+    if (took > 1 / 8) await memory!.keep(kept, checkpoints);
+    stage = Math.max(1, took < 1 / 2 ? 2 * stage : took > 2 ? stage >> 1 : stage);
+    at = end;
+    onPart?.(at / steps);
+  }
 }
 
 function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {

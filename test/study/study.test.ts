@@ -3,7 +3,8 @@ import { createEngine, kernel, type Engine } from 'infinite-width';
 import { ARCHITECTURES, studyNet } from '#build/study/architectures.js';
 import { digitsData, firstOf, flat } from '#build/study/data.js';
 import { parametrisationErrors, randomWidthErrors, tunedWidths } from '#build/study/kernels.js';
-import { improvedStandardStudy, STUDY_SIZES } from '#build/study/study.js';
+import { STUDY_SIZES } from '#build/study/sizes.js';
+import { improvedStandardStudy } from '#build/study/study.js';
 import { studyFigures, studyTables } from '#build/study/figures.js';
 import { trainedNets } from '#build/study/training.js';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -87,19 +88,21 @@ it('goes on with what it remembers, and draws three figures', async () => {
   };
   const kept = new Map<string, unknown>();
   const computed: string[] = [];
-  const remember = async <T>(name: string, compute: () => Promise<T>): Promise<T> => {
-    if (!kept.has(name)) {
+  const memory = {
+    checkpointSeconds: 60,
+    load: (name: string) => Promise.resolve(kept.get(name) ?? null),
+    keep: async (name: string, value: unknown) => {
       computed.push(name);
-      kept.set(name, JSON.parse(JSON.stringify(await compute())));
-    }
-    return kept.get(name) as T;
+      kept.set(name, structuredClone(value));
+    },
+    drop: async (name: string) => void kept.delete(name),
   };
-  const options = { sizes, architectures: ['FC'] as const, remember };
+  const options = { sizes, architectures: ['FC'] as const, memory };
   const stop = new AbortController();
   const stopped = improvedStandardStudy(engine, data, {
     ...options,
     signal: stop.signal,
-    onProgress: ({ done }) => void (done === 2 && stop.abort(new Error('stopped'))),
+    onProgress: ({ name }) => void (name === 'tuned' && stop.abort(new Error('stopped'))),
   });
   await expect(stopped).rejects.toThrow('stopped');
   expect(computed).toEqual(['errors-FC-1', 'random-2']);
@@ -107,6 +110,38 @@ it('goes on with what it remembers, and draws three figures', async () => {
   expect(new Set(computed).size).toBe(computed.length);
   const again = await improvedStandardStudy(engine, data, { sizes, architectures: ['FC'] });
   expect(JSON.parse(JSON.stringify(again))).toEqual(result);
-  expect(studyFigures(result).map(({ name }) => name)).toEqual(['figure-1', 'figure-2', 'figure-3']);
+  expect(studyFigures(result).map(({ name }) => name)).toEqual([
+    'figure-1',
+    'figure-1-widths',
+    'figure-2',
+    'figure-3',
+  ]);
   expect(studyTables(result)[1]!.rows).toHaveLength(6);
+});
+
+it('goes on inside a training run from its checkpoint, to the same numbers', async () => {
+  const data = await digitsData(engine, 20, 20, 0);
+  const sizes = { train: 20, depth: 1, baseWidth: 4, steps: 12, batchSize: 8, nets: 2, rate: 0.2 };
+  const kept = new Map<string, unknown>();
+  const stop = new AbortController();
+  const checkpointed: number[] = [];
+  const memory = {
+    checkpointSeconds: 1e-6,
+    load: (name: string) => Promise.resolve(kept.get(name) ?? null),
+    keep: async (name: string, value: unknown) => {
+      kept.set(name, structuredClone(value));
+      checkpointed.push((value as { step: number }[])[0]!.step);
+      if (checkpointed.length === 5) stop.abort(new Error('stopped'));
+    },
+    drop: async (name: string) => void kept.delete(name),
+  };
+  const train = (follow: object): Promise<unknown> =>
+    trainedNets(engine, 'FC', 'improved', 8, data, { ...sizes, ...follow });
+  const follow = { memory, name: 'nets' };
+  await expect(train({ ...follow, signal: stop.signal })).rejects.toThrow('stopped');
+  expect([...kept.keys()]).toEqual(['nets-checkpoint']);
+  const result = await train(follow);
+  expect(checkpointed).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+  expect(kept.size).toBe(0);
+  expect(result).toEqual(await train({}));
 });

@@ -1,36 +1,51 @@
 // `experiment`: the figures of papers, from their data to result.json.
-import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { foldIn, randomKey } from '../../math/random.js';
 import { createResult, formatTable } from '../../report/index.js';
-import { jsonText } from '../../report/result.js';
 import {
   ARCHITECTURES,
   digitsData,
   imageData,
   improvedStandardStudy,
+  STUDY_PARTS,
   STUDY_SIZES,
   studyFigures,
   studyTables,
   summary,
   type Architecture,
   type StudyData,
+  type StudyPart,
+  type StudySizes,
 } from '../../study/index.js';
 import { UsageError } from '../errors.js';
-import { outputFolder, writeFileAtomic } from '../files.js';
+import { outputFolder } from '../files.js';
 import { readImageSet } from '../images.js';
+import { digest } from '../kernelStore.js';
 import { writeReport } from '../report.js';
-import { listOf, oneOf, perform, verb, wholeNumber, type Context, type Outcome } from '../verb.js';
+import { folderMemory } from '../study-memory.js';
+import {
+  listOf,
+  oneOf,
+  perform,
+  realNumber,
+  verb,
+  wholeNumber,
+  type Context,
+  type Outcome,
+} from '../verb.js';
 
 interface ExperimentOptions {
   readonly list?: boolean;
   readonly size: 'ci' | 'paper';
   readonly data?: string;
   readonly architectures: readonly Architecture[];
+  readonly parts: readonly StudyPart[];
   readonly train?: number;
   readonly test?: number;
+  readonly seeds?: number;
+  readonly steps?: number;
   readonly seed: number;
+  readonly checkpointEvery: number;
   readonly out?: string;
 }
 
@@ -60,9 +75,13 @@ export function registerExperiment(program: Command): void {
       listOf(oneOf(...ARCHITECTURES)),
       ARCHITECTURES,
     )
+    .option('--parts <list>', `of ${STUDY_PARTS.join(',')}`, listOf(oneOf(...STUDY_PARTS)), STUDY_PARTS)
     .option('--train <n>', 'at most so many train images', wholeNumber(20))
     .option('--test <n>', 'at most so many test images', wholeNumber(10))
+    .option('--seeds <n>', 'trained nets per point, and draws of random widths', wholeNumber(1))
+    .option('--steps <n>', 'training steps of figure 3, and at most so many of the tuning', wholeNumber(1))
     .option('--seed <n>', 'of the split and of random widths', wholeNumber(), 0)
+    .option('--checkpoint-every <seconds>', 'how often training saves where it is', realNumber(1e-3), 60)
     .option('--out <dir>', 'folder for result.json, figures and report.html')
     .action(
       perform<ExperimentOptions>(async (options, context, [name]) => {
@@ -83,9 +102,9 @@ export function registerExperiment(program: Command): void {
 }
 
 async function run(options: ExperimentOptions, out: string, context: Context): Promise<Outcome> {
-  const { architectures, seed } = options;
+  const { architectures, seed, parts } = options;
   await outputFolder(out);
-  const sizes = STUDY_SIZES[options.size];
+  const sizes = smaller(STUDY_SIZES[options.size], options);
   const [train, test] = [
     Math.min(options.train ?? Infinity, sizes.train),
     Math.min(options.test ?? Infinity, sizes.test),
@@ -102,64 +121,55 @@ async function run(options: ExperimentOptions, out: string, context: Context): P
     architectures,
     sizes,
   };
-  const kept = await folderMemory(out, { settings, seed, variant: engine.variant, pixels: digest(data) });
-  context.keeps(`finished parts in ${join(out, 'runs')}; the same command goes on`);
+  const identity = { settings, seed, variant: engine.variant, pixels: digest(data.xTrain, data.xTest) };
+  const memory = await folderMemory(out, identity, {
+    checkpointSeconds: options.checkpointEvery,
+    warn: (line) => context.progress.log(line),
+  });
+  context.keeps(`finished parts and checkpoints in ${join(out, 'runs')}; the same command goes on`);
+  const [n, m] = [settings.train, settings.test];
+  const bytes = 8 * 3 * n * (n + m);
   context.progress.start('study', 1);
-  const bytes = 8 * 3 * train * (train + test);
-  context.progress.log(`kernels hold ${(bytes / 2 ** 20).toFixed(0)} MiB, beside the engine's tiles`);
+  context.progress.log(`kernels hold ${Math.ceil(bytes / 2 ** 20)} MiB, beside the engine's tiles`);
   const result = await improvedStandardStudy(engine, data, {
     sizes,
     architectures,
     seed,
-    remember: kept,
+    parts,
+    memory,
     signal: context.signal,
-    onProgress: ({ done, total, name }) => context.progress.update(done / total, name),
+    onProgress: ({ done, total, name }) => context.progress.update(done / (total || 1), name),
   });
   context.progress.finish();
+  const said = result.errors.length > 0 ? summary(result.errors) : null;
   const [figures, tables] = [studyFigures(result), studyTables(result)];
   const { files } = await writeReport(out, {
     title: 'NTK and improved standard parametrisation (arXiv:2001.07301)',
-    lead: `Data: ${data.name}. ${summary(result.errors)}`,
+    lead: `Data: ${data.name}.${said ? ` ${said}` : ''}`,
     result: createResult('experiment 2001.07301', { ...result }, { variant: engine.variant, seed, settings }),
     figures,
     tables,
   });
   const text = [...tables.map((table) => formatTable(table)), ...files].join('\n');
-  return { json: { ...result, summary: summary(result.errors), files }, text };
+  return { json: { ...result, summary: said, files }, text };
+}
+
+/** Fewer nets, draws and steps. */
+function smaller(sizes: StudySizes, { seeds, steps }: ExperimentOptions): StudySizes {
+  return {
+    ...sizes,
+    draws: seeds ?? sizes.draws,
+    tune: { ...sizes.tune, maxSteps: Math.min(steps ?? Infinity, sizes.tune.maxSteps) },
+    training: sizes.training.map((part) => ({
+      ...part,
+      nets: seeds ?? part.nets,
+      steps: steps ?? part.steps,
+    })),
+  };
 }
 
 async function imagesAt(path: string, train: number, test: number): Promise<StudyData> {
   const read = (split: 'train' | 'test', limit: number): ReturnType<typeof readImageSet> =>
     readImageSet(path, { split, limit });
   return imageData(path, await read('train', train), await read('test', test));
-}
-
-/** 16 hexadecimal digits of what the data are. */
-function digest({ xTrain, xTest }: StudyData): string {
-  const key = foldIn(
-    randomKey(0),
-    [...xTrain.data.subarray(0, 4096), ...xTest.data.subarray(0, 4096)].join(),
-  );
-  return [...key].map((word) => word.toString(16).padStart(8, '0')).join('');
-}
-
-/** Finished parts as files of the output folder, under names that change with the settings. */
-async function folderMemory(
-  out: string,
-  settings: unknown,
-): Promise<<T>(name: string, compute: () => Promise<T>) => Promise<T>> {
-  const folder = join(out, 'runs');
-  await mkdir(folder, { recursive: true });
-  const [high, low] = foldIn(randomKey(0), JSON.stringify(settings));
-  const mark = [high, low].map((word) => word.toString(16).padStart(8, '0')).join('');
-  return async (name, compute) => {
-    const file = join(folder, `${name}-${mark}.json`);
-    try {
-      return JSON.parse(await readFile(file, 'utf8')) as never;
-    } catch {
-      const value = await compute();
-      await writeFileAtomic(file, jsonText(value));
-      return value;
-    }
-  };
 }
