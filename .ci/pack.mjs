@@ -1,6 +1,6 @@
 // What ships is smaller than what is developed with: the JavaScript is minified file by file (a user's bundler still drops
-// what is not used), and all types are in one file, with their docs. npm runs this before packing and again after, to put
-// the readable files back.
+// what is not used), the command line is one file, and so are all types, with their docs. npm runs this before packing and
+// again after, to put the readable files back.
 //   node .ci/pack.mjs shrink | restore
 import {
   copyFileSync,
@@ -14,7 +14,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const build = fileURLToPath(new URL('../build', import.meta.url));
@@ -34,9 +34,40 @@ async function rollTypes() {
   writeFileSync(join(build, 'index.d.ts'), output[0].code);
 }
 
+/** Folders that only the command line uses. */
+const PROGRAM = ['cli', 'demo', 'study'];
+
+/** The command line as one file that imports the library beside it. */
+async function rollProgram({ build: bundle }) {
+  const main = join(build, 'cli', 'main.js');
+  const inside = (path) => PROGRAM.includes(relative(build, path).split(sep)[0]);
+  const library = {
+    name: 'library',
+    setup: ({ onResolve }) =>
+      onResolve({ filter: /^\./ }, ({ path, resolveDir }) => {
+        const file = join(resolveDir, path);
+        const from = relative(dirname(main), file).split(sep).join('/');
+        return inside(file) ? { path: file } : { path: from, external: true };
+      }),
+  };
+  const { outputFiles } = await bundle({
+    entryPoints: [main],
+    bundle: true,
+    write: false,
+    format: 'esm',
+    target: 'es2023',
+    packages: 'external',
+    plugins: [library],
+  });
+  for (const path of list(build, '.js')) if (inside(join(build, path))) keep(path, renameSync);
+  writeFileSync(main, outputFiles[0].contents);
+}
+
 async function shrink() {
-  const { transform } = await import('esbuild');
+  const esbuild = await import('esbuild');
+  const { transform } = esbuild;
   restore();
+  await rollProgram(esbuild);
   for (const path of list(build, '.js')) {
     const file = join(build, path);
     const { code } = await transform(readFileSync(file, 'utf8'), {
@@ -45,7 +76,11 @@ async function shrink() {
       minify: true,
       legalComments: 'none',
     });
-    keep(path, copyFileSync);
+    if (code.trim() === '') {
+      keep(path, renameSync); // types only: nothing imports it at run time
+      continue;
+    }
+    if (!existsSync(join(kept, path))) keep(path, copyFileSync);
     writeFileSync(`${file}.tmp`, code);
     renameSync(`${file}.tmp`, file); // whoever reads the build meanwhile sees one or the other, whole
   }

@@ -11,7 +11,7 @@ interface LabOptions {
   readonly port: number;
 }
 
-const BUILD = fileURLToPath(new URL('../../', import.meta.url));
+const BUILD = fileURLToPath(new URL('build/', import.meta.resolve('infinite-width/package.json')));
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
   '.css': 'text/css; charset=utf-8',
