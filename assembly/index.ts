@@ -16,6 +16,7 @@ export * from './optimize';
 export * from './planes';
 export * from './onehidden';
 export * from './propagation';
+export * from './sphere';
 
 /** First byte after the static data: where the heap may start. */
 export function heapBase(): usize { return __heap_base; }

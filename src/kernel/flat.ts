@@ -12,7 +12,7 @@ import { chainDiagonal, chainLayers, chainProgram, mostTables, type ChainLayer }
 import type { Compiled } from './compile.js';
 import type { Batch, Operands } from './input.js';
 import { runJoint, type Notes } from './propagate.js';
-import type { TileParams, TileResult } from './tile-params.js';
+import type { SphereTable, TileParams, TileResult } from './tile-params.js';
 
 /** Rows of a block: K and T of it stay in a level-2 cache up to some thousand columns, and their mirror fills cache lines. */
 const BLOCK_ROWS = 32;
@@ -25,7 +25,15 @@ export const blockOf = (params: TileParams, row: number): Block => ({
 });
 
 type Typed =
-  'gram' | 'gemm' | 'dualChain' | 'planeFinite' | 'transposeInto' | 'mirror' | 'getDiagonal' | 'setDiagonal';
+  | 'gram'
+  | 'gemm'
+  | 'dualChain'
+  | 'sphereMap'
+  | 'planeFinite'
+  | 'transposeInto'
+  | 'mirror'
+  | 'getDiagonal'
+  | 'setDiagonal';
 
 /** A kernel of a dtype known at run time; pointers are branded f64. */
 function kernelOf<N extends Typed>(core: Core, name: N, dtype: FloatType): Kernels[`${N}_f64`] {
@@ -69,23 +77,46 @@ export function flatTile(
   operands: Operands,
   notes: readonly [Notes, Notes],
 ): TileResult {
+  const layers = chainLayers(node, notes[0], notes[1], new Set(params.frozen));
+  return withGram(core, params, batches, operands, layers !== null, (flat) =>
+    layers ? runChain(flat, layers) : runBlocks(flat, node, notes),
+  );
+}
+
+/** The tile by a table of the whole net, where all inputs have one norm. */
+export function sphereTile(
+  core: Core,
+  params: TileParams,
+  table: SphereTable,
+  batches: readonly [Batch, Batch],
+  operands: Operands,
+): TileResult {
+  return withGram(core, params, batches, operands, true, (flat) => runSphere(flat, table));
+}
+
+function withGram(
+  core: Core,
+  params: TileParams,
+  batches: readonly [Batch, Batch],
+  operands: Operands,
+  /** Padding may hold any numbers. */
+  loose: boolean,
+  run: (flat: Flat) => void,
+): TileResult {
   const { dtype } = params;
   const [n1, n2] = [batches[0].n, batches[1].n];
   const bytes = dtype === 'f32' ? 4 : 8;
   // Rows a multiple of 4096 bytes apart would fall on the same cache lines.
   const ld = padded(n2) + ((padded(n2) * bytes) % 4096 === 0 ? 16 : 0);
-  const layers = chainLayers(node, notes[0], notes[1], new Set(params.frozen));
   const region = core.heap.region();
   try {
-    const gram = layers ? region.alloc(dtype, n1 * ld) : region.zeros(dtype, n1 * ld);
+    const gram = loose ? region.alloc(dtype, n1 * ld) : region.zeros(dtype, n1 * ld);
     const target = {
       nngp: region.alloc(dtype, n1 * n2),
       ntk: params.ntk ? region.alloc(dtype, n1 * n2) : null,
     };
     multiply(core, operands, batches, gram, ld);
-    const flat: Flat = { core, params, n1, n2, bytes, gram: gram.ptr as Ptr<'f64'>, ld, target };
-    if (layers) runChain(flat, layers);
-    else runBlocks(flat, node, notes);
+    run({ core, params, n1, n2, bytes, gram: gram.ptr as Ptr<'f64'>, ld, target });
     return { nngp: core.heap.read(target.nngp), ntk: target.ntk && core.heap.read(target.ntk) };
   } finally {
     region.dispose();
@@ -126,12 +157,46 @@ function runChain(flat: Flat, layers: readonly ChainLayer[]): void {
     });
     if (!squares) return;
     const diagonal = chainDiagonal(layers, Float64Array.from(core.heap.read(squares)));
-    const put = (values: Float64Array, matrix: Ticket<FloatType>): void => {
-      core.heap.write(squares, values);
-      kernelOf(core, 'setDiagonal', dtype)(n1, f64(matrix), n2, f64(squares), 0);
-    };
-    put(diagonal.k, target.nngp);
-    if (target.ntk) put(diagonal.t, target.ntk);
+    putDiagonal(flat, squares, diagonal.k, diagonal.t);
+  });
+}
+
+/** Writes the diagonals of K and T; `room` holds n1 entries. */
+function putDiagonal(
+  { core, params, n1, n2, target }: Flat,
+  room: Ticket<FloatType>,
+  k: Float64Array,
+  t: Float64Array,
+): void {
+  for (const [values, matrix] of [
+    [k, target.nngp],
+    [t, target.ntk],
+  ] as const) {
+    if (!matrix) continue;
+    core.heap.write(room, values);
+    const set = kernelOf(core, 'setDiagonal', params.dtype);
+    set(n1, matrix.ptr as Ptr<'f64'>, n2, room.ptr as Ptr<'f64'>, 0);
+  }
+}
+
+/** Every entry by one table of the net. */
+function runSphere(flat: Flat, { square, series, diagonal }: SphereTable): void {
+  const { core, params, n1, bytes, gram, ld, target } = flat;
+  const { dtype } = params;
+  core.heap.scope((scope) => {
+    const table = scope.put(series).ptr;
+    const t = scope.alloc(dtype, (params.ntk ? BLOCK_ROWS : 1) * ld).ptr as Ptr<'f64'>;
+    const map = kernelOf(core, 'sphereMap', dtype);
+    eachBlock(flat, (row, rows, columns) => {
+      const k = (gram + row * ld * bytes) as Ptr<'f64'>;
+      map(rows, columns, k, ld, t, params.ntk ? ld : 0, 1 / square, series.length / 4, table);
+      unload(flat, target.nngp, k, ld, row, rows, columns);
+      if (target.ntk) unload(flat, target.ntk, t, ld, row, rows, columns);
+    });
+    if (params.x2) return;
+    const room = scope.alloc(dtype, n1);
+    const [k, t0] = diagonal.map((value) => new Float64Array(n1).fill(value)) as [Float64Array, Float64Array];
+    putDiagonal(flat, room, k, t0);
   });
 }
 

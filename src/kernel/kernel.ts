@@ -6,6 +6,7 @@ import { parseNet, type NetDocument } from '../net/document.js';
 import { NumericalError, type Engine } from '../wasm/engine.js';
 import { compileNet } from './compile.js';
 import { planesCall, planesOf } from './planes/tile.js';
+import { sphereFor } from './sphere.js';
 import { tileGrid, tileSide, type TilePlace } from './plan.js';
 import { tileJob, transposedPlanes, wantedOutput } from './tile.js';
 import type { TileParams, TileResult } from './tile-params.js';
@@ -123,7 +124,7 @@ export async function* kernelTiles(
   x2: TensorLike | null = null,
   options: KernelTilesOptions = {},
 ): AsyncGenerator<KernelTile> {
-  const all = prepare(engine, net, x1, x2, options);
+  const all = await withSphere(engine, prepare(engine, net, x1, x2, options));
   const { skip } = options;
   const call = skip
     ? { ...all, places: all.places.filter(({ rows, columns }) => !skip(rows, columns)) }
@@ -160,12 +161,19 @@ function pick(
   ) as unknown as KernelResult;
 }
 
+/** @internal the call with a table of the net where all inputs have one norm and it pays. */
+export async function withSphere(engine: Engine, call: Call): Promise<Call> {
+  const { params, x1, x2 } = call;
+  return { ...call, params: { ...params, sphere: await sphereFor(engine, params, x1, x2) } };
+}
+
 async function runTiles(
   engine: Engine,
-  call: Call,
+  prepared: Call,
   options: KernelOptions,
   onTile: (place: TilePlace, tile: TileResult) => void,
 ): Promise<void> {
+  const call = await withSphere(engine, prepared);
   const report = reporter(call, options);
   // A window of tiles at a time: results are placed as they come and inputs are cut only when needed.
   const window = Math.max(1, engine.workers) * 4;

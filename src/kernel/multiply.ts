@@ -3,7 +3,7 @@ import { gemm } from '../math/matmul.js';
 import type { TensorLike } from '../math/tensor.js';
 import type { NetDocument } from '../net/document.js';
 import { defineJob, type Engine, type Job } from '../wasm/engine.js';
-import { prepare, reporter, tileParams, type KernelName, type KernelOptions } from './kernel.js';
+import { prepare, reporter, tileParams, withSphere, type KernelName, type KernelOptions } from './kernel.js';
 import { computeTile } from './tile.js';
 import type { TileParams } from './tile-params.js';
 
@@ -52,7 +52,10 @@ export async function kernelProduct(
   r: number,
   { get = 'ntk', ...options }: MultiplyOptions = {},
 ): Promise<Float64Array> {
-  const call = prepare(engine, net, x1, x2, { dtype: 'f64', ...options, get: [get] });
+  const call = await withSphere(
+    engine,
+    prepare(engine, net, x1, x2, { dtype: 'f64', ...options, get: [get] }),
+  );
   if (call.positions.length > 0)
     throw new RangeError(
       'kernelProduct: the net must end without spatial axes. Add flatten or a global pooling layer.',

@@ -4,6 +4,7 @@ import { parseNet, type NetDocument } from '../net/document.js';
 import { compileNet, type Compiled } from './compile.js';
 import { planesBytes, planesOf, planesSide } from './planes/tile.js';
 import type { PlanesPlan, PlanesReport } from './planes/plan.js';
+import { sphereServes } from './sphere.js';
 import { wantedOutput } from './tile.js';
 
 export interface TilePlace {
@@ -75,6 +76,8 @@ export interface KernelPlan {
   /** Floating-point operations, roughly. */
   readonly flops: number;
   readonly layers: readonly LayerPlan[];
+  /** Inputs that all have one norm go through one table of the whole net in place of its layers. */
+  readonly sphere: boolean;
   /** Convolutional nets by planes of constant offset: stages, planes, bytes; or why the net takes the general path. */
   readonly planes: PlanesReport | { readonly reason: string };
 }
@@ -138,6 +141,7 @@ export function planKernel(
       pairs *
       ('reason' in planes ? 2 * input * sample.at(-1)! + FLOPS_PER_STEP * steps : planes.report.flops),
     layers,
+    sphere: options.masked !== true && sphereServes(net, shape1, shape2),
     planes: 'reason' in planes ? { reason: planes.reason } : planes.report,
   };
 }

@@ -17,6 +17,20 @@ export interface TileParams {
   readonly pattern2: Pattern | null;
   readonly frozen: readonly string[];
   readonly tolerance: number;
+  /** Inputs of one norm: the kernels of the net as functions of the angle, in place of its layers. */
+  readonly sphere?: SphereTable | undefined;
+  /** Mean square of all samples of a net without positions where it is known: they then share one series. */
+  readonly square?: number;
+}
+
+/** Kernels as Chebyshev series in u = sqrt(1 - |c|), c = cos(x, x'). */
+export interface SphereTable {
+  /** Mean square of every input. */
+  readonly square: number;
+  /** Per term: K at c >= 0, K at c < 0, T at c >= 0, T at c < 0. */
+  readonly series: Float64Array<ArrayBuffer>;
+  /** K and T of a sample with itself. */
+  readonly diagonal: readonly [number, number];
 }
 
 /** Kernel entries (n1, n2, ...positions, zipped) of the whole tile, exact on the diagonal where x2 is null. */

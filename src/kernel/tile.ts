@@ -10,7 +10,7 @@ import {
 } from '../layers/kernel/state.js';
 import { defineJob, type Core, type Job } from '../wasm/engine.js';
 import { compileNet, type Compiled } from './compile.js';
-import { assertFinite, blockOf, flatTile } from './flat.js';
+import { assertFinite, blockOf, flatTile, sphereTile } from './flat.js';
 import { inputJoint, inputSide, makeBatch, type Batch, type Operands } from './input.js';
 import { planesTile } from './planes/tile.js';
 import { releaseNotes, runJoint, runSide, type Notes, type Tap } from './propagate.js';
@@ -41,6 +41,7 @@ export function computeTile(core: Core, params: TileParams, tap?: Tap): TileResu
     let result: TileResult;
     const sides: Notes[] = [];
     try {
+      if (params.sphere && !tap) return sphereTile(core, params, params.sphere, batches, operands);
       sides.push(sideNotes(core, node, first, operands.one, params.pattern1, params));
       sides.push(
         params.x2 ? sideNotes(core, node, second, operands.two, params.pattern2, params) : sides[0]!,
@@ -66,9 +67,12 @@ function sideNotes(
   batch: Batch,
   operand: Operands['one'],
   pattern: Pattern | null,
-  { dtype, tolerance }: TileParams,
+  { dtype, tolerance, square }: TileParams,
 ): Notes {
-  const { side, notes } = runSide(core, node, inputSide(core, batch, operand, node.input), {
+  const input = inputSide(core, batch, operand, node.input);
+  if (square !== undefined && input.cov)
+    core.heap.write(input.cov.data.ticket, new Float64Array(batch.n).fill(square));
+  const { side, notes } = runSide(core, node, input, {
     pattern,
     dtype,
     tolerance,

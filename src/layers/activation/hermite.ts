@@ -232,7 +232,7 @@ export function hermiteSeries(
   const all = new Map<number, Term>();
   for (const variance of distinct) {
     const direct = distinct.size <= FEW || !(variance > 0);
-    all.set(variance, direct ? termsAt(fn, variance, { tolerance }) : interpolate(cache, variance));
+    all.set(variance, direct ? remembered(fn, variance, tolerance) : interpolate(cache, variance));
   }
   const n = k.length;
   const [a0, kappa, slope, kappaRate, slopeRate] = Array.from({ length: 5 }, () => new Float64Array(n));
@@ -262,6 +262,23 @@ export function hermiteSeries(
     if (term.kappa > 0) error = Math.max(error, (term.kappa - held) / term.kappa);
   }
   return { terms, ...result, b, error };
+}
+
+const recent = new WeakMap<ScalarFunction, Map<string, Term>>();
+const MOST_RECENT = 32;
+
+/** Terms at a variance; both sides of a call, and its tiles, ask for the same few. */
+function remembered(fn: ScalarFunction, variance: number, tolerance: number): Term {
+  let terms = recent.get(fn);
+  if (!terms) recent.set(fn, (terms = new Map()));
+  const key = `${variance} ${tolerance}`;
+  let term = terms.get(key);
+  if (!term) {
+    term = termsAt(fn, variance, { tolerance });
+    if (terms.size >= MOST_RECENT) terms.delete(terms.keys().next().value!);
+    terms.set(key, term);
+  }
+  return term;
 }
 
 /** P(c) = B_0^2 + c^power Q(c^step): of even or odd phi', up to a constant, every other term is zero. */

@@ -42,7 +42,19 @@ type DualChain<D extends 'f32' | 'f64'> = (
   work: Ptr<'u8'>,
 ) => number;
 
-/** Contracts: assembly/dual.ts. */
+type SphereMap<D extends 'f32' | 'f64'> = (
+  rows: number,
+  n: number,
+  k: Ptr<D>,
+  ld: number,
+  t: Ptr<D>,
+  tRow: number,
+  scale: number,
+  terms: number,
+  series: Ptr<'f64'>,
+) => void;
+
+/** Contracts: assembly/dual.ts, sphere.ts. */
 export interface DualKernels {
   dualDiagonal(
     kind: number,
@@ -58,4 +70,6 @@ export interface DualKernels {
   dualMap_f64: DualMap<'f64'>;
   dualChain_f32: DualChain<'f32'>;
   dualChain_f64: DualChain<'f64'>;
+  sphereMap_f32: SphereMap<'f32'>;
+  sphereMap_f64: SphereMap<'f64'>;
 }
