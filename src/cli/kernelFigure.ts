@@ -1,6 +1,10 @@
 // A kernel matrix as a heat map, its samples ordered by class where classes are known.
+import { basename, extname } from 'node:path';
 import { heatMap, type Figure } from '../report/index.js';
 import type { Tensor } from '../math/index.js';
+import { renderSvg } from '../report/svg.js';
+import { UsageError } from './errors.js';
+import { writeFileAtomic } from './files.js';
 
 /** Cells per side above which neighbours are averaged. */
 const MOST = 96;
@@ -57,4 +61,29 @@ export function kernelFigure(
 function starts({ data }: Tensor): number[] {
   const sorted = Array.from(data).sort((a, b) => a - b);
   return sorted.flatMap((label, i) => (i === 0 || label !== sorted[i - 1] ? [i] : []));
+}
+
+/** Beside the file `out`: the Vega-Lite document and the SVG (where vega is installed) of every kernel; their names. */
+export async function writeKernelFigures(
+  out: string,
+  kernels: readonly (readonly [string, Tensor])[],
+  how: Parameters<typeof kernelFigure>[2],
+): Promise<string[]> {
+  const stem = out.slice(0, -extname(out).length);
+  const files: string[] = [];
+  const write = async (name: string, text: string): Promise<void> => {
+    await writeFileAtomic(name, text);
+    files.push(name);
+  };
+  for (const [name, kernel] of kernels) {
+    if (kernel.shape.length !== 2)
+      throw new UsageError(
+        `--figure: expected a matrix, got shape (${kernel.shape.join(', ')}). ${basename(out)} is written.`,
+      );
+    const { spec } = kernelFigure(name, kernel, how);
+    await write(`${stem}-${name}.json`, `${JSON.stringify(spec, null, 1)}\n`);
+    const svg = await renderSvg(spec);
+    if (svg !== null) await write(`${stem}-${name}.svg`, svg);
+  }
+  return files;
 }

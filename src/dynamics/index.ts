@@ -13,6 +13,7 @@ export { scanLearningRates, type ScanOptions, type ScanPoint } from './learningR
 export type { DynamicsData } from './data.js';
 export { orderChaos, phaseDiagram, type OrderChaos, type OrderChaosOptions } from './orderChaos.js';
 export { lazyDial, type LazyDialOptions, type LazyDialPoint } from './lazyDial.js';
+export { meanFieldEnergy, type MeanFieldEnergy, type MeanFieldEnergyOptions } from './meanFieldEnergy.js';
 export {
   measureWidthLaws,
   type WidthLawOptions,

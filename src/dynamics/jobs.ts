@@ -3,6 +3,7 @@ import { doubleDescentJob } from './doubleDescent.js';
 import { hierarchyJob } from './hierarchy.js';
 import { learningRateJob } from './learningRateScan.js';
 import { lazyDialJob } from './lazyDial.js';
+import { meanFieldEnergyJob } from './meanFieldEnergy.js';
 import { spectrumJob } from './spectrum.js';
 import { taylorErrorJob } from './taylorErrors.js';
 import { widthLawJob } from './widthLaws.js';
@@ -13,6 +14,7 @@ export const dynamicsJobs: readonly AnyJob[] = [
   learningRateJob,
   spectrumJob,
   lazyDialJob,
+  meanFieldEnergyJob,
   taylorErrorJob,
   widthLawJob,
 ];

@@ -21,13 +21,17 @@ interface Ended {
   readonly stderr: string;
 }
 
-function run(line: string, interruptAfter?: number): Promise<Ended> {
+/** Ctrl-C comes after so many milliseconds, or when stderr says so. */
+function run(line: string, interrupt?: number | string): Promise<Ended> {
   const child = spawn(process.execPath, [main, ...line.split(' ')], { cwd });
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (part: Buffer) => (stdout += part.toString()));
-  child.stderr.on('data', (part: Buffer) => (stderr += part.toString()));
-  if (interruptAfter !== undefined) setTimeout(() => child.kill('SIGINT'), interruptAfter);
+  child.stderr.on('data', (part: Buffer) => {
+    stderr += part.toString();
+    if (typeof interrupt === 'string' && part.includes(interrupt)) child.kill('SIGINT');
+  });
+  if (typeof interrupt === 'number') setTimeout(() => child.kill('SIGINT'), interrupt);
   return new Promise((resolve) => child.once('close', (code) => resolve({ code, stdout, stderr })));
 }
 
@@ -137,14 +141,41 @@ it('Ctrl-C ends a long verb with exit code 1 and says what is kept', async () =>
   expect(await readdir(join(cwd, 'stopped'))).toEqual([]);
 }, 30_000);
 
+it('Ctrl-C ends an empirical kernel inside a tile', async () => {
+  const wide = [
+    { layer: 'dense', units: 1500 },
+    { layer: 'tanh' },
+    { layer: 'dense', units: 1500 },
+    { layer: 'tanh' },
+  ];
+  const many = tensor(
+    Float64Array.from({ length: 8000 }, (_, i) => (i % 13) / 13),
+    [4000, 2],
+  );
+  await writeFile(join(cwd, 'wide.json'), JSON.stringify([...wide, { layer: 'dense', units: 10 }]));
+  await writeFile(join(cwd, 'many.npy'), writeNpy(many));
+  const line = 'empirical --workers 1 --net wide.json --x many.npy --out long.npz';
+  const { code, stderr } = await run(line, 'MB for tiles');
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/^error: stopped by Ctrl-C/m);
+  expect((await readdir(cwd)).filter((name) => name.startsWith('long.npz'))).toEqual([]);
+}, 60_000);
+
 it('train, dynamics and empirical print one JSON document with the numbers of the library', async () => {
   const trained = JSON.parse((await run('train --workers 0 --config run.json --out good --json')).stdout);
   expect(trained.curves).toHaveLength(2);
   const mapped = JSON.parse((await run('dynamics catapult --learning-rates 3 --json')).stdout);
   const { phase, maxLoss } = catapult({ learningRate: 3, width: 1000, f0: 1 });
   expect(mapped.rows).toMatchObject([{ learningRate: 3, phase, maxLoss }]);
-  const found = await run('empirical --workers 0 --net net.json --x x.npy --seed 3 --out theta.npz --json');
+  const found = await run(
+    'empirical --workers 0 --net net.json --x x.npy --seed 3 --out theta.npz --figure --json',
+  );
   expect(JSON.parse(found.stdout)).toMatchObject({ shape: [3, 3], parameters: 24 });
+  expect(found.stderr).toMatch(/empirical: .* MB for tiles of 3 samples/);
+  for (const name of ['nngp', 'ntk']) {
+    expect(await readFile(join(cwd, `theta-${name}.svg`), 'utf8')).toMatch(/^<svg/);
+    expect(JSON.parse(await readFile(join(cwd, `theta-${name}.json`), 'utf8'))).toBeTypeOf('object');
+  }
   await using engine = await createEngine({ variant: 'simd', workers: 0 });
   using model = createModel(engine, net as never, { inputShape: [2], seed: 3 });
   const { arrays } = await readNpz(await readFile(join(cwd, 'theta.npz')));

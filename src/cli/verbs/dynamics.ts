@@ -237,7 +237,7 @@ function spectrumFigure({ values, cumulativeEnergy, learningTimes, predictedLoss
       },
       {
         x: mode,
-        y: { label: 'share of the targets in the modes so far', domain: [0, 1] },
+        y: { label: 'share of target energy so far', domain: [0, 1] },
         series: [{ name: 'kernel', x: modes, y: cumulativeEnergy }],
       },
       {

@@ -1,10 +1,12 @@
 import type { Command } from 'commander';
 import { readNpz } from '../../data/index.js';
-import { empiricalNngp, empiricalNtk, planEmpiricalNtk, type Outputs } from '../../empirical/index.js';
-import { createModel, type LayerParametersLike, type NetDocument } from '../../net/index.js';
+import type { Outputs } from '../../empirical/index.js';
+import { kernelsJob, type KernelsMessage } from '../../empirical/kernelsJob.js';
+import type { LayerParametersLike, NetDocument } from '../../net/index.js';
 import { UsageError } from '../errors.js';
 import { outputFile, readBytes, readJson, readTensor, writeNpzFile } from '../files.js';
-import { oneOf, perform, verb, wholeNumber } from '../verb.js';
+import { writeKernelFigures } from '../kernelFigure.js';
+import { oneOf, perform, verb, wholeNumber, type Context, type Outcome } from '../verb.js';
 
 interface EmpiricalOptions {
   readonly net: string;
@@ -14,11 +16,13 @@ interface EmpiricalOptions {
   readonly outputs: Outputs;
   readonly seed: number;
   readonly out: string;
+  readonly figure?: boolean;
 }
 
 export function registerEmpirical(program: Command): void {
   verb(program, 'empirical', 'NTK and NNGP of one finite net with given or drawn parameters', [
     'infinite-width empirical --net net.json --params p.npz --x a.npy --out theta.npz',
+    'infinite-width empirical --net net.json --x a.npy --figure --out theta.npz',
     'infinite-width empirical --net net.json --seed 3 --x a.npy --outputs full --out theta.npz',
   ])
     .requiredOption('--net <file>', 'Net document (JSON)')
@@ -33,10 +37,15 @@ export function registerEmpirical(program: Command): void {
     )
     .option('--seed <n>', 'draws the parameters where none are given', wholeNumber(), 0)
     .requiredOption('--out <file>', 'where the .npz goes: nngp, ntk, meta')
-    .action(perform<EmpiricalOptions>(async (options, context) => run(options, await context.engine())));
+    .option('--figure', 'also heat maps of both kernels (.svg and Vega-Lite .json); with --outputs trace')
+    .action(perform<EmpiricalOptions>(run));
 }
 
-async function run(options: EmpiricalOptions, engine: Parameters<typeof createModel>[0]) {
+async function run(options: EmpiricalOptions, context: Context): Promise<Outcome> {
+  if (options.figure && options.outputs !== 'trace')
+    throw new UsageError(
+      `--figure: expected --outputs trace, got ${options.outputs}. A heat map is of one matrix.`,
+    );
   const out = await outputFile(options.out);
   const net = (await readJson(options.net)) as NetDocument;
   const x = await readTensor(options.x);
@@ -48,25 +57,45 @@ async function run(options: EmpiricalOptions, engine: Parameters<typeof createMo
       );
   }
   const parameters = options.params === undefined ? undefined : await readParameters(options.params);
-  const dtype = x.data instanceof Float32Array ? 'f32' : 'f64';
+  const dtype: 'f32' | 'f64' = x.data instanceof Float32Array ? 'f32' : 'f64';
   const start = performance.now();
-  using model = createModel(engine, net, {
+  const model = {
     inputShape: x.shape.slice(1),
     seed: options.seed,
     dtype,
     ...(parameters ? { parameters } : {}),
-  });
-  const [n1, n2] = [x.shape[0]!, (x2 ?? x).shape[0]!];
+  };
   const { outputs } = options;
-  const plan = planEmpiricalNtk(model, n1, n2, { outputs });
-  process.stderr.write(`empirical: ${(plan.bytes / 1e6).toFixed(1)} MB for tiles of ${plan.tile} samples\n`);
-  const ntk = empiricalNtk(model, x, x2, { outputs });
-  const nngp = empiricalNngp(model, x, x2, { outputs });
+  const engine = await context.engine();
+  const {
+    ntk,
+    nngp,
+    parameters: count,
+  } = await engine.run(
+    kernelsJob,
+    { net, model, x, x2, outputs },
+    { signal: context.signal, onMessage: follow(context) },
+  );
+  context.progress.finish();
   const seconds = (performance.now() - start) / 1000;
   const meta = { net, outputs, variant: engine.variant, dtype, seconds };
   await writeNpzFile(out, { nngp, ntk }, meta);
-  const json = { out, shape: ntk.shape, parameters: model.parameterCount, ...meta };
-  return { json, text: `${out}: nngp and ntk of shape (${ntk.shape.join(', ')})` };
+  const named = Object.entries({ nngp, ntk });
+  const figures = options.figure
+    ? await writeKernelFigures(out, named, { labels: null, correlation: x2 === null })
+    : [];
+  const json = { out, shape: ntk.shape, parameters: count, figures, ...meta };
+  return { json, text: [`${out}: nngp and ntk of shape (${ntk.shape.join(', ')})`, ...figures].join('\n') };
+}
+
+/** Says the bytes before the first tile, then the tiles. */
+function follow({ progress }: Context): (message: unknown) => void {
+  return (message) => {
+    const { bytes, tile, done, total } = message as KernelsMessage;
+    if (done > 0) return progress.update(done / total);
+    progress.log(`empirical: ${(bytes / 1e6).toFixed(1)} MB for tiles of ${tile} samples`);
+    progress.start('empirical kernels', 1);
+  };
 }
 
 /** A JSON list as in the format, or the members `<path>.w`, `<path>.b` of an .npz in layer order. */

@@ -1,4 +1,4 @@
-import { basename, extname, resolve } from 'node:path';
+import { extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Command } from 'commander';
 import { standardizeImages } from '../../data/images.js';
@@ -8,12 +8,11 @@ import { planKernel, type KernelName, type KernelOptions } from '../../kernel/in
 import type { ActivationDefinition } from '../../layers/index.js';
 import type { Tensor } from '../../math/index.js';
 import { defineActivation, parseNet, toJson, type NetDocument } from '../../net/index.js';
-import { renderSvg } from '../../report/svg.js';
 import { version } from '../../version.js';
 import { UsageError } from '../errors.js';
-import { outputFile, readBytes, readJson, readTensor, writeFileAtomic } from '../files.js';
+import { outputFile, readBytes, readJson, readTensor } from '../files.js';
 import { isImagePath, readImageSet } from '../images.js';
-import { kernelFigure } from '../kernelFigure.js';
+import { writeKernelFigures } from '../kernelFigure.js';
 import { digest, partsOf, writeKernel, type KernelRun } from '../kernelStore.js';
 import { oneOf, perform, realNumber, verb, wholeNumber, type Context } from '../verb.js';
 
@@ -243,25 +242,10 @@ async function writeFigures(
   labels: Tensor | null,
   same: boolean,
 ): Promise<string[]> {
-  const stem = out.slice(0, -extname(out).length);
   const bytes = await readBytes(out);
   const arrays = out.endsWith('.npz')
     ? (await readNpz(bytes, out)).arrays
     : { [get[0]!]: readNpy(bytes, out) };
-  const files: string[] = [];
-  for (const name of get) {
-    const kernel = arrays[name]!;
-    if (kernel.shape.length !== 2)
-      throw new UsageError(
-        `--figure: expected a matrix, got shape (${kernel.shape.join(', ')}). ${basename(out)} is written.`,
-      );
-    const { spec } = kernelFigure(name, kernel, { labels, correlation: same });
-    await writeFileAtomic(`${stem}-${name}.json`, `${JSON.stringify(spec, null, 1)}\n`);
-    files.push(`${stem}-${name}.json`);
-    const svg = await renderSvg(spec);
-    if (svg === null) continue;
-    await writeFileAtomic(`${stem}-${name}.svg`, svg);
-    files.push(`${stem}-${name}.svg`);
-  }
-  return files;
+  const kernels = get.map((name) => [name, arrays[name]!] as const);
+  return writeKernelFigures(out, kernels, { labels, correlation: same });
 }
