@@ -7,7 +7,12 @@ export {
   type EmpiricalNtkPlan,
 } from './kernels.js';
 export type { Outputs } from './contract.js';
-export { empiricalNtkSolve, empiricalNtkVectorProduct, type NtkSolveOptions } from './products.js';
+export {
+  empiricalNtkExtremes,
+  empiricalNtkSolve,
+  empiricalNtkVectorProduct,
+  type NtkSolveOptions,
+} from './products.js';
 export { linearize, taylorExpand, TaylorModel } from './taylor.js';
 export {
   monteCarloKernel,

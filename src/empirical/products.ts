@@ -1,4 +1,5 @@
 // The tangent kernel as an operator: products and solves without forming it.
+import { extremeEigenvalues, type LanczosOptions } from '../math/lanczos.js';
 import { asTensor, tensor, type Tensor, type TensorLike } from '../math/tensor.js';
 import type { Model } from '../net/model.js';
 import { NumericalError } from '../wasm/engine.js';
@@ -11,6 +12,27 @@ export function empiricalNtkVectorProduct(
   v: TensorLike,
 ): Tensor {
   return model.jacobianVector(x1, model.vectorJacobian(x2 ?? x1, v));
+}
+
+/**
+ * The largest and the smallest eigenvalue of Theta(x, x), all outputs (rows sample * outputs + output), by Lanczos on
+ * kernel-vector products: the kernel is never stored. `largest` is accurate to `tolerance` (default 1e-10, f32 1e-6);
+ * `smallest` is an upper bound where the kernel is ill-conditioned. A vector of samples x outputs is kept per step.
+ */
+export async function empiricalNtkExtremes(
+  model: Model,
+  x: TensorLike,
+  options: LanczosOptions & { readonly signal?: AbortSignal } = {},
+): Promise<{ readonly smallest: number; readonly largest: number; readonly steps: number }> {
+  const { n } = model.input('empiricalNtkExtremes', x);
+  const shape = [n, ...model.outputShape];
+  const multiply = async (v: Float64Array<ArrayBuffer>): Promise<Float64Array> => {
+    options.signal?.throwIfAborted();
+    await new Promise((resolve) => setTimeout(resolve)); // let aborts through
+    return Float64Array.from(empiricalNtkVectorProduct(model, x, null, tensor(v, shape)).data);
+  };
+  const tolerance = model.dtype === 'f32' ? 1e-6 : 1e-10;
+  return extremeEigenvalues(multiply, n * model.outputSize, { tolerance, ...options });
 }
 
 export interface NtkSolveOptions {

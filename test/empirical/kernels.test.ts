@@ -1,8 +1,10 @@
 import {
   createEngine,
   createModel,
+  eigenvalues,
   empiricalNngp,
   empiricalNtk,
+  empiricalNtkExtremes,
   empiricalNtkPerLayer,
   empiricalNtkSolve,
   empiricalNtkVectorProduct,
@@ -130,6 +132,31 @@ describe('empirical kernels', () => {
     const back = empiricalNtkVectorProduct(model, x, null, solution);
     back.data.forEach((value, i) => expect(value + 0.1 * solution.data[i]!).toBeCloseTo(y.data[i]!, 10));
   });
+
+  it.each(['f64', 'f32'] as const)(
+    'extreme eigenvalues from products are those of the stored kernel: %s',
+    async (dtype) => {
+      const net = [{ layer: 'dense', units: 30, bStd: 0.1 }, { layer: 'tanh' }, { layer: 'dense', units: 2 }];
+      using model = createModel(engine, net, { inputShape: [4], seed: 2, dtype });
+      const x = tensor(random(9 * 4, 8), [9, 4]);
+      const kernel = empiricalNtk(model, x, null, { outputs: 'full' }).data;
+      const matrix = new Float64Array(18 * 18); // (s, t, i, j) to rows s * 2 + i
+      for (let s = 0; s < 9; s++)
+        for (let t = 0; t < 9; t++)
+          for (let i = 0; i < 2; i++)
+            for (let j = 0; j < 2; j++)
+              matrix[(s * 2 + i) * 18 + t * 2 + j] = kernel[((s * 9 + t) * 2 + i) * 2 + j]!;
+      const values = Array.from((await eigenvalues(engine, tensor(matrix, [18, 18]))).data).sort(
+        (a, b) => a - b,
+      );
+      const got = await empiricalNtkExtremes(model, x);
+      const [low, high] = [values[0]!, values.at(-1)!];
+      const eps = dtype === 'f32' ? 2 ** -23 : 1e-10;
+      expect(Math.abs(got.largest - high)).toBeLessThan(18 * eps * high);
+      expect(got.smallest).toBeGreaterThan(low - 18 * eps * high); // a bound from inside the spectrum
+      await expect(empiricalNtkExtremes(model, x, { signal: AbortSignal.abort() })).rejects.toThrow(/abort/i);
+    },
+  );
 
   it('announces its memory: 3 x 512, d = 784, o = 10, n = 1000 in under 400 MB', () => {
     const net: NetDocument = [512, 512, 512, 10].flatMap((units, i) => [
