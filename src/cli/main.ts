@@ -4,7 +4,7 @@ import { version } from '../version.js';
 import { exitCodeOf, messageOf } from './errors.js';
 import { registerBench } from './verbs/bench.js';
 import { registerDemo } from './verbs/demo.js';
-import { registerExperiment } from './verbs/experiment.js';
+import { presetOfTrain, registerExperiment } from './verbs/experiment.js';
 import { registerKernel } from './verbs/kernel.js';
 import { registerPredict } from './verbs/predict.js';
 import { registerDynamics } from './verbs/dynamics.js';
@@ -48,7 +48,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error;
 });
 try {
-  await program.parseAsync();
+  await program.parseAsync(presetOfTrain(process.argv.slice(2)), { from: 'user' });
 } catch (error) {
   process.exitCode = exitCodeOf(error);
   if (!(error instanceof CommanderError)) report(error);

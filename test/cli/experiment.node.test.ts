@@ -65,13 +65,23 @@ it('names its experiments and explains itself', async () => {
   expect(code).toBe(0);
   expect((JSON.parse(stdout) as { name: string }[]).map(({ name }) => name)).toContain('2001.07301');
   expect((await run('--help')).stdout).toContain('--parts');
-});
+}, 30_000);
+
+it('forwards the scalings to train', async () => {
+  const { code, stdout, stderr } = await run(
+    'golikov-figure-1 --width 128 --seeds 1 --steps 2 --examples 32 --json --out golikov',
+  );
+  expect(code, stderr).toBe(0);
+  expect((JSON.parse(stdout) as { files: string[] }).files).toContain('golikov/comparison.svg');
+  await access(join(cwd, 'golikov', 'result.json'));
+}, 60_000);
 
 it('refuses bad input in one line', async () => {
   for (const [line, message] of [
     ['2001.07301 --data nowhere --out x', /nowhere/],
     ['2001.07301', /--out is missing/],
     ['2001.07302 --out x', /name of an experiment/],
+    ['golikov-figure-9 --out x', /golikov-figure-1/],
     ['2001.07301 --parts figure-9 --out x', /figure-1, figure-2, figure-3/],
   ] as const) {
     const { code, stdout, stderr } = await run(line);
@@ -80,4 +90,4 @@ it('refuses bad input in one line', async () => {
     expect(stderr).toMatch(message);
     expect(stderr.trim().split('\n'), stderr).toHaveLength(1);
   }
-});
+}, 30_000);

@@ -51,13 +51,22 @@ interface ExperimentOptions {
 
 const EXPERIMENTS: readonly (readonly [name: string, what: string])[] = [
   ['2001.07301', 'NTK against improved standard parametrisation: kernels, tuned widths, trained nets'],
-  ['golikov-figure-1', 'scalings of width; run it with: infinite-width train --preset golikov-figure-1'],
+  ['golikov-figure-1', 'scalings of width, arXiv:2006.06574; options of train --preset golikov-figure-1'],
+  ['golikov-widths', 'learning rates by layer, arXiv:2003.05884; options of train --preset golikov-widths'],
 ];
+
+/** `experiment golikov-... options` is `train --preset golikov-... options`. */
+export function presetOfTrain([verbName, name, ...rest]: readonly string[]): string[] {
+  return verbName === 'experiment' && name?.startsWith('golikov-')
+    ? ['train', '--preset', name, ...rest]
+    : [verbName, name, ...rest].filter((word) => word !== undefined);
+}
 
 export function registerExperiment(program: Command): void {
   verb(program, 'experiment', 'figures of papers: kernels and trained nets of both parametrisations', [
     'infinite-width experiment --list',
     'infinite-width experiment 2001.07301 --size ci --out study',
+    'infinite-width experiment golikov-figure-1 --size ci --out figure',
     'infinite-width experiment 2001.07301 --size paper --data cifar-10-batches-bin --architectures FC --out study',
   ])
     .argument('[name]', 'which one; see --list')
