@@ -46,6 +46,9 @@ const depthOf = ({ architecture, depth }: ErrorRow): string =>
 function scatterFigure({ errors, randomErrors }: StudyResult): Figure {
   const all: [string, readonly ErrorRow[]][] = groups(errors, ({ architecture }) => architecture);
   if (randomErrors.length > 0) all.push(['FC, random widths', randomErrors]);
+  // One order in the legend, whichever panel has them first.
+  const inOrder = [...errors, ...randomErrors].sort((a, b) => a.depth - b.depth);
+  const depths = groups(inOrder, depthOf).map(([name]) => name);
   const panels = all.map(([title, rows]): Panel => {
     const values = rows.flatMap(({ ntk, standard }) => [ntk, standard]);
     const ends = [Math.min(...values), Math.max(...values)];
@@ -54,10 +57,10 @@ function scatterFigure({ errors, randomErrors }: StudyResult): Figure {
       x: { label: 'test error, NTK', ...ERROR },
       y: { label: 'test error, improved standard', ...ERROR },
       series: [
-        ...groups(rows, depthOf).map(([name, points]): Series => ({
+        ...depths.map((name): Series => ({
           ...seriesOf(
             name,
-            points,
+            rows.filter((row) => depthOf(row) === name),
             ({ ntk }) => ntk,
             ({ standard }) => standard,
           ),
