@@ -70,9 +70,17 @@ function ruleOf(layer: Layer): Rule<Layer> | null {
 
 /** Compiles a net for samples of `inputShape` (spatial axes, channels). Throws where no limit exists, naming the layer. */
 export function compileNet(net: NetDocument, inputShape: Shape, wanted: Demand): Compiled {
-  const shaped = shapeLayer(parseNet(net), inputShape);
+  return compileLayer(parseNet(net), inputFacts(inputShape), wanted);
+}
+
+/** Facts of the inputs of a net. */
+export const inputFacts = (shape: Shape): Facts => ({ shape, gaussian: false, offDiagonalZero: false });
+
+/** The same for a parsed layer, after others that leave `input`. */
+export function compileLayer(layer: Layer, input: Facts, wanted: Demand): Compiled {
+  const shaped = shapeLayer(layer, input.shape);
   const facts = new Map<Shaped, { input: Facts; output: Facts }>();
-  forward(shaped, { shape: inputShape, gaussian: false, offDiagonalZero: false }, facts);
+  forward(shaped, input, facts);
   return backward(shaped, wanted, facts);
 }
 

@@ -1,9 +1,10 @@
 // The public entry: kernels of nets between data sets, by tiles.
-import { allocate, asTensor, type Tensor, type TensorLike } from '../math/tensor.js';
+import { allocate, type Tensor, type TensorLike } from '../math/tensor.js';
 import type { Pattern } from '../layers/kernel/state.js';
 import type { Layer } from '../layers/vocabulary.js';
 import { parseNet, type NetDocument } from '../net/document.js';
 import { NumericalError, type Engine } from '../wasm/engine.js';
+import { blameInput, checkDtype, checkInputs, checkNames, checkPattern, defaultTolerance } from './checks.js';
 import { compileNet } from './compile.js';
 import { planesCall, planesOf } from './planes/tile.js';
 import { sphereFor } from './sphere.js';
@@ -273,17 +274,9 @@ export function prepare(
 ): Call {
   const net = parseNet(document);
   const maskConstant = options.maskConstant ?? null;
-  const x1 = checkInput(first, 'x1');
-  const x2 = second === null ? null : checkInput(second, 'x2');
-  if (x2 && x1.shape.slice(1).join() !== x2.shape.slice(1).join()) {
-    throw new RangeError(
-      `kernel: samples of x1 and x2 must have one shape, got [${x1.shape.join(', ')}] and [${x2.shape.join(', ')}].`,
-    );
-  }
+  const [x1, x2] = checkInputs(first, second);
   const names = checkNames(options.get);
-  const dtype = options.dtype ?? (x1.data instanceof Float32Array ? 'f32' : 'f64');
-  if (dtype !== 'f32' && dtype !== 'f64')
-    throw new RangeError(`kernel: dtype must be 'f32' or 'f64', got ${String(dtype)}.`);
+  const dtype = checkDtype(options.dtype, x1);
   const diagonalSpatial = options.diagonalSpatial ?? false;
   const compiled = compileNet(net, x1.shape.slice(1), wantedOutput(diagonalSpatial));
   const spatial = compiled.facts.shape.slice(0, -1);
@@ -296,7 +289,7 @@ export function prepare(
     diagonalSpatial,
     maskConstant,
     frozen: options.frozen ?? [],
-    tolerance: options.tolerance ?? (dtype === 'f32' ? 1e-8 : 1e-13),
+    tolerance: options.tolerance ?? defaultTolerance(dtype),
   };
   const side = tileSide(compiled, [n1, n2], {
     dtype,
@@ -304,66 +297,18 @@ export function prepare(
     wish: options.tile ?? null,
     planes: planesOf(planesCall(params, x1.shape.slice(1))),
   });
-  const pattern = (value: TensorLike | null | undefined, name: string): Pattern | null => {
-    if (value === null || value === undefined) return null;
-    const { data, shape } = asTensor(value, `kernel: ${name}`);
-    return { data: Float64Array.from(data), shape };
-  };
   return {
     net,
     x1,
     x2,
     params,
-    pattern1: pattern(options.pattern1, 'pattern1'),
-    pattern2: pattern(options.pattern2, 'pattern2'),
+    pattern1: checkPattern(options.pattern1, 'pattern1'),
+    pattern2: checkPattern(options.pattern2, 'pattern2'),
     places: tileGrid(n1, n2, side, x2 === null),
     positions,
     swap: transposedPlanes(spatial, !diagonalSpatial),
     entries: positions.reduce((product, n) => product * n, 1),
   };
-}
-
-function checkNames(get: KernelOptions['get'] = ['nngp', 'ntk']): readonly KernelName[] {
-  const names = typeof get === 'string' ? [get] : get;
-  if (
-    names.length === 0 ||
-    new Set(names).size !== names.length ||
-    names.some((name) => !['nngp', 'ntk'].includes(name))
-  ) {
-    throw new RangeError(
-      `kernel: get must name 'nngp', 'ntk' or both, once each, got ${JSON.stringify(get)}.`,
-    );
-  }
-  return names;
-}
-
-function checkInput(value: TensorLike, name: string): Tensor {
-  const x = asTensor(value, `kernel: ${name}`);
-  if (x.shape.length < 2) {
-    throw new RangeError(
-      `kernel: ${name} must have samples and channels at least, (n, ...spatial, channels), got shape [${x.shape.join(', ')}]. Give one sample as (1, d).`,
-    );
-  }
-  if (x.shape.includes(0))
-    throw new RangeError(`kernel: ${name} is empty, got shape [${x.shape.join(', ')}].`);
-  return x;
-}
-
-/** RangeError naming the first entry of x that is not finite; called when a result is not, which is cheaper than before. */
-function blameInput(call: Call): void {
-  for (const [name, x] of [
-    ['x1', call.x1],
-    ['x2', call.x2],
-  ] as const) {
-    for (let i = 0; x && i < x.data.length; i++) {
-      const v = x.data[i]!;
-      if (v - v !== 0 && v !== call.params.maskConstant) {
-        throw new RangeError(
-          `kernel: ${name} has the entry ${v} at flat index ${i}. Remove it, or mask it with maskConstant.`,
-        );
-      }
-    }
-  }
 }
 
 /** Runs tiles; where a result is not finite because an input is not, the error says so. */
@@ -377,7 +322,7 @@ async function mapTiles(
     const list = places.map((place) => tileParams(call, place, engine.workers > 0));
     return await engine.map(tileJob, list, { signal: options.signal });
   } catch (error) {
-    if (error instanceof NumericalError) blameInput(call);
+    if (error instanceof NumericalError) blameInput(call.x1, call.x2, call.params.maskConstant);
     throw error;
   }
 }

@@ -22,7 +22,7 @@ export interface TileLimits {
 }
 
 /** States of a layer and its input, K and T of each, with one more for branches. */
-const LIVE = 6;
+export const LIVE = 6;
 
 /** The most planes any state of a net has. */
 export function mostPlanes(node: Compiled): number {

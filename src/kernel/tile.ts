@@ -81,9 +81,9 @@ function sideNotes(
   return notes;
 }
 
-function putOperands(
+export function putOperands(
   core: Core,
-  params: TileParams,
+  params: Pick<TileParams, 'dtype'>,
   [first, second]: readonly [Batch, Batch],
 ): [Operands, () => void] {
   const region = core.heap.region();
@@ -127,13 +127,21 @@ function spatialTile(
 /** (planes, rows, ld) to (rows, columns, ...zipped positions). */
 export function unpack(core: Core, joint: Joint, planes: Planes, columns: number): TileResult['nngp'] {
   assertFinite(core, planes);
-  const values = core.heap.read(planes.ticket);
-  const count = planeCount(joint.layout);
-  const out = new (values.constructor as typeof Float64Array)(joint.rows * columns * count);
-  for (let plane = 0; plane < count; plane++) {
-    for (let i = 0; i < joint.rows; i++) {
-      const from = (plane * joint.rows + i) * joint.ld;
-      for (let j = 0; j < columns; j++) out[(i * columns + j) * count + plane] = values[from + j]!;
+  return interleave(core.heap.read(planes.ticket), planeCount(joint.layout), joint, columns);
+}
+
+/** (planes, rows, ld) to (rows, columns, planes). */
+export function interleave(
+  values: TileResult['nngp'],
+  planes: number,
+  { rows, ld }: Pick<Joint, 'rows' | 'ld'>,
+  columns: number,
+): TileResult['nngp'] {
+  const out = new (values.constructor as typeof Float64Array)(rows * columns * planes);
+  for (let plane = 0; plane < planes; plane++) {
+    for (let i = 0; i < rows; i++) {
+      const from = (plane * rows + i) * ld;
+      for (let j = 0; j < columns; j++) out[(i * columns + j) * planes + plane] = values[from + j]!;
     }
   }
   return out;

@@ -2,15 +2,21 @@
 import type { Layer } from '../layers/vocabulary.js';
 import { layerLabel } from '../layers/fields.js';
 
-/** RangeError at the first layer whose `s` does not follow from the layers before it, or a net that ends with sOut > 1. */
-export function checkChain(net: Layer): void {
-  const end = follow(net, '', 1);
+/**
+ * RangeError at the first layer whose `s` does not follow from the layers before it (which end with `start`), or a net
+ * that ends with sOut > 1.
+ */
+export function checkChain(net: Layer, start = 1): void {
+  const end = chainEnd(net, start);
   if (end !== 1) {
     throw new RangeError(
       `net: the last layer with weights has sOut = ${end}; the outputs of a net need sOut = 1.`,
     );
   }
 }
+
+/** sOut after the layers of `net`, which need not be the whole. */
+export const chainEnd = (net: Layer, start = 1): number => follow(net, '', start);
 
 function follow(layer: Layer, path: string, s: number): number {
   const at = (part: string): string => (path ? `${path}.${part}` : part);
