@@ -1,6 +1,6 @@
 // A Gram matrix that fits in no wasm memory: tiled product, factor and solve in float64, with the bytes announced, the
-// time of each step, the peak memory of the process and the residual of A X = B, A = X X^T / d + ridge I, by products
-// with X alone.
+// time of each step on the clock and in CPU time of all threads (which other programs do not change), the peak memory of
+// the process and the residual of A X = B, A = X X^T / d + ridge I, by products with X alone.
 //   node bench/large.mjs [n = 20000] [d = 64] [workers = 2] [right-hand sides = 4]
 import { createEngine, tiledAddDiagonal, tiledCholesky, tiledGram, tiledSolve } from '../build/index.js';
 import { uniform, randomKey } from '../build/math/random.js';
@@ -12,12 +12,15 @@ const x = uniform(engine, randomKey(1), n * d).map((value) => value - 0.5);
 const b = uniform(engine, randomKey(2), n * r).map((value) => value - 0.5);
 
 async function step(name, flops, run) {
-  const begin = performance.now();
+  const [begin, before] = [performance.now(), process.cpuUsage()];
   const result = await run(({ done, bytes }) => {
     if (done === 0) console.log(`${name}: ${(bytes / 2 ** 30).toFixed(2)} GiB announced`);
   });
   const seconds = (performance.now() - begin) / 1000;
-  console.log(`${name}: ${seconds.toFixed(1)} s, ${(flops / seconds / 1e9).toFixed(1)} GFLOP/s`);
+  const { user, system } = process.cpuUsage(before);
+  const cpu = (user + system) / 1e6;
+  const rate = (time) => `${time.toFixed(1)} s, ${(flops / time / 1e9).toFixed(1)} GFLOP/s`;
+  console.log(`${name}: ${rate(seconds)}; CPU time of all threads ${rate(cpu)} (system ${(system / 1e6).toFixed(1)} s)`);
   return result;
 }
 
