@@ -20,7 +20,9 @@ async function step(name, flops, run) {
   const { user, system } = process.cpuUsage(before);
   const cpu = (user + system) / 1e6;
   const rate = (time) => `${time.toFixed(1)} s, ${(flops / time / 1e9).toFixed(1)} GFLOP/s`;
-  console.log(`${name}: ${rate(seconds)}; CPU time of all threads ${rate(cpu)} (system ${(system / 1e6).toFixed(1)} s)`);
+  console.log(
+    `${name}: ${rate(seconds)}; CPU time of all threads ${rate(cpu)} (system ${(system / 1e6).toFixed(1)} s)`,
+  );
   return result;
 }
 
