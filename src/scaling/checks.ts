@@ -4,35 +4,31 @@ import { log, pow } from '../math/elementary.js';
 import { mean, slopeFit, standardDeviation } from '../math/statistics.js';
 import type { Engine } from '../wasm/engine.js';
 import { powersOf } from './exponents.js';
-import { runAll, runsOf, type TrainingOptions } from './onehidden.js';
 import { times, toNumber } from './rational.js';
-import { scaling as complete, type ScalingSpec } from './scalings.js';
+import { scaling as complete } from './scalings.js';
 import { widthSlope, type Slope } from './slopes.js';
+import { deepSweep, sweep, type Sweep } from './sweep.js';
 import type { Term } from './classify.js';
-import type { RunTrace } from './run.js';
+import type { DeepTrace } from './deep-net.js';
+import type { Coordinates } from './run.js';
 
-type Sweep = Omit<TrainingOptions, 'seeds'> & {
-  readonly scaling: ScalingSpec;
-  /** At least three. */
-  readonly widths: readonly number[];
-  /** How many; at least 2. */
-  readonly seeds: number;
+type Deep<T> = T & {
+  /** Hidden layers, all of the same width; default 1. */
+  readonly hiddenLayers?: number;
 };
 
-async function sweep(
+/** What checks read of a run of any depth. */
+type Shown = Pick<DeepTrace, 'meanAbsLogit' | 'trainLoss' | 'overflow'> & {
+  readonly coordinates?: readonly (Coordinates | readonly Coordinates[])[];
+};
+
+const sweepOf = (
   engine: Engine,
   name: string,
-  { seeds, widths, ...options }: Sweep,
-): Promise<RunTrace[][]> {
-  if (!Number.isInteger(seeds) || seeds < 2)
-    throw new RangeError(`${name}: standard errors need at least 2 seeds, got ${seeds}`);
-  if (new Set(widths).size < 3)
-    throw new RangeError(`${name}: expected at least three different widths, got [${widths.join(', ')}]`);
-  const list = Array.from({ length: seeds }, (_, seed) => seed);
-  const runs = widths.flatMap((width) => runsOf({ ...options, width, seeds: list }));
-  const traces = await runAll(engine, runs, options);
-  return list.map((seed) => widths.map((_, w) => traces[w * seeds + seed]!));
-}
+  hiddenLayers: number | undefined,
+  options: Sweep,
+): Promise<Shown[][]> =>
+  (hiddenLayers ?? 1) === 1 ? sweep(engine, name, options) : deepSweep(engine, name, hiddenLayers!, options);
 
 export interface TermMeasurement {
   readonly name: string;
@@ -71,8 +67,44 @@ export async function measureTerms(engine: Engine, options: Sweep): Promise<Term
   };
 }
 
+/** One of the 2^L terms of a net with L matrices. */
+export interface DeepTerm {
+  /** The matrices, from 0 (input) to L - 1 (output), that are increments since the start. */
+  readonly moved: readonly number[];
+  /** Variance over test points after training, mean over seeds, one entry per width. */
+  readonly variances: readonly number[];
+  /** Power of the variance; null where a term is zero or overflowed. */
+  readonly slope: Slope | null;
+}
+
+/** As `measureTerms` for nets with any number of hidden layers of equal width: all 2^L terms of `expandTerms`. */
+export async function measureDeepTerms(
+  engine: Engine,
+  options: Deep<Sweep>,
+): Promise<{ readonly name: string; readonly widths: readonly number[]; readonly terms: DeepTerm[] }> {
+  const { widths, hiddenLayers = 1, ...rest } = options;
+  const traces = await deepSweep(engine, 'measureDeepTerms', hiddenLayers, {
+    ...rest,
+    widths,
+    evaluateAt: [],
+    keep: { decomposition: true },
+  });
+  const terms = Array.from({ length: 2 ** (hiddenLayers + 1) }, (_, t): DeepTerm => {
+    const values = traces.map((row) => row.map(({ terms }) => terms[t]?.variance ?? NaN));
+    // Term t: the first matrix is its highest bit.
+    const moved = Array.from({ length: hiddenLayers + 1 }, (_, l) => l).filter(
+      (l) => (t >> (hiddenLayers - l)) & 1,
+    );
+    const variances = widths.map((_, w) => mean(values.map((row) => row[w]!)));
+    return { moved, variances, slope: widthSlope(widths, values) };
+  });
+  return { name: complete(options.scaling).name, widths, terms };
+}
+
 export interface CoordinateSlope extends Slope {
   readonly coordinate: 'hidden' | 'hiddenChange' | 'output';
+  /** Number of the layer with weights, from 1. */
+  readonly layer: number;
   readonly step: number;
   /** Mean over seeds, one entry per width. */
   readonly values: readonly number[];
@@ -87,15 +119,15 @@ export interface CoordinateCheck {
 }
 
 /**
- * The coordinate check of Tensor Programs V with a fitted verdict instead of a plot: mean absolute pre-activations,
- * their change since the start, and outputs after each of the first steps, as powers of the width.
+ * The coordinate check of Tensor Programs V with a fitted verdict instead of a plot: mean absolute pre-activations of
+ * every hidden layer, their change since the start, and outputs after each of the first steps, as powers of the width.
  */
 export async function coordinateCheck(
   engine: Engine,
-  options: Omit<Sweep, 'epochs'> & { readonly steps?: number; readonly tolerance?: number },
+  options: Deep<Omit<Sweep, 'epochs'>> & { readonly steps?: number; readonly tolerance?: number },
 ): Promise<CoordinateCheck> {
-  const { steps = 4, tolerance = 0.15, widths, ...rest } = options;
-  const traces = await sweep(engine, 'coordinateCheck', {
+  const { steps = 4, tolerance = 0.15, widths, hiddenLayers = 1, ...rest } = options;
+  const traces = await sweepOf(engine, 'coordinateCheck', hiddenLayers, {
     ...rest,
     widths,
     epochs: steps,
@@ -104,28 +136,30 @@ export async function coordinateCheck(
   const slopes: CoordinateSlope[] = [];
   const add = (
     coordinate: CoordinateSlope['coordinate'],
+    layer: number,
     step: number,
-    of: (trace: RunTrace) => number,
+    of: (trace: Shown) => number | undefined,
   ): void => {
-    const values = traces.map((row) => row.map(of));
-    const fit = widthSlope(widths, values);
-    if (fit)
-      slopes.push({
-        coordinate,
-        step,
-        ...fit,
-        values: widths.map((_, w) => mean(values.map((row) => row[w]!))),
-      });
+    const rows = traces.map((row) => row.map((trace) => of(trace) ?? NaN));
+    const fit = widthSlope(widths, rows);
+    if (!fit) return;
+    const values = widths.map((_, w) => mean(rows.map((row) => row[w]!)));
+    slopes.push({ coordinate, layer, step, ...fit, values });
   };
   for (let step = 0; step <= steps; step++) {
-    add('hidden', step, ({ coordinates }) => coordinates![step]?.hidden ?? NaN);
-    if (step > 0) add('hiddenChange', step, ({ coordinates }) => coordinates![step]?.change ?? NaN);
-    add('output', step, ({ meanAbsLogit }) => meanAbsLogit[step] ?? NaN);
+    for (let l = 0; l < hiddenLayers; l++) {
+      const of = ({ coordinates }: Shown): Coordinates | undefined => [coordinates?.[step] ?? []].flat()[l];
+      add('hidden', l + 1, step, (trace) => of(trace)?.hidden);
+      if (step > 0) add('hiddenChange', l + 1, step, (trace) => of(trace)?.change);
+    }
+    add('output', hiddenLayers + 1, step, ({ meanAbsLogit }) => meanAbsLogit[step]);
   }
   const overflowed = traces.some((row) => row.some(({ overflow }) => overflow));
   const moving = slopes.filter(({ step }) => step > 0);
-  const grows = overflowed || moving.some(({ slope }) => slope > tolerance);
-  const still = moving.some(({ coordinate, slope }) => coordinate === 'hiddenChange' && slope < -tolerance);
+  // Beyond the tolerance by more than the scatter of the seeds explains.
+  const room = ({ standardError }: Slope): number => tolerance + 2 * (standardError ?? 0);
+  const grows = overflowed || moving.some((row) => row.slope > room(row));
+  const still = moving.some((row) => row.coordinate === 'hiddenChange' && row.slope < -room(row));
   return {
     name: complete(options.scaling).name,
     widths,
@@ -150,18 +184,18 @@ export interface RateTransfer {
 /** Sweeps the reference rate at several widths and measures how the best one moves. */
 export async function learningRateTransfer(
   engine: Engine,
-  options: Omit<Sweep, 'learningRate'> & {
+  options: Deep<Omit<Sweep, 'learningRate'>> & {
     readonly learningRates: readonly number[];
     readonly tolerance?: number;
   },
 ): Promise<RateTransfer> {
-  const { learningRates, widths, tolerance = 0.2, ...rest } = options;
+  const { learningRates, widths, hiddenLayers, tolerance = 0.2, ...rest } = options;
   const rates = [...learningRates].sort((a, b) => a - b);
   if (rates.length < 3)
     throw new RangeError(`learningRateTransfer: expected at least three rates, got ${rates.length}`);
   const columns: number[][] = [];
   for (const learningRate of rates) {
-    const traces = await sweep(engine, 'learningRateTransfer', {
+    const traces = await sweepOf(engine, 'learningRateTransfer', hiddenLayers, {
       ...rest,
       widths,
       learningRate,

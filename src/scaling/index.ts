@@ -66,12 +66,15 @@ export {
 export {
   coordinateCheck,
   learningRateTransfer,
+  measureDeepTerms,
   measureTerms,
   type CoordinateCheck,
   type CoordinateSlope,
+  type DeepTerm,
   type RateTransfer,
   type TermMeasurement,
 } from './checks.js';
+export { expandTerms, preActivations, type OutputTerm } from './terms.js';
 export { comparisonPanels, type FigurePanel, type FigureSeries, type PanelOptions } from './panels.js';
 export { planeElements, type PlaneElement } from './plane.js';
 export {

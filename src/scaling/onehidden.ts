@@ -85,14 +85,19 @@ export async function trainOneHidden(engine: Engine, options: TrainOneHiddenOpti
 }
 
 /** Runs in parallel, with one progress count for all. */
-export async function runAll(
+export const runAll = (engine: Engine, runs: readonly RunParams[], options: LongCall): Promise<RunTrace[]> =>
+  runJobs(engine, trainJob, runs, options);
+
+/** @internal The same for any job that sends the epochs it has done. */
+export async function runJobs<P extends { readonly epochs: number }, T>(
   engine: Engine,
-  runs: readonly RunParams[],
+  job: Job<P, T>,
+  runs: readonly P[],
   { signal, onProgress }: LongCall,
-): Promise<RunTrace[]> {
+): Promise<T[]> {
   const total = runs.reduce((sum, run) => sum + run.epochs, 0);
   const done = runs.map(() => 0);
-  return engine.map(trainJob, runs, {
+  return engine.map(job, runs, {
     signal,
     onMessage: (epoch, index) => {
       done[index] = epoch as number;

@@ -4,6 +4,7 @@ import {
   createEngine,
   createModel,
   dense,
+  expandTerms,
   leakyRelu,
   multipliers,
   rmsprop,
@@ -29,6 +30,8 @@ interface Run {
   readonly test_logits: number[][];
   readonly test_loss: number[];
   readonly train_loss: number[];
+  /** Terms of the last epoch; letters are the increments: w input, v all hidden matrices together, a output. */
+  readonly decomposition: Record<string, { readonly logits: number[] }>;
 }
 
 let engine: Engine;
@@ -75,6 +78,7 @@ describe('deep nets under golikov2020 scalings', () => {
         epochs: run.epochs,
         evaluate: { test: { x: xTest, y: labels('y_test') } },
       });
+      const start = model.parameters;
       const trainLoss: number[] = [];
       const testLoss: number[] = [];
       for await (const { epoch, loss, evaluations } of records) {
@@ -85,6 +89,29 @@ describe('deep nets under golikov2020 scalings', () => {
       }
       expect(gap(testLoss, run.test_loss), run.id).toBeLessThan(1e-10);
       expect(gap(trainLoss, run.train_loss), run.id).toBeLessThan(1e-10);
+      const terms = expandTerms(model, xTest, start);
+      expect(terms.length).toBe(2 ** (run.num_hidden + 1));
+      const sum = terms.reduce(
+        (total, { values }) => total.map((f, i) => f + values.data[i]!),
+        [...new Array<number>(xTest.shape[0]!).fill(0)],
+      );
+      expect(gap(sum, run.test_logits.at(-1)!), `${run.id}: sum of terms`).toBeLessThan(1e-10);
+      // The published code has the terms in which all hidden matrices are moved or none.
+      const size = Math.max(...run.test_logits.at(-1)!.map(Math.abs));
+      const matrices = Array.from({ length: run.num_hidden - 1 }, (_, l) => l + 1);
+      let found = 0;
+      for (const { moved, values } of terms) {
+        const inner = matrices.filter((l) => moved.includes(l)).length;
+        if (inner > 0 && inner < matrices.length) continue;
+        const letters = (moved.includes(run.num_hidden) ? 'a' : '') + (inner ? 'v' : '');
+        const want = run.decomposition[`f_${letters + (moved.includes(0) ? 'w' : '') || '0'}`]!;
+        // Against the term's own size, or the rounding of the logits where it is smaller than that.
+        const room = 1e-10 * Math.max(...want.logits.map(Math.abs)) + 1e-14 * size;
+        const off = Math.max(...want.logits.map((f, i) => Math.abs(values.data[i]! - f)));
+        expect(off, `${run.id}: term ${moved.join()}`).toBeLessThan(room);
+        found++;
+      }
+      expect(found).toBe(8);
       model.dispose();
     }
   });

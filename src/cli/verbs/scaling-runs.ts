@@ -53,9 +53,11 @@ export function registerScalingRuns(parent: Command): void {
   withPoint(
     verb(parent, 'coord-check', 'whether coordinates keep their size as nets widen', [
       'infinite-width scaling coord-check --scaling muP',
+      'infinite-width scaling coord-check --scaling meanField --depth 3 --widths 64,128,256,512',
     ]),
   )
     .option('--widths <list>', 'widths, at least three', listOf(wholeNumber(1)), [64, 256, 1024, 4096])
+    .option('--depth <n>', 'hidden layers', wholeNumber(1), 1)
     .option('--base-width <d>', 'width of the reference net', wholeNumber(1), 64)
     .option('--seeds <n>', 'nets per width', wholeNumber(2), 3)
     .option('--steps <n>', 'training steps', wholeNumber(1), 4)
@@ -64,25 +66,28 @@ export function registerScalingRuns(parent: Command): void {
       perform<
         PointOptions & {
           widths: number[];
+          depth: number;
           baseWidth: number;
           seeds: number;
           steps: number;
           learningRate: number;
         }
       >(async (options, context) => {
-        const { widths, baseWidth, seeds, steps, learningRate } = options;
+        const { widths, depth, baseWidth, seeds, steps, learningRate } = options;
         const result = await coordinateCheck(await context.engine(), {
           scaling: pointOf(options),
           data: xorProblem(64, 64, 20, 0),
           widths,
+          hiddenLayers: depth,
           baseWidth,
           seeds,
           steps,
           learningRate,
           signal: context.signal,
         });
-        const rows = result.slopes.map(({ coordinate, step, slope, standardError }) => [
+        const rows = result.slopes.map(({ coordinate, layer, step, slope, standardError }) => [
           coordinate,
+          String(layer),
           step,
           fixed(slope),
           fixed(standardError),
@@ -93,7 +98,7 @@ export function registerScalingRuns(parent: Command): void {
           text: formatTable({
             name: 'coordinates',
             title,
-            columns: ['coordinate', 'step', 'power', 'error'],
+            columns: ['coordinate', 'layer', 'step', 'power', 'error'],
             rows,
           }),
         };
