@@ -20,11 +20,24 @@ export async function writeFileAtomic(path: string, content: string | Uint8Array
   }
 }
 
+/**
+ * Makes a folder and those above it. Not by `recursive`: where a file system refuses new folders as missing (/proc), Node
+ * would try for ever.
+ */
+export async function makeFolder(folder: string): Promise<void> {
+  const there = await stat(folder).catch(() => null);
+  if (there?.isDirectory()) return;
+  if (dirname(folder) !== folder) await makeFolder(dirname(folder));
+  await mkdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST' || there) throw error; // another process may have made it meanwhile
+  });
+}
+
 /** Makes the folder and checks that it can be written, before hours of work go into it. */
 export async function outputFolder(path: string): Promise<string> {
   const folder = resolve(path);
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     await access(folder, constants.W_OK);
   } catch (error) {
     throw new UsageError(`--out: the folder ${path} cannot be written (${reason(error)}). Name another one.`);

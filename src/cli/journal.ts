@@ -1,9 +1,9 @@
 // Finished runs and checkpoints of a long experiment as files of its output folder.
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { deserialize, serialize } from 'node:v8';
 import type { RunCheckpoint, RunJournal, RunTrace } from '../scaling/index.js';
-import { outputFolder, writeFileAtomic } from './files.js';
+import { makeFolder, outputFolder, writeFileAtomic } from './files.js';
 
 export interface FolderJournal extends RunJournal {
   /** Runs found finished, and begun ones with their epochs. */
@@ -38,7 +38,7 @@ export async function folderJournal(
       }
     },
     async keep(key, what) {
-      await mkdir(folder, { recursive: true });
+      await makeFolder(folder);
       await writeFileAtomic(join(folder, `${key}.bin`), serialize(what));
     },
     clear: () => rm(folder, { recursive: true, force: true }),

@@ -1,8 +1,8 @@
 // Kernel matrices on disk while they are computed: tiles go to their place in .npy files beside the output, a journal lists
 // those that are done, and the output appears under its name when all are. A killed run continues from the journal.
 import { createHash } from 'node:crypto';
-import { appendFile, mkdir, open, readFile, rename, rm, stat, type FileHandle } from 'node:fs/promises';
-import { join } from 'node:path';
+import { appendFile, open, readFile, rename, rm, stat, statfs, type FileHandle } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { npyHeader } from '../data/npy.js';
 import { crc32, zipFrame } from '../data/zip.js';
 import { kernelTiles, type KernelName, type KernelOptions, type KernelTile } from '../kernel/index.js';
@@ -11,7 +11,7 @@ import type { Tensor } from '../math/index.js';
 import type { NetDocument } from '../net/index.js';
 import type { Engine } from '../wasm/engine.js';
 import { UsageError } from './errors.js';
-import { writeFileAtomic } from './files.js';
+import { makeFolder, writeFileAtomic } from './files.js';
 
 export interface KernelRun {
   readonly net: NetDocument;
@@ -49,6 +49,7 @@ export function digest(...parts: readonly (Tensor | string | null | undefined)[]
 
 /** Where an unfinished run keeps its tiles. */
 export const partsOf = (out: string): string => `${out}.parts`;
+const PLAN = 'run.json';
 
 /** Computes a kernel into `out`; memory holds tiles only. `meta` is called at the end. */
 export async function writeKernel(engine: Engine, run: KernelRun, meta: () => unknown): Promise<KernelFile> {
@@ -75,7 +76,7 @@ export async function writeKernel(engine: Engine, run: KernelRun, meta: () => un
       tiles++;
     }
   } catch (error) {
-    if (tiles === 0) await rm(folder, { recursive: true, force: true }); // nothing to continue
+    if (tiles === 0 && shape) await rm(folder, { recursive: true, force: true }); // nothing to continue
     throw error;
   } finally {
     for (const file of files.values()) await file.close();
@@ -84,19 +85,13 @@ export async function writeKernel(engine: Engine, run: KernelRun, meta: () => un
   return { shape: shape!, resumed: done.size, tiles };
 }
 
-/** Opens or makes the folder of parts; UsageError where an unfinished run is another one. */
+/** What an earlier run left in the folder of parts; UsageError where that is the start of another run. */
 async function begin(
   folder: string,
   run: KernelRun,
 ): Promise<{ done: Set<string>; at: readonly number[] | null }> {
-  const plan = join(folder, 'run.json');
-  const known = await readFile(plan, 'utf8').catch(() => null);
-  if (known === null) {
-    await rm(folder, { recursive: true, force: true });
-    await mkdir(folder, { recursive: true });
-    await writeFileAtomic(plan, JSON.stringify(run.identity, null, 1));
-    return { done: new Set(), at: null };
-  }
+  const known = await readFile(join(folder, PLAN), 'utf8').catch(() => null);
+  if (known === null) return { done: new Set(), at: null };
   if (!run.resume) {
     throw new UsageError(
       `--out: ${folder} holds the tiles of an unfinished run. Continue it with --resume, or delete the folder.`,
@@ -117,11 +112,18 @@ async function begin(
   return { done: new Set(lines), at: JSON.parse(shape) as number[] };
 }
 
-/** Makes the files in full length, so that a full disk shows at the start. Returns the shape of the whole. */
+/**
+ * Makes the folder of parts, with the files in full length, so that a full disk shows at the start: at the first tile, when
+ * the inputs are known to be right. Returns the shape of the whole.
+ */
 async function allocateFiles(folder: string, run: KernelRun, tile: KernelTile): Promise<readonly number[]> {
   const { shape, data } = tile[run.get[0]!];
   const whole = [run.x1.shape[0]!, (run.x2 ?? run.x1).shape[0]!, ...shape.slice(2)];
   const size = whole.reduce((product, n) => product * n, data.BYTES_PER_ELEMENT);
+  await checkSpace(run.out, size * run.get.length);
+  await rm(folder, { recursive: true, force: true });
+  await makeFolder(folder);
+  await writeFileAtomic(join(folder, PLAN), JSON.stringify(run.identity, null, 1));
   const head = npyHeader(data instanceof Float32Array ? '<f4' : '<f8', whole);
   for (const name of run.get) {
     const file = await open(join(folder, `${name}.npy`), 'w');
@@ -134,6 +136,16 @@ async function allocateFiles(folder: string, run: KernelRun, tile: KernelTile): 
   }
   await writeFileAtomic(join(folder, 'shape.json'), JSON.stringify(whole));
   return whole;
+}
+
+/** Files made in full length take no space yet, so a disk that is too small would show after hours of work. */
+async function checkSpace(out: string, bytes: number): Promise<void> {
+  const { bavail, bsize } = await statfs(dirname(out));
+  if (bytes > bavail * bsize) {
+    throw new UsageError(
+      `--out: needs ${bytes} bytes on disk, the limit is ${bavail * bsize} (free). Use fewer samples, f32 or one kernel.`,
+    );
+  }
 }
 
 /** Writes a tile row by row, and its mirror image where x2 is x1. */

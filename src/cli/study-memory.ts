@@ -1,10 +1,10 @@
 // Finished units, checkpoints and unfinished kernels of a study as files of its output folder.
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { deserialize, serialize } from 'node:v8';
 import { kernel } from '../kernel/index.js';
 import type { StudyMemory } from '../study/index.js';
-import { readTensor, writeFileAtomic } from './files.js';
+import { makeFolder, readTensor, writeFileAtomic } from './files.js';
 import { digest, writeKernel } from './kernelStore.js';
 
 /** Entries of inputs times rows from which a kernel goes to disk tile by tile. */
@@ -17,7 +17,7 @@ export async function folderMemory(
   { checkpointSeconds, warn }: { checkpointSeconds: number; warn: (line: string) => void },
 ): Promise<StudyMemory> {
   const folder = join(out, 'runs');
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const mark = digest(JSON.stringify(settings)).slice(0, 16);
   const at = (name: string): string => join(folder, `${name}-${mark}.bin`);
   const kernels: string[] = [];

@@ -72,7 +72,7 @@ it('replays pre-activations and logits of muP and of the standard parametrisatio
       const names = ['input_layer', 'hidden_layer', 'readout'];
       for await (const { epoch } of records) {
         const sizes = preActivations(model, x).map(({ data }) =>
-          data.reduce((sum, value) => sum + Math.abs(value) / data.length, 0),
+          Float64Array.from(data).reduce((sum, value) => sum + Math.abs(value) / data.length, 0),
         );
         // Adam's eps stands beside gradients of the readout that differ by the width factor: 1e-8 over 1e-3.
         const tolerance = optimizer === 'sgd' ? 1e-10 : 1e-5;

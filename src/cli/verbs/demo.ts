@@ -5,6 +5,7 @@ import { runRegression, type RegressionOptions, type Watch } from '../../demo/re
 import { calibrationTable, classifierTable, exactTable, widthTable } from '../../demo/tables.js';
 import { createResult, formatTable } from '../../report/index.js';
 import { writeReport } from '../report.js';
+import { outputFolder } from '../files.js';
 import { perform, verb, wholeNumber } from '../verb.js';
 
 interface DemoOptions {
@@ -48,6 +49,7 @@ export function registerDemo(program: Command): void {
     )
     .action(
       perform<DemoOptions>(async ({ out, seed }, context) => {
+        await outputFolder(out);
         const engine = await context.engine();
         context.keeps(`what an earlier run left in ${out}; results are written at the end`);
         const watch: Watch = {
