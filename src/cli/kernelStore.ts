@@ -76,7 +76,7 @@ export async function writeKernel(engine: Engine, run: KernelRun, meta: () => un
       tiles++;
     }
   } catch (error) {
-    if (tiles === 0 && shape) await rm(folder, { recursive: true, force: true }); // nothing to continue
+    if (tiles === 0) await rm(folder, { recursive: true, force: true }); // nothing to continue
     throw error;
   } finally {
     for (const file of files.values()) await file.close();
