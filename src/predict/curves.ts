@@ -66,6 +66,6 @@ export async function coefficients(model: MseModel, t: Times, f0Train: TensorLik
   const { vectors } = await system.spectrum();
   const { list } = await factorsAt(system, model.dynamics, layout, times.values, {});
   const weights = list.map(({ g }) => g.map((value) => -value / system.scale));
-  const side = await sweep(engine, { vectors, basis: null, right: residual, n, columns, weights }, {});
-  return batched(layout, byTime(side, weights.length, columns), samples, times.shape);
+  const { own } = await sweep(engine, { vectors, right: residual, n, columns, own: weights }, {});
+  return batched(layout, byTime(own, weights.length, columns), samples, times.shape);
 }

@@ -4,10 +4,9 @@
 import { asTensor, sizeOf, type Tensor, type TensorLike } from '../math/tensor.js';
 import type { Engine, RunOptions } from '../wasm/engine.js';
 import { gpInference } from './gp.js';
-import { kernelMatrix, layoutOf, toMatrix, type Layout, type Times } from './layout.js';
+import { kernelMatrix, layoutOf, toMatrix, type Times } from './layout.js';
 import { divided, product } from './linear.js';
-import { spreads, type SpreadParts } from './ensembleSpread.js';
-import type { Dynamics } from './spectral.js';
+import { spreads, type EnsembleModel, type SpreadParts } from './ensembleSpread.js';
 import { batched, byTime, dynamicsOf, factorsAt, stepsOf, sweep, type DynamicsOptions } from './sweep.js';
 import { TrainSystem, type Diagnostics, type Regularisation } from './system.js';
 
@@ -44,18 +43,6 @@ export interface EnsembleResult {
 
 export type EnsemblePredictor = (t: Times, call?: EnsembleCall) => Promise<EnsembleResult>;
 
-export interface EnsembleModel {
-  readonly engine: Engine;
-  readonly layout: Layout;
-  readonly samples: number;
-  readonly method: 'ntk' | 'nngp';
-  readonly system: TrainSystem;
-  readonly targets: Float64Array;
-  readonly dynamics: Dynamics;
-  /** NNGP train-train over the scale of the system; null when not given. */
-  readonly nngp: Float64Array | null;
-}
-
 /** Mean and covariance over initialisations of trained infinitely wide nets (prior mean 0), at any times. */
 export function gradientDescentMseEnsemble(engine: Engine, options: EnsembleOptions): EnsemblePredictor {
   const name = 'gradientDescentMseEnsemble';
@@ -72,7 +59,7 @@ export function gradientDescentMseEnsemble(engine: Engine, options: EnsembleOpti
   const nngp =
     options.nngp === undefined
       ? null
-      : divided(kernelMatrix(layout, options.nngp, `${name}: nngp`, samples).data, system.scale);
+      : divided(kernelMatrix(layout, options.nngp, `${name}: nngp`, samples).data.slice(), system.scale);
   const targets = toMatrix(layout, y, samples, `${name}: y`);
   const dynamics = dynamicsOf(name, options);
   const model: EnsembleModel = { engine, layout, samples, method, system, targets, dynamics, nngp };
@@ -123,16 +110,24 @@ async function finite(
   const cross = test === undefined ? null : kernelMatrix(layout, test, `${name}: ${method}TestTrain`, null);
   const samples = cross?.samples ?? model.samples;
   const rows = cross ? cross.data.length / n : n;
+  const scaled = cross && divided(cross.data, system.scale);
   const toBasis = (kernel: Float64Array): Promise<Float64Array> =>
-    product(engine, divided(kernel, system.scale), vectors, [rows, n, n], run);
-  const basis = cross ? await toBasis(cross.data) : null;
+    product(engine, kernel, vectors, [rows, n, n], run);
+  const wants = call.covariance ?? 'none';
+  // Without a covariance few times need not the whole basis.
+  const direct = scaled !== null && wants === 'none' && list.length * columns < n;
+  const basis = scaled && !direct ? await toBasis(scaled) : null;
   const weights = list.map(({ g, residual }) => (cross ? g : residual.map((e) => 1 - e)));
-  const side = await sweep(engine, { vectors, basis, right: targets, n, columns, weights }, run);
+  const task = { vectors, right: targets, n, columns };
+  const { own, seen } = await sweep(
+    engine,
+    direct ? { ...task, kernel: scaled, dual: weights } : { ...task, basis, own: weights },
+    run,
+  );
   const result: { -readonly [K in keyof EnsembleResult]: EnsembleResult[K] } = {
-    mean: batched(layout, byTime(side, list.length, columns), samples, times.shape),
+    mean: batched(layout, byTime(direct ? seen : own, list.length, columns), samples, times.shape),
     diagnostics: await system.diagnostics('eigen', dropped),
   };
-  const wants = call.covariance ?? 'none';
   if (wants === 'none') return result;
   const place = { test: cross !== null, basis: basis ?? vectors, rows, samples };
   const parts = await spreadParts(model, cache, call, place, toBasis, run);
@@ -174,7 +169,12 @@ async function spreadParts(
     cache.set('core', core);
   }
   const crossBasis = test
-    ? await toBasis(kernelMatrix(layout, call.nngpTestTrain!, `${name}: nngpTestTrain`, samples).data)
+    ? await toBasis(
+        divided(
+          kernelMatrix(layout, call.nngpTestTrain!, `${name}: nngpTestTrain`, samples).data,
+          system.scale,
+        ),
+      )
     : null;
   return { ...place, core: await core, prior, crossBasis };
 }

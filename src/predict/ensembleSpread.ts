@@ -1,11 +1,23 @@
 // Covariances of trained ensembles at many times, in the eigenbasis of the train system.
 import type { Tensor, TensorLike } from '../math/tensor.js';
-import type { RunOptions } from '../wasm/engine.js';
+import type { Engine, RunOptions } from '../wasm/engine.js';
 import { finishCovariance, finishVariance, priorVariance } from './covariance.js';
-import type { EnsembleModel } from './ensemble.js';
-import { testKernelMatrix, zipped } from './layout.js';
+import { testKernelMatrix, zipped, type Layout } from './layout.js';
 import { product, rowDots } from './linear.js';
-import type { SpectralFactors } from './spectral.js';
+import type { Dynamics, SpectralFactors } from './spectral.js';
+import type { TrainSystem } from './system.js';
+
+export interface EnsembleModel {
+  readonly engine: Engine;
+  readonly layout: Layout;
+  readonly samples: number;
+  readonly method: 'ntk' | 'nngp';
+  readonly system: TrainSystem;
+  readonly targets: Float64Array;
+  readonly dynamics: Dynamics;
+  /** NNGP train-train over the scale of the system; null when not given. */
+  readonly nngp: Float64Array | null;
+}
 
 export interface SpreadParts {
   readonly test: boolean;

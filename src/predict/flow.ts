@@ -82,7 +82,7 @@ export function gradientFlow(engine: Engine, options: GradientFlowOptions): Grad
   if (layout.tracedAxes.some((axis) => axis < layout.rowAxes.at(-1)!))
     throw new RangeError(`${name}: traced axes of y must come after all others, got [${layout.tracedAxes}]`);
   const samples = y.shape[0]!;
-  const kernel = kernelMatrix(layout, options.ntk, `${name}: ntk`, samples).data;
+  const kernel = kernelMatrix(layout, options.ntk, `${name}: ntk`, samples).data.slice(); // kept for later calls
   const targets = toMatrix(layout, y, samples, `${name}: y`);
   const learningRate = positive(name, 'learningRate', options.learningRate ?? 1);
   const momentum = options.momentum ?? null;

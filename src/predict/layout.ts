@@ -74,7 +74,10 @@ export function fromMatrix(layout: Layout, data: Float64Array, samples: number):
   };
 }
 
-/** A zipped kernel as a matrix in f64; `rowSamples` null: whatever it has. Returns the number of its row samples. */
+/**
+ * A zipped kernel as a matrix in f64, the array given where it is one already: read it only. `rowSamples` null: whatever
+ * it has. Returns the number of its row samples.
+ */
 export function kernelMatrix(
   layout: Layout,
   kernel: TensorLike,
@@ -119,9 +122,8 @@ export function zipped(layout: Layout, data: Float64Array, samples: number): Ten
 
 function unzip({ data, shape }: Tensor, axes: number): Float64Array {
   const order = [...shape.keys()].filter((axis) => axis % 2 === 0);
-  return axes === 1
-    ? new Float64Array(data)
-    : permute(data, shape, [...order, ...order.map((axis) => axis + 1)]);
+  if (axes === 1) return data instanceof Float64Array ? data : new Float64Array(data);
+  return permute(data, shape, [...order, ...order.map((axis) => axis + 1)]);
 }
 
 /** A copy with axis i of the result being axis `order[i]` of the input. */

@@ -104,32 +104,40 @@ async function predictMse(model: MseModel, t: Times, call: MseCall): Promise<Mse
 
   const run = { signal: call.signal };
   const limit = dynamics.mode === 'flow' && times.values.every((time) => time === Infinity);
+  const kernel = test && divided(test.data, system.scale);
   const paths = limit
-    ? await limitPaths(model, residual, count, wantsTest, run)
-    : await spectralPaths(model, residual, times.values, { wantsTrain, wantsTest }, run);
+    ? await limitPaths(model, residual, count, kernel, run)
+    : await spectralPaths(model, residual, times.values, { wantsTrain, kernel }, run);
   const how = limit ? (wantsTest ? 'cholesky' : 'none') : 'eigen';
   const result: { -readonly [K in keyof MseResult]: MseResult[K] } = {
     diagnostics: await system.diagnostics(how, paths.dropped),
   };
   if (wantsTrain) {
-    const data = byTime(repeatColumns(targets, count, layout.columns), count, layout.columns);
-    if (paths.residual) {
-      const left = byTime(paths.residual, count, layout.columns); // f = y + what is left
-      for (let i = 0; i < data.length; i++) data[i]! += left[i]!;
-    }
+    // f = y + what is left
+    const data = moved(targets, paths.residual, count, layout.columns);
     restore(data, f0, times.values);
     result.train = batched(layout, data, samples, times.shape);
   }
-  if (test) {
-    const rows = test.data.length / layout.rows;
-    const scaled = divided(test.data, system.scale);
-    const width = count * layout.columns;
-    const flat = await product(model.engine, scaled, paths.dual!, [rows, width, layout.rows], run);
-    const data = byTime(flat, count, layout.columns);
-    for (let i = 0; i < data.length; i++) data[i]! += f0Test![i % f0Test!.length]!;
-    result.test = batched(layout, data, test.samples, times.shape);
-  }
+  if (test)
+    result.test = batched(
+      layout,
+      moved(f0Test!, paths.change, count, layout.columns),
+      test.samples,
+      times.shape,
+    );
   return result;
+}
+
+/** The outputs `from` plus a change of every time (side by side; null: none), one time after the other. */
+function moved(
+  from: Float64Array,
+  change: Float64Array | null,
+  times: number,
+  columns: number,
+): Float64Array {
+  const data = change ? byTime(change, times, columns) : new Float64Array(times * from.length);
+  for (let k = 0, at = 0; k < times; k++) for (const value of from) data[at++]! += value;
+  return data;
 }
 
 /** f at t = 0 is f0 to the bit. */
@@ -143,8 +151,8 @@ function restore(data: Float64Array, f0: Float64Array, times: Float64Array): voi
 interface Paths {
   /** e(M) r0. */
   readonly residual: Float64Array | null;
-  /** -g(M) r0 in units of the scaled kernel. */
-  readonly dual: Float64Array | null;
+  /** -kernel g(M) r0: how far test outputs move. */
+  readonly change: Float64Array | null;
   readonly dropped: number;
 }
 
@@ -152,35 +160,36 @@ async function spectralPaths(
   { engine, layout, system, dynamics }: MseModel,
   right: Float64Array,
   times: Float64Array,
-  wants: { wantsTrain: boolean; wantsTest: boolean },
+  { wantsTrain, kernel }: { wantsTrain: boolean; kernel: Float64Array | null },
   run: RunOptions,
 ): Promise<Paths> {
   const { rows: n, columns } = layout;
   const { vectors } = await system.spectrum(run);
   const { list, dropped } = await factorsAt(system, dynamics, layout, times, run);
-  const through = (weights: readonly Float64Array[]): Promise<Float64Array> =>
-    sweep(engine, { vectors, basis: null, right, n, columns, weights }, run);
-  return {
-    residual: wants.wantsTrain ? await through(list.map(({ residual }) => residual)) : null,
-    dual: wants.wantsTest ? await through(list.map(({ g }) => g.map((value) => -value))) : null,
-    dropped,
-  };
+  const { own, seen } = await sweep(
+    engine,
+    {
+      ...{ vectors, right, n, columns },
+      ...(wantsTrain ? { own: list.map(({ residual }) => residual) } : {}),
+      ...(kernel ? { kernel, dual: list.map(({ g }) => g.map((value) => -value)) } : {}),
+    },
+    run,
+  );
+  return { residual: wantsTrain ? own : null, change: kernel ? seen : null, dropped };
 }
 
-/** -M^-1 r0, repeated for every (infinite) time. */
+/** -kernel M^-1 r0, repeated for every (infinite) time. */
 async function limitPaths(
-  { layout, system }: MseModel,
+  { engine, layout, system }: MseModel,
   residual: Float64Array,
   times: number,
-  wantsTest: boolean,
+  kernel: Float64Array | null,
   run: RunOptions,
 ): Promise<Paths> {
-  if (!wantsTest) return { residual: null, dual: null, dropped: 0 };
-  const solved = await (await system.factored(run)).solve(residual, layout.columns, run);
-  const dual = repeatColumns(
-    solved.map((value) => -value),
-    times,
-    layout.columns,
-  );
-  return { residual: null, dual, dropped: 0 };
+  if (!kernel) return { residual: null, change: null, dropped: 0 };
+  const { rows: n, columns } = layout;
+  const solved = await (await system.factored(run)).solve(residual, columns, run);
+  const change = await product(engine, kernel, solved, [kernel.length / n, columns, n], run);
+  const negative = change.map((value) => -value);
+  return { residual: null, change: repeatColumns(negative, times, columns), dropped: 0 };
 }

@@ -1,7 +1,7 @@
 // Many times at once: the spectral factors of all of them go through the eigenbasis side by side, in one product.
 import { sizeOf, type Tensor } from '../math/tensor.js';
 import { gemm } from '../math/matmul.js';
-import { defineJob, type Engine, type Job, type RunOptions } from '../wasm/engine.js';
+import { defineJob, type Engine, type Job, type RunOptions, type Ticket } from '../wasm/engine.js';
 import { fromMatrix, targetShape, timesOf, type Layout, type Times } from './layout.js';
 import { stage } from './linear.js';
 import { spectralFactors, type Dynamics, type SpectralFactors } from './spectral.js';
@@ -61,40 +61,71 @@ export async function factorsAt(
 }
 
 interface SweepParams {
-  /** (n, n), eigenvectors as columns. */
+  /** (n, n), eigenvectors V as columns. */
   readonly vectors: Float64Array;
-  /** (rows, n) points in the eigenbasis; null: the eigenvectors themselves. */
-  readonly basis: Float64Array | null;
   /** (n, columns) */
   readonly right: Float64Array;
   readonly n: number;
   readonly columns: number;
-  readonly weights: readonly Float64Array[];
+  /** Weights at the train points, or at those of `basis` (rows, n), points in the eigenbasis. */
+  readonly own?: readonly Float64Array[];
+  readonly basis?: Float64Array | null;
+  /** A kernel (rows, n) of other points with the train points, and the weights of what it multiplies. */
+  readonly kernel?: Float64Array;
+  readonly dual?: readonly Float64Array[];
 }
 
-/** @internal basis (w_k o V' right) for every weight k, side by side: (rows, weights x columns). */
-export const sweepJob: Job<SweepParams, Float64Array> = defineJob(
-  'predict/sweep',
-  (core, { vectors, basis, right, n, columns, weights }) =>
-    core.heap.scope((scope) => {
-      const v = stage(scope, core, vectors);
-      const projected = scope.alloc('f64', n * columns);
-      gemm(core, v, stage(scope, core, right), projected, [n, columns, n], { transA: true });
-      const p = core.heap.read(projected);
-      const width = weights.length * columns;
-      const side = new Float64Array(n * width);
-      for (let j = 0, at = 0; j < n; j++)
-        for (const weight of weights)
-          for (let c = 0; c < columns; c++) side[at++] = weight[j]! * p[j * columns + c]!;
-      const rows = basis ? basis.length / n : n;
-      const out = scope.alloc('f64', rows * width);
-      gemm(core, basis ? stage(scope, core, basis) : v, scope.put(side), out, [rows, width, n]);
-      return core.heap.read(out);
-    }),
-);
+interface Swept {
+  /** V (w o V' right), or basis (w o V' right), of every weight of `own` side by side: (rows, weights x columns). */
+  readonly own: Float64Array;
+  /** kernel V (w o V' right) of every weight of `dual`. */
+  readonly seen: Float64Array;
+}
 
-/** basis (w_k o V' right) for every weight k, side by side: (rows, weights x columns). */
-export function sweep(engine: Engine, params: SweepParams, run: RunOptions): Promise<Float64Array> {
+const NONE = new Float64Array(0);
+
+/** @internal Both sides in one job, so that the eigenvectors are copied once. */
+export const sweepJob: Job<SweepParams, Swept> = defineJob('predict/sweep', (core, params) => {
+  const { vectors, right, n, columns, own = [], basis, kernel, dual = [] } = params;
+  const apply = (left: Ticket<'f64'>, b: Ticket<'f64'>, out: Ticket<'f64'>): void => {
+    const width = b.length / n;
+    gemm(core, left, b, out, [out.length / width, width, n]);
+  };
+  return core.heap.scope((scope) => {
+    const pulled = scope.alloc('f64', n * dual.length * columns);
+    const ownSide = core.heap.scope((inner) => {
+      const v = stage(inner, core, vectors);
+      const projected = inner.alloc('f64', n * columns);
+      gemm(core, v, stage(inner, core, right), projected, [n, columns, n], { transA: true });
+      const p = core.heap.read(projected);
+      if (dual.length > 0) apply(v, inner.put(sideBySide(dual, p, columns)), pulled);
+      if (own.length === 0) return NONE;
+      const out = inner.alloc('f64', ((basis ?? vectors).length / n) * own.length * columns);
+      apply(basis ? stage(inner, core, basis) : v, inner.put(sideBySide(own, p, columns)), out);
+      return core.heap.read(out);
+    });
+    if (!kernel || dual.length === 0) return { own: ownSide, seen: NONE };
+    const out = scope.alloc('f64', (kernel.length / n) * dual.length * columns);
+    apply(stage(scope, core, kernel), pulled, out);
+    return { own: ownSide, seen: core.heap.read(out) };
+  });
+});
+
+/** w_k o p of every weight, for p (n, columns): (n, weights x columns). */
+function sideBySide(
+  weights: readonly Float64Array[],
+  p: Float64Array,
+  columns: number,
+): Float64Array<ArrayBuffer> {
+  const out = new Float64Array(weights.length * p.length);
+  for (let j = 0, at = 0; at < out.length; j++)
+    for (const weight of weights)
+      for (let c = 0; c < columns; c++) out[at++] = weight[j]! * p[j * columns + c]!;
+  return out;
+}
+
+/** Functions of the system's matrix, applied to `right`: at the train points and through a kernel, at many times. */
+export function sweep(engine: Engine, params: SweepParams, run: RunOptions): Promise<Swept> {
   return engine.run(sweepJob, params, run);
 }
 
