@@ -1,7 +1,7 @@
 // What every verb shares: common options, the engine, progress, Ctrl-C, output and errors.
 import { InvalidArgumentError, type Command } from 'commander';
 import { jsonText } from '../report/result.js';
-import { createEngine, type Engine, type Variant } from '../wasm/engine.js';
+import { createEngine, NumericalError, type Engine, type Variant } from '../wasm/engine.js';
 import { createProgress, silent, type Progress } from './progress.js';
 
 export interface CommonOptions {
@@ -26,6 +26,8 @@ export interface Context {
 export interface Outcome {
   readonly json: unknown;
   readonly text?: string;
+  /** Why the numbers are only part of what was asked for; they are printed, then the verb fails with this. */
+  readonly failure?: string;
 }
 
 /** Adds a verb with the options all verbs share; `examples` close its `--help`. */
@@ -81,6 +83,7 @@ export function perform<O extends object>(
         command.args,
       );
       if (outcome) print(outcome, options.json === true);
+      if (outcome?.failure !== undefined) throw new NumericalError(outcome.failure);
     } catch (error) {
       // Whatever broke because of the stop is reported as the stop.
       throw stop.signal.aborted ? stop.signal.reason : error;

@@ -67,14 +67,11 @@ export async function execute(
       item.done = (cost * (message - begin)) / Math.max(1, task.run.epochs - begin);
       onProgress?.({ done: Math.round(queue.reduce((sum, { done }) => sum + done, 0)), total });
     };
-    const run = { signal: both, onMessage };
+    const how = { signal: both, onMessage };
+    const resume = journal ? { resume: { everySeconds: journal.everySeconds, from } } : {};
     traces[k] = task.limit
-      ? await engine.run(limitJob, task.limit, run)
-      : await engine.run(
-          trainJob,
-          journal ? { ...task.run, resume: { everySeconds: journal.everySeconds, from } } : task.run,
-          run,
-        );
+      ? await engine.run(limitJob, { ...task.limit, ...resume }, how)
+      : await engine.run(trainJob, { ...task.run, ...resume }, how);
     begun.delete(k);
     await Promise.all(writing);
     await journal?.keep(keys[k]!, traces[k]);

@@ -5,7 +5,8 @@ import type { HiddenNet } from './hidden-net.js';
 
 /**
  * Weights drawn with unit variance times `gain / sqrt(fan-in)`; unit r is the same in nets of every width. With
- * `pairs` units come as (a, w), (-a, w), so that the output starts at exactly zero.
+ * `pairs` units come as (a, w), (-a, w), so that the output starts at zero, exactly: partners are a
+ * SIMD vector apart, so that the output's two partial sums are each other's negatives.
  */
 export function drawWeights(
   { shape: { inputs, width, dtype }, core: { heap, kernels }, blocks }: HiddenNet,
@@ -31,12 +32,17 @@ export function drawWeights(
     draw('output', unit, a, drawn, gain / Math.sqrt(width));
     unit += drawn;
     if (!pairs) continue;
-    heap.write(w, heap.read(w, 0, drawn * inputs), drawn * inputs);
-    heap.write(
-      a,
-      heap.read(a, 0, drawn).map((value) => -value),
-      drawn,
-    );
+    const [rows, outputs] = [heap.read(w), heap.read(a)];
+    const lanes = dtype === 'f32' ? 4 : 2;
+    for (let at = units - 1; at >= 0; at--) {
+      const half = at < units - (units % (2 * lanes)) ? lanes : 1; // what fills no vectors is summed one by one
+      const group = at - (at % (2 * half));
+      const from = group / 2 + ((at - group) % half);
+      rows.copyWithin(at * inputs, from * inputs, (from + 1) * inputs);
+      outputs[at] = at - group < half ? outputs[from]! : -outputs[from]!;
+    }
+    heap.write(w, rows);
+    heap.write(a, outputs);
   }
 }
 

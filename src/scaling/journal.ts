@@ -1,5 +1,6 @@
 // What a long experiment remembers outside of this process: finished runs, and where running ones stand.
 import { threefry, foldIn, randomKey, type RandomKey } from '../math/random.js';
+import { version } from '../version.js';
 import type { BinaryData, RunCheckpoint, RunTrace } from './run.js';
 
 /** A place that outlives the process, such as a folder. Keys are short and fit for file names. */
@@ -31,7 +32,10 @@ function digestOf(data: BinaryData): RandomKey {
   return key;
 }
 
-/** The name a run is kept under: readable, and another one whenever anything that changes its result differs. */
+/**
+ * The name a run is kept under: readable, and another one whenever anything that changes its result differs, this package's
+ * version among it: no run is continued by other code than began it.
+ */
 export function runKey(
   params: {
     readonly data: BinaryData;
@@ -42,7 +46,7 @@ export function runKey(
   more: unknown = null,
 ): string {
   const { data, ...rest } = params;
-  const text = JSON.stringify([rest, more], (_, value: unknown) =>
+  const text = JSON.stringify([version, rest, more], (_, value: unknown) =>
     ArrayBuffer.isView(value) ? Array.from(value as Float64Array) : value,
   );
   const [high, low] = foldIn(digestOf(data), text);

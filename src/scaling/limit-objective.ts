@@ -33,7 +33,7 @@ function closed({ power, startPower }: LimitPlan, start: Start, widthFactor: num
 const indicator = (f: number, y: number): number => (f === 0 ? -y / 2 : y * f < 0 ? -y : 0);
 
 function hard({ sign, startSign, keepsStart }: LimitPlan, start: Start | null): Objective {
-  let step = 0;
+  let begun = false;
   const shown: Objective['shown'] = (f, part, rows) =>
     keepsStart && start ? f.map((value, i) => value + start[part][rows ? rows[i]! : i]!) : f;
   const slope = (size: -1 | 0 | 1, f: number, y: number): number =>
@@ -48,7 +48,8 @@ function hard({ sign, startSign, keepsStart }: LimitPlan, start: Start | null): 
     },
     gradient: (f, y, rows) => {
       const values = shown(f, 'train', rows);
-      const first = step++ === 0;
+      const first = !begun;
+      begun = true;
       return values.map((value, i) => {
         // In the first step logits are those of the initialisation, whose order may differ from the later one.
         const g = first
@@ -57,5 +58,6 @@ function hard({ sign, startSign, keepsStart }: LimitPlan, start: Start | null): 
         return g / values.length;
       });
     },
+    resumed: () => void (begun = true),
   };
 }

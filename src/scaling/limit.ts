@@ -12,7 +12,7 @@ import { multipliers } from './multipliers.js';
 import { runsOf, type TrainingOptions } from './onehidden.js';
 import { scalings, type ScalingSpec } from './scalings.js';
 import { Loop } from './train.js';
-import type { Model, RunParams, RunTrace } from './run.js';
+import type { Model, Resume, RunCheckpoint, RunParams, RunTrace } from './run.js';
 
 export interface LimitOptions extends TrainingOptions {
   /** Units that stand for infinitely many where features move; even, default 16384. Errors fall as 1/sqrt. */
@@ -46,15 +46,18 @@ export interface LimitParams {
   readonly start: Start | null;
 }
 
-/** @internal */
-export const limitJob: Job<LimitParams, RunTrace> = defineJob('scaling/limit', (core, params, { send }) => {
-  const region = core.heap.region();
-  try {
-    return simulate(core, region, params, send);
-  } finally {
-    region.dispose();
-  }
-});
+/** @internal Messages are epochs done, or checkpoints where `resume` asks for them. */
+export const limitJob: Job<LimitParams & { readonly resume?: Resume }, RunTrace> = defineJob(
+  'scaling/limit',
+  (core, { resume, ...params }, { send }) => {
+    const region = core.heap.region();
+    try {
+      return simulate(core, region, params, send, resume);
+    } finally {
+      region.dispose();
+    }
+  },
+);
 
 /**
  * Simulates the infinite-width limit of a scaling on a problem (full batch or minibatches, SGD). RangeError where
@@ -129,6 +132,7 @@ function simulate(
   memory: Allocator,
   { run, plan, features, closure, start: given }: LimitParams,
   send: (message: unknown) => void,
+  resume?: Resume,
 ): RunTrace {
   const needsStart = plan.keepsStart || plan.startSign >= 0 || closure !== null;
   const draws = needsStart && !given;
@@ -153,7 +157,7 @@ function simulate(
     scaling: { name: `${plan.name}, limit` },
     width: Infinity,
     keep: run.keep.testLogits ? { testLogits: true } : {},
-  }).go(send);
+  }).go(send, resume);
 }
 
 function kernelsOf(core: Core, { data, activation, init, seed }: RunParams, features: number): UnitKernels {
@@ -277,6 +281,14 @@ class KernelModel implements Model {
 
   reorder(order: Int32Array): void {
     this.#order = order;
+  }
+
+  save(): RunCheckpoint['state'] {
+    return { f: this.#core.heap.read(this.#f) };
+  }
+
+  restore(state: RunCheckpoint['state']): void {
+    this.#core.heap.write(this.#f, state['f'] as Float64Array<ArrayBuffer>);
   }
 
   #place(at: number): number {

@@ -12,6 +12,8 @@ export interface Objective {
   score(shown: ArrayLike<number>, y: ArrayLike<number>): { loss: number; accuracy: number };
   /** Derivatives of the mean loss of a training batch by its outputs; called once per step, in order. */
   gradient(f: Float64Array, y: Float64Array, rows: Int32Array): Float64Array;
+  /** Said once where a run goes on from a checkpoint: the first step is past. */
+  resumed?(): void;
 }
 
 /** The objective of finite nets: logits are the outputs. */

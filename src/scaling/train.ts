@@ -10,6 +10,9 @@ export type LoopParams = Pick<
   'data' | 'width' | 'seed' | 'epochs' | 'batchSize' | 'shuffle' | 'evaluateAt' | 'kernelPoints' | 'keep'
 > & { readonly scaling: { readonly name: string } };
 
+/** Outputs above it count as overflow: their squares, which kernels and steps are made of, leave the range of f64. */
+const LARGEST = 1e150;
+
 export class Loop {
   readonly #core: Core;
   readonly #p: LoopParams;
@@ -63,6 +66,7 @@ export class Loop {
     if (resume?.from) {
       Object.assign(trace, resume.from.trace);
       model.restore!(resume.from.state);
+      if (begin > 0) this.#objective.resumed?.();
     }
     let saved = performance.now();
     let f = epochs > begin ? this.#first(begin) : null;
@@ -84,14 +88,21 @@ export class Loop {
     }
     if (wanted.has(epochs)) {
       if (!this.#evaluate(epochs)) return this.#overflow(epochs, 0);
-      const shown = this.#objective.shown(model.evaluate('train').f, 'train');
-      const { loss, accuracy } = this.#objective.score(shown, data.yTrain);
+      const { f: raw } = model.evaluate('train');
+      const { loss, accuracy } = this.#objective.score(this.#objective.shown(raw, 'train'), data.yTrain);
+      if (!this.#sound(raw, loss)) return this.#overflow(epochs, 0);
       trace.trainLoss.push(loss);
       trace.trainAccuracy.push(accuracy);
     }
     if (keep.decomposition) trace.decomposition = model.decompose!();
     if (keep.weights) trace.weights = model.weights!();
     return trace;
+  }
+
+  /** Whether outputs and their loss are numbers training can go on with. */
+  #sound(outputs: Float64Array, loss: number): boolean {
+    const allowed = loss === Infinity ? this.#objective.diverges : !Number.isNaN(loss);
+    return allowed && outputs.every((value) => Math.abs(value) <= LARGEST);
   }
 
   /** The first outputs of an epoch, in its order. */
@@ -115,7 +126,7 @@ export class Loop {
       const which = this.#order.subarray(first, first + rows);
       const y = Float64Array.from(which, (i) => data.yTrain[i]!);
       const now = this.#objective.score(this.#objective.shown(f, 'train', which), y);
-      if (Number.isNaN(now.loss) || (now.loss === Infinity && !this.#objective.diverges)) return step;
+      if (!this.#sound(f, now.loss)) return step;
       loss += (now.loss * rows) / total;
       accuracy += (now.accuracy * rows) / total;
       const g = this.#objective.gradient(f, y, which);
@@ -140,7 +151,8 @@ export class Loop {
     const { f: raw, outputKernel, inputKernel } = this.#model.evaluate('test', points);
     const f = this.#objective.shown(raw, 'test');
     const { loss, accuracy } = this.#objective.score(f, data.yTest);
-    if (Number.isNaN(loss) || (loss === Infinity && !this.#objective.diverges)) return false;
+    const kernels = [outputKernel, inputKernel];
+    if (!this.#sound(raw, loss) || !kernels.every((part) => part.every(Number.isFinite))) return false;
     trace.epochs.push(epoch);
     trace.testLoss.push(loss);
     trace.testAccuracy.push(accuracy);

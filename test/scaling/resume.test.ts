@@ -82,6 +82,32 @@ it.each([
   expect(totals.size).toBe(1); // the work that was left
 });
 
+it.each([1, 14, 33, 47, 62, 78])(
+  'resumes limits wherever they stopped: after %i checkpoints',
+  async (checkpoints) => {
+    const options = {
+      ...shared,
+      // Moving features, fixed kernels with and without a start, signs only.
+      scalings: [scalings.meanField, scalings.ntk, { qSigma: 0, qTilde: '-1/2' }, { qSigma: 0, qTilde: 0 }],
+      baseWidth: 8,
+      widths: [8],
+      seeds: 1,
+    };
+    const whole = await compareScalings(engine, options);
+    const stop = new AbortController();
+    const journal = memory(stop, checkpoints);
+    await expect(compareScalings(engine, { ...options, journal, signal: stop.signal })).rejects.toThrow(
+      'power cut',
+    );
+    const begun = [...journal.kept.values()].filter((what) => 'state' in what);
+    expect(begun.length).toBe(1);
+    const rest = { ...memory(new AbortController()), kept: journal.kept };
+    expect(await compareScalings(engine, { ...options, journal: { ...rest, load: journal.load } })).toEqual(
+      whole,
+    );
+  },
+);
+
 it('starts afresh where anything about a run has changed', async () => {
   const journal = memory(new AbortController());
   await compareScalings(engine, { ...shared, journal });

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { createResult, phasePlane } from '../../report/index.js';
 import { measurePlane, planeElements, type CurveQuantity, type ScalingSpec } from '../../scaling/index.js';
+import { outputFolder } from '../files.js';
 import { writeReport } from '../report.js';
 import { listOf, oneOf, perform, realNumber, verb, wholeNumber } from '../verb.js';
 import { scalingNamed } from './scaling-point.js';
@@ -55,6 +56,7 @@ export function registerPlane(parent: Command): void {
             : scalingNamed(text);
         });
         const elements = planeElements(specs);
+        await outputFolder(out);
         const { progress, signal } = context;
         if (quantity) progress.start('training', 1);
         const measured = quantity

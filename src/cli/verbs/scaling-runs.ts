@@ -1,8 +1,9 @@
 // The verbs of `scaling` that compute: measure, coord-check, limit.
 import type { Command } from 'commander';
 import { formatTable } from '../../report/index.js';
-import { coordinateCheck, limitModel, measureExponents } from '../../scaling/index.js';
+import { coordinateCheck, measureExponents } from '../../scaling/index.js';
 import { listOf, perform, realNumber, verb, wholeNumber } from '../verb.js';
+import { registerLimit } from './scaling-limit.js';
 import { pointOf, withPoint, type PointOptions } from './scaling-point.js';
 import { registerPlane } from './scaling-plane.js';
 import { xorProblem } from './train-data.js';
@@ -74,6 +75,8 @@ export function registerScalingRuns(parent: Command): void {
         }
       >(async (options, context) => {
         const { widths, depth, baseWidth, seeds, steps, learningRate } = options;
+        const { progress, signal } = context;
+        progress.start('training', 1);
         const result = await coordinateCheck(await context.engine(), {
           scaling: pointOf(options),
           data: xorProblem(64, 64, 20, 0),
@@ -83,8 +86,10 @@ export function registerScalingRuns(parent: Command): void {
           seeds,
           steps,
           learningRate,
-          signal: context.signal,
+          signal,
+          onProgress: ({ done, total }) => progress.update(done / total),
         });
+        progress.finish();
         const rows = result.slopes.map(({ coordinate, layer, step, slope, standardError }) => [
           coordinate,
           String(layer),
@@ -105,56 +110,5 @@ export function registerScalingRuns(parent: Command): void {
       }),
     );
 
-  withPoint(
-    verb(parent, 'limit', 'simulates the infinitely wide net itself, on the XOR mixture', [
-      'infinite-width scaling limit --scaling meanField --epochs 100 --learning-rate 0.3',
-    ]),
-  )
-    .option('--epochs <n>', 'full-batch steps', wholeNumber(1), 100)
-    .option('--learning-rate <eta>', 'rate of the reference net', realNumber(0), 0.3)
-    .option('--base-width <d>', 'width of the reference net', wholeNumber(1), 128)
-    .option('--seeds <n>', 'independent simulations', wholeNumber(1), 2)
-    .option('--particles <n>', 'units where features move', wholeNumber(2), 4096)
-    .option('--closure <wf>', 'gradient of logits at this width factor instead of the limit', realNumber(1))
-    .action(
-      perform<
-        PointOptions & {
-          epochs: number;
-          learningRate: number;
-          baseWidth: number;
-          seeds: number;
-          particles: number;
-          closure?: number;
-        }
-      >(async (options, context) => {
-        const { epochs, learningRate, baseWidth, seeds, particles, closure } = options;
-        const { progress, signal } = context;
-        progress.start('simulating', 1);
-        const result = await limitModel(await context.engine(), pointOf(options), {
-          data: xorProblem(256, 512, 20, 0),
-          epochs,
-          learningRate,
-          baseWidth,
-          particles,
-          seeds: Array.from({ length: seeds }, (_, seed) => seed),
-          evaluateAt: 'log',
-          ...(closure === undefined ? {} : { closure }),
-          signal,
-          onProgress: ({ done, total }) => progress.update(done / total),
-        });
-        progress.finish();
-        const [first] = result.traces;
-        const rows = first!.epochs.map((epoch, i) => [
-          epoch,
-          fixed(first!.trainLoss[i]!, 4),
-          fixed(first!.testLoss[i]!, 4),
-          fixed(first!.testAccuracy[i]!),
-          fixed(first!.meanAbsLogit[i]!, 4),
-          fixed(first!.relativeKernel[i]!),
-        ]);
-        const title = `${result.name}: ${result.kind}, logits times wf^${result.power} (seed 0)`;
-        const columns = ['epoch', 'train loss', 'test loss', 'accuracy', 'mean |f|', 'K/K0'];
-        return { json: result, text: formatTable({ name: 'limit', title, columns, rows }) };
-      }),
-    );
+  registerLimit(parent);
 }

@@ -14,6 +14,7 @@ import {
   type LongCall,
 } from '../../scaling/index.js';
 import { UsageError } from '../errors.js';
+import { outputFolder } from '../files.js';
 import { folderJournal } from '../journal.js';
 import { writeReport } from '../report.js';
 import {
@@ -184,6 +185,7 @@ async function replay(options: TrainVerbOptions, context: Context, config: Train
   if (scalings.length !== 1 || widths.length !== 1)
     throw new UsageError('config: explicit weights need one scaling and one width.');
   const [item] = scalings;
+  await outputFolder(options.out);
   const engine = await context.engine();
   const traces = await trainOneHidden(engine, {
     ...rest,
