@@ -10,6 +10,7 @@ export * from './net/index.js';
 export * from './kernel/index.js';
 export * from './predict/index.js';
 export * from './empirical/index.js';
+export * from './training/index.js';
 export * from './scaling/index.js';
 export * from './dynamics/index.js';
 export * from './data/index.js';

@@ -1,10 +1,11 @@
 // All ten digits: the exact infinite-width answer of a deep ReLU net, and finite nets of growing width approaching it.
 import { kernel } from '../kernel/index.js';
 import { solve } from '../math/index.js';
-import { dense, relu, serial, sgd, trainJob, type NetDocument } from '../net/index.js';
+import { dense, relu, serial, sgd, type NetDocument } from '../net/index.js';
 import { gradientDescentMseEnsemble, maxLearningRate } from '../predict/index.js';
 import { mean as average, rootMeanSquare, slopeFit, type SlopeFit } from '../math/statistics.js';
 import type { Tensor } from '../math/tensor.js';
+import { trainJob } from '../training/index.js';
 import type { Engine } from '../wasm/engine.js';
 import { accuracyOf, centredOneHot, digitsSplit, type Split } from './problem.js';
 

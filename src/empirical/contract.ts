@@ -44,6 +44,16 @@ export function cheaperForm({ map }: WeightOperation, pairs: number): 'single' |
   return gram < pairs * fanIn * channels ? 'gram' : 'explicit';
 }
 
+/** One layer of two blocks of samples, and where its kernel is added. */
+interface Work {
+  readonly a: Signals;
+  readonly b: Signals;
+  readonly left: LayerSignals;
+  readonly right: LayerSignals;
+  readonly pairs: readonly Pair[];
+  readonly planes: Planes;
+}
+
 /** Adds one layer's kernel between two blocks of samples to `planes`. */
 export function addLayer(
   a: Signals,
@@ -54,20 +64,12 @@ export function addLayer(
 ): void {
   const [left, right] = [a.layers[layer]!, b.layers[layer]!];
   const form = cheaperForm(left.operation, pairs.length);
-  if (form === 'single') addSingle(a, b, left, right, pairs, planes);
-  else if (form === 'explicit') addExplicit(a, b, left, right, pairs, planes);
-  else addGram(a, b, left, right, pairs, planes);
+  const add = { single: addSingle, explicit: addExplicit, gram: addGram }[form];
+  add({ a, b, left, right, pairs, planes });
 }
 
 /** A weight per position (or one position): Theta = (B B^T) o (scale^2 A A^T + biasScale^2), position by position. */
-function addSingle(
-  a: Signals,
-  b: Signals,
-  left: LayerSignals,
-  right: LayerSignals,
-  pairs: readonly Pair[],
-  planes: Planes,
-): void {
+function addSingle({ a, b, left, right, pairs, planes }: Work): void {
   const { machine, n: n1 } = a;
   const n2 = b.n;
   const { map, scale, biasScale } = left.operation;
@@ -126,14 +128,7 @@ function explicitRows(side: Signals, { operation, x, g }: LayerSignals, key: str
   return rows;
 }
 
-function addExplicit(
-  a: Signals,
-  b: Signals,
-  left: LayerSignals,
-  right: LayerSignals,
-  pairs: readonly Pair[],
-  planes: Planes,
-): void {
+function addExplicit({ a, b, left, right, pairs, planes }: Work): void {
   const { channels, fanIn } = left.operation.map;
   const width = (fanIn + 1) * channels;
   const rows1 = explicitRows(a, left, 'rows1');
@@ -152,14 +147,7 @@ function addExplicit(
   }
 }
 
-function addGram(
-  a: Signals,
-  b: Signals,
-  left: LayerSignals,
-  right: LayerSignals,
-  pairs: readonly Pair[],
-  planes: Planes,
-): void {
+function addGram({ a, b, left, right, pairs, planes }: Work): void {
   const { machine } = a;
   const { map, scale, biasScale, parameter } = left.operation;
   const { positions: p, channels, fanIn } = map;

@@ -2,7 +2,7 @@
 import { sizeOfShape } from '../layers/finite.js';
 import { asTensor, tensor, type Tensor, type TensorLike } from '../math/tensor.js';
 import type { Model } from '../net/model.js';
-import { bytesPerElement } from '../wasm/engine.js';
+import { bytesPerElement, drainNow } from '../wasm/engine.js';
 import { addLayer, outputPairs, type Outputs } from './contract.js';
 import { Signals, signalBytes } from './signals.js';
 
@@ -63,7 +63,7 @@ export function empiricalNtk(
   x2: TensorLike | null = null,
   options: EmpiricalNtkOptions = {},
 ): Tensor {
-  return ntkOf(model, x1, x2, options, false)[0]!.ntk;
+  return drainNow(ntkTiles(model, x1, x2, options));
 }
 
 /** The same, layer by layer: the parts sum to the whole. */
@@ -73,7 +73,17 @@ export function empiricalNtkPerLayer(
   x2: TensorLike | null = null,
   options: EmpiricalNtkOptions = {},
 ): { readonly path: string; readonly ntk: Tensor }[] {
-  return ntkOf(model, x1, x2, options, true);
+  return drainNow(ntkOf(model, x1, x2, options, true));
+}
+
+/** @internal empiricalNtk as a generator that pauses within tiles */
+export function* ntkTiles(
+  model: Model,
+  x1: TensorLike,
+  x2: TensorLike | null = null,
+  options: EmpiricalNtkOptions = {},
+): Generator<void, Tensor> {
+  return (yield* ntkOf(model, x1, x2, options, false))[0]!.ntk;
 }
 
 /** f(x1) f(x2)^T, with outputs as in empiricalNtk (trace: the mean over outputs). */
@@ -100,13 +110,13 @@ export function empiricalNngp(
   return tensor(result, shapeOf(outputs, n1, n2, o));
 }
 
-function ntkOf(
+function* ntkOf(
   model: Model,
   x1: TensorLike,
   x2: TensorLike | null,
   options: EmpiricalNtkOptions,
   perLayer: boolean,
-): { path: string; ntk: Tensor }[] {
+): Generator<void, { path: string; ntk: Tensor }[]> {
   const { outputs = 'trace' } = options;
   if (!['trace', 'full', 'diagonal'].includes(outputs)) {
     throw new RangeError(
@@ -129,6 +139,7 @@ function ntkOf(
     const n1 = Math.min(tile, a.n - s);
     const left = new Signals(model, a.data.subarray(s * width, (s + n1) * width), n1, wanted);
     try {
+      yield* left.backward();
       for (let t = 0; t < b.n; t += tile) {
         done++;
         if (x2 === null && t < s) continue; // the mirror image fills it
@@ -138,8 +149,9 @@ function ntkOf(
           ? left
           : new Signals(model, b.data.subarray(t * width, (t + n2) * width), n2, wanted);
         try {
+          if (!same) yield* right.backward();
           const place = { s, t, n1, n2, columns: b.n, planes, mirror: x2 === null && t > s, o, outputs };
-          tileOf(left, right, outputs, results, perLayer, place);
+          yield* tileOf(left, right, outputs, results, perLayer, place);
         } finally {
           if (!same) right.dispose();
         }
@@ -165,25 +177,26 @@ interface Place {
   readonly outputs: Outputs;
 }
 
-function tileOf(
+function* tileOf(
   left: Signals,
   right: Signals,
   outputs: Outputs,
   results: readonly (Float64Array | Float32Array)[],
   perLayer: boolean,
   place: Place,
-): void {
+): Generator<void, void> {
   const { machine } = left;
   const pairs = outputPairs(outputs, place.o);
   const length = place.planes * place.n1 * place.n2;
   const data = machine.scratch('planes', length);
   machine.core.heap.fill(data, 0);
-  left.layers.forEach((_, layer) => {
+  for (const layer of left.layers.keys()) {
     addLayer(left, right, layer, pairs, { outputs, count: place.planes, data });
-    if (!perLayer) return;
+    yield;
+    if (!perLayer) continue;
     store(machine.core.heap.read(data, 0, length), results[layer]!, place);
     machine.core.heap.fill(data, 0);
-  });
+  }
   if (!perLayer) store(machine.core.heap.read(data, 0, length), results[0]!, place);
 }
 

@@ -2,9 +2,9 @@
 import { usesFunctions } from '../layers/activation/functions.js';
 import type { Tensor } from '../math/tensor.js';
 import { createModel, parseNet, type ModelOptions, type NetDocument } from '../net/index.js';
-import { defineJob, type Job } from '../wasm/engine.js';
+import { defineJob, drain, type Job } from '../wasm/engine.js';
 import type { Outputs } from './contract.js';
-import { empiricalNngp, empiricalNtk, planEmpiricalNtk } from './kernels.js';
+import { empiricalNngp, ntkTiles, planEmpiricalNtk } from './kernels.js';
 
 interface Params {
   readonly net: NetDocument;
@@ -31,13 +31,13 @@ interface Kernels {
 /** @internal */
 export const kernelsJob: Job<Params, Kernels> = defineJob(
   'empirical/kernels',
-  (core, { net, model: options, x, x2, outputs }, { send }) => {
+  async (core, { net, model: options, x, x2, outputs }, { send, breathe }) => {
     using model = createModel(core, net, options);
     const { bytes, tile } = planEmpiricalNtk(model, x.shape[0]!, (x2 ?? x).shape[0]!, { outputs });
     const tell = ({ done, total }: { done: number; total: number }): void =>
       send({ bytes, tile, done, total } satisfies KernelsMessage);
     tell({ done: 0, total: 1 });
-    const ntk = empiricalNtk(model, x, x2, { outputs, onProgress: tell });
+    const ntk = await drain(ntkTiles(model, x, x2, { outputs, onProgress: tell }), breathe);
     return { ntk, nngp: empiricalNngp(model, x, x2, { outputs }), parameters: model.parameterCount };
   },
   ({ net }) => usesFunctions(parseNet(net)),

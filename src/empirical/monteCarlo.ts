@@ -53,7 +53,7 @@ const WAVE = 8;
 /** @internal */
 export const monteCarloJob: Job<ChunkParams, Chunk> = defineJob(
   'empirical/monteCarlo',
-  (core, params) => {
+  async (core, params, { breathe }) => {
     const { net, x1, x2, get, seeds } = params;
     let chunk: Chunk = {};
     for (const seed of seeds) {
@@ -66,6 +66,7 @@ export const monteCarloJob: Job<ChunkParams, Chunk> = defineJob(
           draw[name] = { count: 1, mean: Float64Array.from(data), squares: new Float64Array(data.length) };
         }
         chunk = merge(chunk, draw);
+        await breathe();
       } finally {
         model.dispose();
       }

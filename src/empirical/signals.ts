@@ -52,9 +52,10 @@ export class Signals {
   readonly machine: Machine;
   readonly n: number;
   readonly layers: readonly LayerSignals[];
-  readonly outputs: Float64Array | Float32Array;
 
-  /** Runs `n` samples forward and one backward pass per output. `wanted` are parameter indices. */
+  readonly #uses = new Map<WeightOperation, Use>();
+
+  /** Runs `n` samples forward; `wanted` are parameter indices. The cotangents come with `backward`. */
   constructor(model: Model, data: Float64Array | Float32Array, n: number, wanted: ReadonlySet<number>) {
     const { core, program, dtype } = model;
     this.n = n;
@@ -66,23 +67,29 @@ export class Signals {
     machine.setInput(data);
     machine.forward(0);
     const size = sizeOfShape(program.outputShape);
-    this.outputs = core.heap.read(machine.value(program.output, 0), 0, n * size);
-    const uses = new Map<WeightOperation, Use>();
     this.layers = groups(program.operations, wanted).map((group) => {
       const layer = this.#layer(group, size);
       const step = layer.operation.map.positions / group.length;
-      group.forEach((operation, at) => uses.set(operation, { layer, at: at * step, step }));
+      group.forEach((operation, at) => this.#uses.set(operation, { layer, at: at * step, step }));
       return layer;
     });
+  }
+
+  /** One backward pass per output; pauses after each. */
+  *backward(): Generator<void, void> {
+    const { machine, n } = this;
+    const { outputShape, output } = machine.program;
+    const size = sizeOfShape(outputShape);
     const unit = new Float64Array(n * size);
     for (let i = 0; i < size; i++) {
       unit.fill(0);
       for (let s = 0; s < n; s++) unit[s * size + i] = 1;
-      core.heap.write(machine.cotangent(program.output, 0), unit);
+      machine.core.heap.write(machine.cotangent(output, 0), unit);
       machine.backward(0, (operation) => {
-        const use = uses.get(operation as WeightOperation);
+        const use = this.#uses.get(operation as WeightOperation);
         if (use) this.#keep(use, machine.cotangent(operation.output, 0), i);
       });
+      yield;
     }
   }
 

@@ -3,16 +3,16 @@ import { dynamicsJobs } from '../dynamics/jobs.js';
 import { empiricalJobs } from '../empirical/jobs.js';
 import { kernelJobs } from '../kernel/jobs.js';
 import { mathJobs } from '../math/jobs.js';
-import { netJobs } from '../net/jobs.js';
 import { predictJobs } from '../predict/jobs.js';
 import { scalingJobs } from '../scaling/jobs.js';
+import { trainingJobs } from '../training/jobs.js';
 
 const all: readonly AnyJob[] = [
   ...mathJobs,
-  ...netJobs,
   ...kernelJobs,
   ...predictJobs,
   ...empiricalJobs,
+  ...trainingJobs,
   ...scalingJobs,
   ...dynamicsJobs,
 ];

@@ -23,6 +23,7 @@ async function run(name: string, params: unknown): Promise<void> {
     if (!job || !core) throw new TypeError(`worker: unknown job '${name}'. List it in jobs/table.ts.`);
     const value = await job.run(await core, params, {
       send: (message) => send({ type: 'message', value: message }),
+      breathe: () => undefined,
     });
     send({ type: 'done', value }, buffersOf(value));
   } catch (error) {

@@ -7,13 +7,5 @@ export type { LossName, Reduction } from './losses.js';
 export type { InitKind, LayerParameters, LayerParametersLike } from './parameters.js';
 export { widen, type PerLayer } from './width.js';
 export { adam, momentum, nesterov, rmsprop, sgd, type Optimizer, type Schedule } from './optimizers.js';
-export { train, type Evaluation, type TrainOptions, type TrainRecord } from './train.js';
 export { Trainer, type Checkpoint, type StepResult, type TrainerOptions } from './trainer.js';
-export { trainJob, type TrainJobParams, type TrainJobResult } from './job.js';
-export {
-  trainEnsemble,
-  type TrainEnsembleMoments,
-  type TrainEnsembleOptions,
-  type TrainEnsembleResult,
-} from './ensemble.js';
 export { sharpness } from './sharpness.js';

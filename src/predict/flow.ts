@@ -2,7 +2,7 @@
 // f'' = -(1 - m) f' - learningRate Theta dL/df (t counts steps). Source: Lee et al. 2019 (1902.06720), Qian 1999.
 import { exp } from '../math/elementary.js';
 import { asTensor, type Tensor, type TensorLike } from '../math/tensor.js';
-import type { Core, Engine, RunOptions } from '../wasm/engine.js';
+import { breather, type Core, type Engine, type RunOptions } from '../wasm/engine.js';
 import { flowJob, type FlowOutcome } from './flowJob.js';
 import type { IntegrateReport } from './integrate.js';
 import {
@@ -135,7 +135,11 @@ export function gradientFlow(engine: Engine, options: GradientFlowOptions): Grad
     const outcome =
       typeof options.loss === 'string'
         ? await engine.run(flowJob, params, run)
-        : await flowJob.run(engine as Core, params, { send: (done) => run.onMessage?.(done, 0) });
+        : await flowJob.run(engine as Core, params, {
+            send: (done) => run.onMessage?.(done, 0),
+            signal: call.signal,
+            breathe: breather(call.signal),
+          });
     return assemble(engine, layout, samples, call, momentum, times, outcome);
   };
 }

@@ -2,16 +2,10 @@
 // kernels they converge to as their width grows.
 import { accuracyOf, centredOneHot } from '../demo/problem.js';
 import { mean, standardDeviation } from '../math/statistics.js';
-import {
-  createModel,
-  sgd,
-  trainJob,
-  type Checkpoint,
-  type NetDocument,
-  type TrainJobParams,
-} from '../net/index.js';
+import { createModel, sgd, type Checkpoint, type NetDocument } from '../net/index.js';
 import type { Tensor } from '../math/tensor.js';
 import { gradientDescentMse, maxLearningRate } from '../predict/index.js';
+import { trainJob, type TrainJobParams } from '../training/index.js';
 import type { Engine } from '../wasm/engine.js';
 import { studyNet, type Architecture } from './architectures.js';
 import { first, flat, type StudyData } from './data.js';

@@ -2,7 +2,7 @@
 import { cores } from '#platform';
 import { compileKernels, createCore, type Core } from './core.js';
 import type { Variant } from './features.js';
-import type { Job, JobContext, RunOptions } from './job.js';
+import { breather, type Job, type JobContext, type RunOptions } from './job.js';
 import { Pool } from './pool.js';
 
 export type { Core } from './core.js';
@@ -22,7 +22,16 @@ export {
   type Ptr,
   type Ticket,
 } from './heap.js';
-export { defineJob, type AnyJob, type Job, type JobContext, type RunOptions } from './job.js';
+export {
+  breather,
+  defineJob,
+  drain,
+  drainNow,
+  type AnyJob,
+  type Job,
+  type JobContext,
+  type RunOptions,
+} from './job.js';
 export { NumericalError, UnsupportedError, type NumericalDetails } from './errors.js';
 
 export interface EngineOptions {
@@ -87,16 +96,18 @@ async function inline<P, R>(
   options: RunOptions,
 ): Promise<R[]> {
   const results: R[] = [];
-  let breath = performance.now();
+  const { signal } = options;
+  const breathe = breather(signal);
   for (const [index, params] of list.entries()) {
-    options.signal?.throwIfAborted();
-    const context: JobContext = { send: (message) => options.onMessage?.(message, index) };
+    signal?.throwIfAborted();
+    const context: JobContext = {
+      send: (message) => options.onMessage?.(message, index),
+      signal,
+      breathe,
+    };
     results.push(await job.run(core, params, context));
     options.onDone?.(index + 1, list.length);
-    if (performance.now() - breath > 30) {
-      await new Promise((resolve) => setTimeout(resolve)); // let timers, input and aborts through
-      breath = performance.now();
-    }
+    await breathe();
   }
   return results;
 }

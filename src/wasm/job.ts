@@ -4,6 +4,48 @@ import type { Core } from './core.js';
 export interface JobContext {
   /** Sends an intermediate value to the caller's `onMessage`. */
   send(message: unknown): void;
+  /** The caller's, where the job runs on the calling thread. A worker is replaced instead. */
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * To be awaited in long loops. On the calling thread it lets timers, input and aborts through every 30 ms and rejects
+   * once the signal is aborted; in a worker it does nothing.
+   */
+  breathe(): Promise<void> | undefined;
+}
+
+/** A `breathe` for the thread it is called on. */
+export function breather(signal?: AbortSignal): () => Promise<void> | undefined {
+  let last = performance.now();
+  return () => {
+    signal?.throwIfAborted();
+    if (performance.now() - last < 30) return undefined;
+    return new Promise<void>((resolve) => setTimeout(resolve)).then(() => {
+      last = performance.now();
+      signal?.throwIfAborted();
+    });
+  };
+}
+
+/** Runs a generator to its end, breathing at every value it yields. */
+export async function drain<R>(work: Generator<void, R>, breathe: JobContext['breathe']): Promise<R> {
+  for (;;) {
+    const { done, value } = work.next();
+    if (done) return value;
+    try {
+      await breathe();
+    } catch (error) {
+      work.return(undefined as never); // its memory is freed
+      throw error;
+    }
+  }
+}
+
+/** The same at once. */
+export function drainNow<R>(work: Generator<void, R>): R {
+  for (;;) {
+    const { done, value } = work.next();
+    if (done) return value;
+  }
 }
 
 /**

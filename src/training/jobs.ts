@@ -1,4 +1,4 @@
 import type { AnyJob } from '../wasm/engine.js';
 import { trainJob } from './job.js';
 
-export const netJobs: readonly AnyJob[] = [trainJob];
+export const trainingJobs: readonly AnyJob[] = [trainJob];

@@ -1,9 +1,9 @@
 // Many draws of one net, trained alike: what predictions of infinite width are compared with.
 import type { Engine } from '../wasm/engine.js';
 import { asTensor, tensor, type Tensor } from '../math/tensor.js';
-import type { NetDocument } from './document.js';
+import type { NetDocument } from '../net/document.js';
 import { trainJob, type TrainJobParams, type TrainJobResult } from './job.js';
-import type { ModelOptions } from './model.js';
+import type { ModelOptions } from '../net/model.js';
 
 export interface TrainEnsembleOptions {
   readonly model: Omit<ModelOptions, 'seed'>;

@@ -1,12 +1,12 @@
 // A whole training run as a job: plain data in and out, for worker pools, shards and queues.
 import { usesFunctions } from '../layers/activation/functions.js';
-import { defineJob, type Job } from '../wasm/engine.js';
-import type { Tensor } from '../math/tensor.js';
-import { parseNet, type NetDocument } from './document.js';
-import { createModel, type ModelOptions } from './model.js';
-import type { LayerParameters } from './parameters.js';
-import type { Checkpoint } from './trainer.js';
-import { train, type TrainOptions, type TrainRecord } from './train.js';
+import { defineJob, type Core, type Job } from '../wasm/engine.js';
+import { asTensor, type Tensor } from '../math/tensor.js';
+import { parseNet, type NetDocument } from '../net/document.js';
+import { createModel, type ModelOptions } from '../net/model.js';
+import type { LayerParameters } from '../net/parameters.js';
+import type { Checkpoint } from '../net/trainer.js';
+import { recordCount, train, type TrainOptions, type TrainRecord } from './train.js';
 
 export interface TrainJobParams {
   readonly net: NetDocument;
@@ -38,7 +38,7 @@ export interface TrainJobResult {
  */
 export const trainJob: Job<TrainJobParams, TrainJobResult> = defineJob(
   'net/train',
-  async (core, params, { send }) => {
+  async (core, params, { send, signal }) => {
     const model = createModel(core, params.net, params.model);
     try {
       const trace: Omit<TraceEntry, 'evaluations'>[] = [];
@@ -46,10 +46,11 @@ export const trainJob: Job<TrainJobParams, TrainJobResult> = defineJob(
       const accuracies: Record<string, (number | null)[]> = {};
       let outputs: Record<string, Tensor> = {};
       let checkpoint: Checkpoint | undefined;
-      for await (const record of train(model, params.train)) {
-        const { step, epoch, loss, accuracy, movement, evaluations } = record;
+      for await (const record of train(model, { ...params.train, ...(signal ? { signal } : {}) })) {
+        const { step, epoch, loss, accuracy, movement, kernels, evaluations } = record;
+        if (trace.length === 0) checkKept(core, params.train, kernels);
         if (params.keepCheckpoint && step === params.train.steps) checkpoint = record.checkpoint();
-        trace.push({ step, epoch, loss, accuracy, movement });
+        trace.push({ step, epoch, loss, accuracy, movement, kernels });
         send({ step, epoch, loss });
         outputs = {};
         for (const [name, evaluation] of Object.entries(evaluations)) {
@@ -66,3 +67,14 @@ export const trainJob: Job<TrainJobParams, TrainJobResult> = defineJob(
   },
   ({ net }) => usesFunctions(parseNet(net)),
 );
+
+/** Kernels that all records keep, before the first step. */
+function checkKept(core: Core, options: TrainOptions, kernels: TrainRecord['kernels']): void {
+  let bytes = 0;
+  for (const { kernel } of Object.values(kernels ?? {})) bytes += kernel?.data.byteLength ?? 0;
+  const all = bytes * (options.probe?.at?.length ?? recordCount(options, asTensor(options.x).shape[0]!));
+  if (all <= core.memoryBytes) return;
+  throw new RangeError(
+    `train: probe: the kernels of all records need ${all} bytes, the limit is ${core.memoryBytes}. Set probe.keep false (numbers alone), or name fewer steps in probe.at.`,
+  );
+}

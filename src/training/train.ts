@@ -1,8 +1,10 @@
 // Training as an async iterator: the consumer sets the pace, and may stop, cancel, save or resume at any record.
 import { asTensor, type Tensor, type TensorLike } from '../math/tensor.js';
-import { accuracyOf, evaluateLoss, prepareTargets } from './losses.js';
-import type { Model } from './model.js';
-import { Trainer, type Checkpoint, type TrainerOptions } from './trainer.js';
+import { accuracyOf, evaluateLoss, prepareTargets } from '../net/losses.js';
+import type { Model } from '../net/model.js';
+import { Trainer, type Checkpoint, type TrainerOptions } from '../net/trainer.js';
+import { breather, drain } from '../wasm/engine.js';
+import { KernelProbe, type KernelTrace, type KernelTraceName, type Probe } from './probe.js';
 
 export interface TrainOptions extends TrainerOptions {
   /** Passes over the data; or give `steps`. Default 1. */
@@ -14,6 +16,8 @@ export interface TrainOptions extends TrainerOptions {
   readonly recordAt?: readonly number[];
   /** Sets to evaluate at every record; y may be left out when only the outputs are wanted. */
   readonly evaluate?: Readonly<Record<string, { readonly x: TensorLike; readonly y?: TensorLike }>>;
+  /** Empirical kernels and their alignment at every record: quadratic in the samples of the probe. */
+  readonly probe?: Probe;
   /** Continues a run; the other options must be those of that run. */
   readonly resume?: Checkpoint;
   readonly signal?: AbortSignal;
@@ -36,6 +40,8 @@ export interface TrainRecord {
   readonly evaluations: Readonly<Record<string, Evaluation>>;
   /** |theta_l - theta_l(0)| / |theta_l(0)| per layer with weights. */
   readonly movement: readonly number[];
+  /** Kernels between the samples of the probe; null without one, or at steps it does not name. */
+  readonly kernels: Readonly<Partial<Record<KernelTraceName, KernelTrace>>> | null;
   checkpoint(): Checkpoint;
 }
 
@@ -44,34 +50,48 @@ export interface TrainRecord {
  * state after all of them. NumericalError when the loss stops being finite. Aborting rejects with the signal's reason.
  */
 export async function* train(model: Model, options: TrainOptions): AsyncGenerator<TrainRecord, void, void> {
+  options.signal?.throwIfAborted();
+  const breathe = breather(options.signal);
   const trainer = new Trainer(model, options);
-  const total = totalSteps(options, trainer.stepsPerEpoch);
-  const isDue = recordRule(options, trainer.stepsPerEpoch);
-  const start = trainer.initial;
   try {
+    const total = totalSteps(options, trainer.stepsPerEpoch);
+    const isDue = recordRule(options, trainer.stepsPerEpoch);
+    const probe = options.probe ? new KernelProbe(model, options.loss, options.probe) : null;
+    if (probe) await drain(probe.begin(), breathe);
+    const record = async (seen: Seen | null): Promise<TrainRecord> => ({
+      ...recordOf(trainer, options, seen),
+      kernels: probe && (await drain(probe.take(trainer.step), breathe)),
+    });
     if (options.resume) trainer.restore(options.resume);
-    yield record(trainer, options, start, null);
-    let breath = performance.now();
+    yield await record(null);
+    let told = performance.now();
     while (trainer.step < total) {
       const seen = { loss: 0, accuracy: 0, samples: 0 };
       do {
-        options.signal?.throwIfAborted();
         const { loss, accuracy, samples } = trainer.next();
         seen.loss += loss * samples;
         seen.accuracy += accuracy * samples;
         seen.samples += samples;
-        if (performance.now() - breath > 30) {
+        if (performance.now() - told > 30) {
           options.onProgress?.({ done: trainer.step, total });
-          await new Promise((resolve) => setTimeout(resolve));
-          breath = performance.now();
+          told = performance.now();
         }
+        await breathe();
       } while (trainer.step < total && !isDue(trainer.step));
-      yield record(trainer, options, start, seen);
+      yield await record(seen);
     }
     options.onProgress?.({ done: total, total });
   } finally {
     trainer.dispose();
   }
+}
+
+/** @internal how many records a run from its start gives */
+export function recordCount(options: TrainOptions, samples: number): number {
+  const perEpoch = Math.ceil(samples / Math.min(options.batchSize ?? samples, samples));
+  const total = totalSteps(options, perEpoch);
+  const { recordAt, recordEvery = perEpoch } = options;
+  return Math.min(total, recordAt?.length ?? Math.ceil(total / recordEvery)) + 1;
 }
 
 /** Whether a step is to be recorded. */
@@ -99,11 +119,7 @@ function recordRule(
   return (step) => step % every === 0;
 }
 
-/** @internal */
-export function totalSteps(
-  { epochs, steps }: Pick<TrainOptions, 'epochs' | 'steps'>,
-  perEpoch: number,
-): number {
+function totalSteps({ epochs, steps }: Pick<TrainOptions, 'epochs' | 'steps'>, perEpoch: number): number {
   const total = steps ?? (epochs ?? 1) * perEpoch;
   if (!Number.isSafeInteger(total) || total < 0 || (steps !== undefined && epochs !== undefined)) {
     throw new RangeError(
@@ -113,12 +129,13 @@ export function totalSteps(
   return total;
 }
 
-function record(
-  trainer: Trainer,
-  options: TrainOptions,
-  start: Float64Array | Float32Array,
-  seen: { loss: number; accuracy: number; samples: number } | null,
-): TrainRecord {
+interface Seen {
+  loss: number;
+  accuracy: number;
+  samples: number;
+}
+
+function recordOf(trainer: Trainer, options: TrainOptions, seen: Seen | null): Omit<TrainRecord, 'kernels'> {
   const { model } = trainer;
   const evaluations: Record<string, Evaluation> = {};
   for (const [name, set] of Object.entries(options.evaluate ?? {})) {
@@ -130,7 +147,7 @@ function record(
     loss: seen && seen.loss / seen.samples,
     accuracy: seen && seen.accuracy / seen.samples,
     evaluations,
-    movement: movement(model, start),
+    movement: movement(model, trainer.initial),
     checkpoint: () => trainer.checkpoint(),
   };
 }
