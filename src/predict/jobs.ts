@@ -1,5 +1,6 @@
 import type { AnyJob } from '../wasm/engine.js';
 import { flowJob } from './flowJob.js';
+import { featuresJob } from './large/featureMap.js';
 import { factorJob, outerJob, productJob, solveJob, whitenJob } from './linear.js';
 import { lanczosJob } from './stability.js';
 import { sweepJob } from './sweep.js';
@@ -13,6 +14,7 @@ export const predictJobs: readonly AnyJob[] = [
   whitenJob,
   sweepJob,
   flowJob,
+  featuresJob,
   lanczosJob,
   scoreJob,
 ];

@@ -20,7 +20,7 @@ export interface Diagnostics {
   readonly added: number;
   /** What had to be added beyond it so that Cholesky succeeded; 0 in most cases. */
   readonly jitter: number;
-  readonly method: 'cholesky' | 'eigen' | 'tiled' | 'cg' | 'nystrom' | 'none';
+  readonly method: 'cholesky' | 'eigen' | 'tiled' | 'cg' | 'nystrom' | 'features' | 'none';
   /** Cholesky paths: a lower bound of the condition number of the matrix that was factorised. */
   readonly condition?: number;
   /** Eigen path: extreme eigenvalues of the regularised kernel (raw, before clamping at 0). */
@@ -29,17 +29,20 @@ export interface Diagnostics {
   /** Eigen path at t = infinity: modes at or below the cut-off, which were left out (pseudo-inverse). */
   readonly droppedModes?: number;
   /**
-   * Solvers that do not hold the kernel: |y - M w| / |y| of the dual coefficients w. `nystrom`: estimated on 256 rows; an
-   * upper bound of the relative change of the predictions of the train set, often far above it.
+   * Solvers that do not hold the kernel: |y - M w| / |y| of the dual coefficients w. `nystrom`, `features`: estimated on
+   * 256 rows; an upper bound of the relative change of the predictions of the train set, often far above it.
    */
   readonly residual?: number;
-  /** `nystrom`: standard error of `residual`. */
+  /** `nystrom`, `features`: standard error of `residual`. */
   readonly residualError?: number;
   /** `cg`: the mean differs from the exact one by at most this times the prior deviation of the test point. */
   readonly errorBound?: number;
   /** `cg`: the most iterations any right-hand side took. */
   readonly iterations?: number;
-  /** Pivots of the low-rank factor (`cg`: of the preconditioner) and the share of the trace it leaves out. */
+  /** `nystrom`, `features`: |K - approximation| / |K| (Frobenius) estimated on 256 rows, and its standard error. */
+  readonly kernelGap?: number;
+  readonly kernelGapError?: number;
+  /** Features, or pivots of the low-rank factor (`cg`: of the preconditioner) and the share of the trace it leaves out. */
   readonly rank?: number;
   readonly traceResidual?: number;
   /** Solvers that do not hold the kernel: bytes announced before the work began. */

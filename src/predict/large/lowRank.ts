@@ -6,19 +6,22 @@ import { NumericalError, type RunOptions } from '../../wasm/engine.js';
 import { factorise, product, transpose, whiten } from '../linear.js';
 import type { NetSystem } from './netSystem.js';
 
-export interface LowRank {
+/** F (n, rank) as blocks of columns, each (n, width). */
+export interface Columns {
   readonly rank: number;
+  readonly blocks: readonly { readonly data: Float64Array; readonly width: number }[];
+}
+
+export interface LowRank extends Columns {
   /** The chosen samples. */
   readonly pivots: readonly number[];
-  /** F as blocks of columns, each (n, width). */
-  readonly blocks: readonly { readonly data: Float64Array; readonly width: number }[];
   /** (rank, rank) lower triangular: F = K(:, pivots) L'^-1. */
   readonly lower: Float64Array;
   /** Diagonal of K - F F'. */
   readonly left: Float64Array;
 }
 
-const WIDEST = 128;
+export const WIDEST = 128;
 
 /** Bytes of F and of the work on it. */
 export const lowRankBytes = (n: number, rank: number): number => 8 * (n * rank + 3 * n * WIDEST + rank ** 2);
@@ -96,7 +99,8 @@ function draw(
   return chosen;
 }
 
-const pick = ({ data, width }: LowRank['blocks'][number], rows: readonly number[]): Float64Array => {
+/** Some rows of a block. */
+export const pick = ({ data, width }: Columns['blocks'][number], rows: readonly number[]): Float64Array => {
   const out = new Float64Array(rows.length * width);
   rows.forEach((row, i) => out.set(data.subarray(row * width, (row + 1) * width), i * width));
   return out;
@@ -141,7 +145,7 @@ function assemble(
 /** F' B for B (n, r), as (rank, r). */
 export async function down(
   { engine, size: n }: NetSystem,
-  { blocks, rank }: LowRank,
+  { blocks, rank }: Columns,
   b: Float64Array,
   r: number,
   run: RunOptions,
@@ -158,7 +162,7 @@ export async function down(
 /** F C for C (rank, r), as (n, r). */
 export async function up(
   { engine, size: n }: NetSystem,
-  { blocks }: LowRank,
+  { blocks }: Columns,
   c: Float64Array,
   r: number,
   run: RunOptions,
@@ -176,7 +180,7 @@ export async function up(
 /** F'F + shift I. */
 export async function inner(
   system: NetSystem,
-  factor: LowRank,
+  factor: Columns,
   shift: number,
   run: RunOptions,
 ): Promise<Float64Array> {

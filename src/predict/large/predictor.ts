@@ -13,29 +13,23 @@ import { product, rowDots } from '../linear.js';
 import type { Regularisation } from '../system.js';
 import { lowRankBytes } from './lowRank.js';
 import { NetSystem } from './netSystem.js';
-import {
-  cgRegressor,
-  nystromRegressor,
-  rankOf,
-  tiledRegressor,
-  type LargeOptions,
-  type Reach,
-  type Regressor,
-} from './regressor.js';
+import { featuresRegressor } from './features.js';
+import { nystromRegressor } from './nystrom.js';
+import { rankOf, type LargeOptions, type Reach, type Regressor } from './regressor.js';
+import { cgRegressor, tiledRegressor } from './solved.js';
 
 /**
  * How the train system is solved. `exact`: the kernel in one piece, any time. For t = infinity also: `tiled`, Cholesky in
  * tiles (n^2 / 2 numbers); `cg`, conjugate gradients on kernel tiles that are never stored; `nystrom`, an approximation
- * by few samples. `auto` (default): `exact` while 48 n^2 bytes fit the engine's memoryBytes, then `tiled` while 4 n^2
+ * by few samples; `features`, one by the random features of a finite net. `auto` (default): `exact` while 48 n^2 bytes fit the engine's memoryBytes, then `tiled` while 4 n^2
  * bytes fit eight times that, else `cg`.
  */
-export type Solver = 'auto' | 'exact' | 'tiled' | 'cg' | 'nystrom';
+export type Solver = 'auto' | 'exact' | 'tiled' | 'cg' | 'nystrom' | 'features';
+const SOLVERS: readonly Solver[] = ['auto', 'exact', 'tiled', 'cg', 'nystrom', 'features'];
 
 export function chooseSolver(engine: Engine, n: number, solver: Solver = 'auto'): Exclude<Solver, 'auto'> {
-  if (!['auto', 'exact', 'tiled', 'cg', 'nystrom'].includes(solver))
-    throw new RangeError(
-      `predict: solver must be 'auto', 'exact', 'tiled', 'cg' or 'nystrom', got ${String(solver)}`,
-    );
+  if (!SOLVERS.includes(solver))
+    throw new RangeError(`predict: solver must be one of ${SOLVERS.join(', ')}, got ${String(solver)}`);
   if (solver !== 'auto') return solver;
   if (exactBytes(n) <= engine.memoryBytes) return 'exact';
   return tiledBytes(n).matrix <= 8 * engine.memoryBytes ? 'tiled' : 'cg';
@@ -74,8 +68,13 @@ export async function largePredictor(
   const bytes =
     solver === 'tiled'
       ? tiledBytes(n).matrix + Math.max(1, engine.workers) * tiledBytes(n).perWorker
-      : lowRankBytes(n, rankOf(n, task)) + 64 * n * outputs;
-  const make = { tiled: tiledRegressor, cg: cgRegressor, nystrom: nystromRegressor }[solver];
+      : lowRankBytes(n, rankOf(n, task, solver === 'features' ? Infinity : n)) + 64 * n * outputs;
+  const make = {
+    tiled: tiledRegressor,
+    cg: cgRegressor,
+    nystrom: nystromRegressor,
+    features: featuresRegressor,
+  }[solver];
   task.onProgress?.({ stage: 'kernel', done: 0, total: 1, bytes });
   const system = await NetSystem.of(engine, net, x, name, task);
   const regressor = await make(system, targets, bytes, task);
@@ -160,12 +159,20 @@ async function batches(
 async function covariance(
   { system, method }: Law,
   points: Tensor,
-  { left, right, width, weights, nngp }: Reach,
+  { left, right, width, weights, nngp, root }: Reach,
   wants: 'full' | 'diagonal',
   run: RunOptions,
 ): Promise<Float64Array> {
   const { engine, net, size: n, scale } = system;
   const m = points.shape[0]!;
+  if (root) {
+    const own =
+      wants === 'diagonal'
+        ? rowDots(root.data, root.data, m, root.width)
+        : await product(engine, root.data, root.data, [m, m, root.width], { transB: true, ...run });
+    const data = own.map((value) => value * scale);
+    return wants === 'diagonal' ? finishVariance(data, null, 1) : finishCovariance('predict', data, data, m);
+  }
   let [a, b, k] = [left, right, width];
   if (method === 'ntk') {
     // H = K_td - A K_dd / 2, so that A H' + H A' is explained.
