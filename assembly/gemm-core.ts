@@ -5,7 +5,7 @@
 // Only what runs per tile is compiled for each type; the blocking is one function of the element size z in bytes.
 import { pack, packN, packWide } from './gemm-pack';
 import { scal } from './linalg-core';
-import { lanes, madd } from './simd';
+import { lanes, madd, SMALL } from './simd';
 
 const MR: i32 = 6;
 const MC: i32 = 120;   // rows of a packed A block, a multiple of MR
@@ -169,9 +169,10 @@ function blocks(z: usize, diag: i32, ta: i32, tb: i32, m: i32, n: i32, k: i32, a
   if (k <= 0 || alpha == 0 || (beta != 0 && beta != 1)) scale(z, m, n, beta, c, lc, diag);
   if (k <= 0 || alpha == 0) return;
   const tile = work, ap = work + TILE_BYTES, bp = ap + MC * DEPTH;
-  // In place: A when few panels of B pass over it, B when few rows of A do and its rows lie close together.
-  const aInPlace = n <= DIRECT && (!ta || la <= 2048);
-  const bInPlace = aInPlace && !tb && m <= DIRECT && lb <= 2048;
+  // In place: A when few panels of B pass over it, B when few rows of A do and its rows lie close together; both when B is small.
+  const small = !ta && !tb && <usize>k * lb <= SMALL;
+  const aInPlace = small || (n <= DIRECT && (!ta || la <= 2048));
+  const bInPlace = small || (aInPlace && !tb && m <= DIRECT && lb <= 2048);
   const rs = ta ? z : la, ks = ta ? la : z;
   for (let jc = 0; jc < n; jc += NC) {
     const nc = min(NC, n - jc), nf = nc / nr * nr;  // nf: columns in whole panels
@@ -187,9 +188,8 @@ function blocks(z: usize, diag: i32, ta: i32, tb: i32, m: i32, n: i32, k: i32, a
         j += max(1, panels) * nr;
       }
       const b0 = bInPlace ? bFirst : bp, bs: usize = bInPlace ? lb : 32, bj: usize = bInPlace ? 32 : <usize>kc * 32;
-      const mcStep = aInPlace ? m : MC;
-      for (let ic = 0; ic < m; ic += mcStep) {
-        const mc = min(mcStep, m - ic), below = diag + ic - jc;
+      for (let ic = 0; ic < m; ic += MC) {
+        const mc = min(MC, m - ic), below = diag + ic - jc;
         if (below + mc <= 0) continue;
         const a0 = a + (ta ? <usize>pc * la + <usize>ic * z : <usize>ic * la + <usize>pc * z), cp = c + <usize>ic * lc + <usize>jc * z;
         for (let i = aInPlace ? mc : 0; i < mc; i += MR) {

@@ -24,3 +24,7 @@
   if (sizeof<T>() == 8) return v128.extract_lane<T>(v, 0) + v128.extract_lane<T>(v, 1);
   return (v128.extract_lane<T>(v, 0) + v128.extract_lane<T>(v, 1)) + (v128.extract_lane<T>(v, 2) + v128.extract_lane<T>(v, 3));
 }
+
+/** A right factor of at most these bytes is best read where it lies (measured: with two roundings reading is dearer). */
+// @ts-ignore: decorator
+@inline export const SMALL: usize = ASC_FEATURE_RELAXED_SIMD ? 36864 : 24576;

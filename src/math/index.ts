@@ -1,5 +1,5 @@
 export { tensor, type NestedArray, type Tensor, type TensorLike } from './tensor.js';
-export { matmul } from './matmul.js';
+export { matmul, type MatmulOptions } from './matmul.js';
 export { eigh, eigenvalues, type Eigenpairs } from './eigh.js';
 export { cholesky, solve, type CholeskyResult, type JitterOptions, type SolveResult } from './positive.js';
 export { tiledAddDiagonal, tiledEntry, tiledGram, type TiledMatrix, type TiledOptions } from './tiled.js';

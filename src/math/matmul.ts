@@ -190,44 +190,99 @@ export function symv<D extends FloatType>(
   floatKernel(core, 'symv', a.dtype)(n, a.ptr, lda, x.ptr, y.ptr);
 }
 
+export interface MatmulOptions {
+  /** a has shape [k, m] and its transpose is taken. */
+  readonly transposeA?: boolean;
+  /** b has shape [n, k] and its transpose is taken. */
+  readonly transposeB?: boolean;
+  /** Default 1. */
+  readonly alpha?: number;
+  /** A tensor in the shape of the result, of which `beta` times is added. It is not changed. */
+  readonly c?: TensorLike;
+  /** Default 1 with `c`. 0 ignores what `c` holds, NaN included. */
+  readonly beta?: number;
+}
+
 interface MatmulParams {
   readonly a: Tensor;
   readonly b: Tensor;
+  readonly c?: Tensor;
+  readonly transA?: boolean;
+  readonly transB?: boolean;
+  readonly alpha?: number;
+  readonly beta?: number;
+  /** a and b are the same matrix, one of them transposed: half the work. */
+  readonly symmetric?: boolean;
 }
 
-/** @internal */
-export const gemmJob: Job<MatmulParams, Tensor> = defineJob('math/matmul', (core, { a, b }) =>
+/** @internal alpha op(a) op(b) + beta c on plain data; b may be a vector. */
+export const gemmJob: Job<MatmulParams, Tensor> = defineJob('math/matmul', (core, params) =>
   core.heap.scope((scope) => {
-    const [m, k] = a.shape as [number, number];
-    const n = b.shape[1]!;
-    if (a.data instanceof Float32Array && b.data instanceof Float32Array) {
-      const c = scope.alloc('f32', m * n);
-      gemm(
-        core,
-        scope.put(a.data as Float32Array<ArrayBuffer>),
-        scope.put(b.data as Float32Array<ArrayBuffer>),
-        c,
-        [m, n, k],
-      );
-      return { data: core.heap.read(c), shape: [m, n] };
-    }
-    const c = scope.alloc('f64', m * n);
-    gemm(core, scope.put(Float64Array.from(a.data)), scope.put(Float64Array.from(b.data)), c, [m, n, k]);
-    return { data: core.heap.read(c), shape: [m, n] };
+    const { a, b, c, transA = false, transB = false, alpha = 1, beta = 0 } = params;
+    const [m, k] = transA ? [a.shape[1]!, a.shape[0]!] : (a.shape as [number, number]);
+    const shape = b.shape.length === 1 ? [m] : [m, transB ? b.shape[0]! : b.shape[1]!];
+    const n = shape[1] ?? 1;
+    const single = [a, b, c ?? a].every(({ data }) => data instanceof Float32Array);
+    const put = ({ data }: Tensor): Ticket<FloatType> =>
+      single ? scope.put(data as Float32Array<ArrayBuffer>) : scope.put(Float64Array.from(data));
+    const out = c ? put(c) : scope.alloc<FloatType>(single ? 'f32' : 'f64', m * n);
+    const left = put(a);
+    if (params.symmetric) {
+      gram(core, left, out, [m, k], { trans: transA, alpha });
+      mirror(core, out, m);
+    } else if (n === 1) {
+      const options = { trans: transA, alpha, beta };
+      gemv(core, left, put(b), out, a.shape as [number, number], options);
+    } else gemm(core, left, put(b), out, [m, n, k], { transA, transB, alpha, beta });
+    return { data: core.heap.read(out), shape };
   }),
 );
 
 /**
- * The matrix product of `(m, k)` and `(k, n)`: float32 when both are, else float64. NaN and infinity propagate.
- * RangeError when the shapes do not fit.
+ * alpha op(a) op(b) + beta c for op(a) of shape `(m, k)` and op(b) `(k, n)`, or a vector b of shape `(k)`: float32 when
+ * all are, else float64. With the same tensor as a and b and one of them transposed, half the work is done. NaN and
+ * infinity in the data propagate. RangeError when shapes do not fit or alpha or beta is not finite.
  */
-export async function matmul(engine: Engine, a: TensorLike, b: TensorLike): Promise<Tensor> {
+export async function matmul(
+  engine: Engine,
+  a: TensorLike,
+  b: TensorLike,
+  options: MatmulOptions = {},
+): Promise<Tensor> {
+  const { transposeA: transA = false, transposeB: transB = false, alpha = 1 } = options;
+  const beta = options.beta ?? (options.c === undefined ? 0 : 1);
+  for (const [name, value] of Object.entries({ alpha, beta })) {
+    if (!Number.isFinite(value))
+      throw new RangeError(`matmul: ${name} must be a finite number, got ${value}.`);
+  }
   const left = asTensor(a, 'matmul: a');
-  const right = asTensor(b, 'matmul: b');
-  if (left.shape.length !== 2 || right.shape.length !== 2 || left.shape[1] !== right.shape[0]) {
+  const right = b === a ? left : asTensor(b, 'matmul: b');
+  const columns = shapeOfProduct(left.shape, right.shape, transA, transB);
+  const shape = [left.shape[transA ? 1 : 0]!, ...columns];
+  const c = options.c === undefined ? undefined : asTensor(options.c, 'matmul: c');
+  if (c ? c.shape.join() !== shape.join() : beta !== 0) {
+    const got = c ? `[${c.shape.join(', ')}]` : `none with beta = ${beta}`;
+    throw new RangeError(`matmul: c must have the shape of the product, [${shape.join(', ')}], got ${got}.`);
+  }
+  const symmetric = !c && left.data === right.data && transA !== transB && shape[0] === shape[1];
+  const shared = { a: left, b: right, transA, transB, alpha, symmetric };
+  return engine.run(gemmJob, c ? { ...shared, c, beta } : shared);
+}
+
+/** The axes that b gives to the result; RangeError unless `op(a)` and `op(b)` have an inner size in common. */
+function shapeOfProduct(
+  a: readonly number[],
+  b: readonly number[],
+  transA: boolean,
+  transB: boolean,
+): readonly number[] {
+  const vector = b.length === 1 && !transB;
+  const inner = b[!vector && transB ? 1 : 0];
+  if (a.length !== 2 || !(vector || b.length === 2) || a[transA ? 0 : 1] !== inner) {
+    const shapes = `${transA ? '(k, m)' : '(m, k)'} and ${transB ? '(n, k)' : '(k, n) or (k)'}`;
     throw new RangeError(
-      `matmul: shapes (m, k) and (k, n) wanted, got [${left.shape.join(', ')}] and [${right.shape.join(', ')}]`,
+      `matmul: shapes ${shapes} wanted, got [${a.join(', ')}] and [${b.join(', ')}]. Transpose with transposeA or transposeB.`,
     );
   }
-  return engine.run(gemmJob, { a: left, b: right });
+  return vector ? [] : [b[transB ? 0 : 1]!];
 }

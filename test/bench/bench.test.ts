@@ -53,7 +53,7 @@ describe('bench', () => {
     for (const { goal } of benchCases) if (goal?.of) expect(names).toContain(goal.of);
     const engine = await createEngine({ variant: 'simd' });
     const small = benchCases
-      .filter(({ name }) => / (64|256)$/.test(name))
+      .filter(({ name }) => /^dual-| (64|256)$/.test(name))
       .map(({ name, dtype, limit, work, prepare }) => ({ name, dtype, limit, work, prepare }));
     const results = await measureAll(engine, small, quiet);
     for (const { rate, ratio } of results) {
