@@ -3,9 +3,9 @@
 import { rootMeanSquare } from '../math/statistics.js';
 import { tensor, type Tensor } from '../math/tensor.js';
 import { createModel, type Model, type ModelOptions, type NetDocument } from '../net/index.js';
-import { defineJob, type Job } from '../wasm/engine.js';
+import { defineJob, drain, drainNow, type Job } from '../wasm/engine.js';
 import { checkedData, type DynamicsData } from './data.js';
-import { descent, kernelOrders, kernelVelocity } from './kernelOrders.js';
+import { descent, kernelOrderSteps, kernelVelocity } from './kernelOrders.js';
 import { rungeKutta4, type OdeState } from './rungeKutta.js';
 
 export type HierarchyOrder = 2 | 3 | 4;
@@ -39,6 +39,10 @@ export interface HierarchyResult {
  * left as it was. Rows of kernels are sample * outputs + output. Memory grows as (n outputs)^4: for a handful of samples.
  */
 export function hierarchy(model: Model, options: HierarchyOptions): HierarchyResult {
+  return drainNow(hierarchySteps(model, options));
+}
+
+function* hierarchySteps(model: Model, options: HierarchyOptions): Generator<void, HierarchyResult> {
   const { time, steps = 200, onProgress } = options;
   if (!(time > 0) || !Number.isFinite(time) || !Number.isInteger(steps) || steps < 1) {
     throw new RangeError(
@@ -46,22 +50,25 @@ export function hierarchy(model: Model, options: HierarchyOptions): HierarchyRes
     );
   }
   const { x, y, n } = checkedData('hierarchy', model, options);
-  const { theta, o3, o4 } = kernelOrders(model, x);
+  const { theta, o3, o4 } = yield* kernelOrderSteps(model, x, 4);
   const f0 = Float64Array.from(model.forward(x).data);
   const h = time / steps;
   const shape = [steps + 1, n, model.outputSize];
   const frozen = [theta, o3, o4!].map(({ data }) => Float64Array.from(data));
-  const truncations = ([2, 3, 4] as const).map((order) => {
+  const truncations = [];
+  for (const order of [2, 3, 4] as const) {
     const trace = new Float64Array((steps + 1) * f0.length);
     trace.set(f0);
     let state: OdeState = [f0, ...frozen.slice(0, order - 2)];
     for (let step = 1; step <= steps; step++) {
       state = rungeKutta4(state, h, (now) => hierarchySlope([...now, frozen[order - 2]!], y.data, n));
       trace.set(state[0]!, step * f0.length);
+      yield;
     }
-    return { order, outputs: tensor(trace, shape), kernel: tensor(state[1] ?? frozen[0]!, theta.shape) };
-  });
-  const flow = gradientFlow(model, { x, y }, { h, steps, onProgress });
+    const last = tensor(state[1] ?? frozen[0]!, theta.shape);
+    truncations.push({ order, outputs: tensor(trace, shape), kernel: last });
+  }
+  const flow = yield* gradientFlow(model, { x, y }, { h, steps, onProgress });
   return {
     times: Float64Array.from({ length: steps + 1 }, (_, step) => step * h),
     outputs: tensor(flow.trace, shape),
@@ -79,9 +86,10 @@ type JobParams = Omit<HierarchyOptions, 'onProgress'> & {
 /** @internal the same on a worker; sends the share of the flow that is done */
 export const hierarchyJob: Job<JobParams, HierarchyResult> = defineJob(
   'dynamics/hierarchy',
-  (core, { net, model: options, ...rest }, { send }) => {
+  async (core, { net, model: options, ...rest }, { send, breathe }) => {
     using model = createModel(core, net, options);
-    return hierarchy(model, { ...rest, onProgress: ({ done, total }) => send(done / total) });
+    const onProgress = ({ done, total }: { done: number; total: number }): void => send(done / total);
+    return await drain(hierarchySteps(model, { ...rest, onProgress }), breathe);
   },
 );
 
@@ -101,11 +109,11 @@ function hierarchySlope(orders: OdeState, y: ArrayLike<number>, n: number): OdeS
 }
 
 /** The net's own outputs along gradient flow on its parameters, which are put back at the end. */
-function gradientFlow(
+function* gradientFlow(
   model: Model,
   data: { readonly x: Tensor; readonly y: Tensor },
   { h, steps, onProgress }: { h: number; steps: number; onProgress: HierarchyOptions['onProgress'] },
-): { trace: Float64Array; kernel: Tensor } {
+): Generator<void, { trace: Float64Array; kernel: Tensor }> {
   const { heap } = model.core;
   const start = heap.read(model.theta);
   const put = (theta: ArrayLike<number>): void => heap.write(model.theta, theta);
@@ -122,6 +130,7 @@ function gradientFlow(
         return [Float64Array.from(descent(model, data))];
       });
       onProgress?.({ done: step + 1, total: steps });
+      yield;
     }
   } finally {
     put(start);

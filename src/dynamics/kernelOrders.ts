@@ -11,7 +11,7 @@ import type { Numbers } from '../layers/finite.js';
 import { tensor, type Tensor, type TensorLike } from '../math/tensor.js';
 import { flatten } from '../net/parameters.js';
 import type { Model } from '../net/model.js';
-import { bytesPerElement, slice } from '../wasm/engine.js';
+import { bytesPerElement, drainNow, slice } from '../wasm/engine.js';
 import type { DynamicsData } from './data.js';
 import { GradientSeries, products } from './gradientSeries.js';
 
@@ -27,57 +27,64 @@ export interface KernelOrders {
 /**
  * Theta, O3 and (`order` 4, the default) O4 of a net at its parameters, to rounding. Gradient flow moves them by
  * dTheta/dt = -sum_q O3[., ., q] dL/df_q and dO3/dt = -sum_s O4[., ., ., s] dL/df_s. Needs P^2 gradients at once for
- * order 4, so it is for a handful of samples; RangeError beyond the engine's memory. Layer norm and attention have no
- * cotangents of the needed order.
+ * order 4, so it is for a handful of samples; RangeError beyond the engine's memory, UnsupportedError for activations in
+ * code, which have no third derivative.
  */
 export function kernelOrders(
   model: Model,
   x: TensorLike,
   { order = 4 }: { readonly order?: 3 | 4 } = {},
 ): KernelOrders {
+  return drainNow(kernelOrderSteps(model, x, order));
+}
+
+/** @internal the same with pauses */
+export function* kernelOrderSteps(model: Model, x: TensorLike, order: 3 | 4): Generator<void, KernelOrders> {
   if (order !== 3 && order !== 4)
     throw new RangeError(`kernelOrders: order must be 3 or 4, got ${String(order)}.`);
   const series = new GradientSeries('kernelOrders', model, x);
+  const region = model.core.heap.region();
   try {
-    return model.core.heap.scope((scope) => {
-      const { rows: P } = series;
-      const { core, parameterCount: count, dtype } = model;
-      checkMemory(model, P, order);
-      const matrix = (copies = 1): Numbers => scope.alloc(dtype, copies * P * count);
-      const [g, second] = [matrix(), order === 4 ? matrix() : null];
-      const bent = matrix(order === 4 ? P : 1); // row q P + p: H_p g_q
-      const again = matrix();
-      series.fill(null, [g]);
-      const theta = products(core, g, g, P);
-      const o3 = new Float64Array(P ** 3);
-      const cubic: Float64Array[] = []; // [q P + s][p P + r] = T_p(g_q, g_s, g_r) for q <= s
-      for (let q = 0; q < P; q++) {
-        const hessian = order === 4 ? slice(bent, q * P * count, P * count) : bent;
-        series.fill(slice(g, q * count, count), second ? [again, hessian, second] : [again, hessian]);
-        const along = products(core, hessian, g, P);
-        for (let p = 0; p < P; p++)
-          for (let r = 0; r < P; r++) o3[(p * P + r) * P + q] = along[p * P + r]! + along[r * P + p]!;
-        if (second) cubic[q * P + q] = products(core, second, g, P, 2);
+    const { rows: P } = series;
+    const { core, parameterCount: count, dtype } = model;
+    checkMemory(model, P, order);
+    const matrix = (copies = 1): Numbers => region.alloc(dtype, copies * P * count);
+    const [g, second] = [matrix(), order === 4 ? matrix() : null];
+    const bent = matrix(order === 4 ? P : 1); // row q P + p: H_p g_q
+    const again = matrix();
+    series.fill(null, [g]);
+    const theta = products(core, g, g, P);
+    const o3 = new Float64Array(P ** 3);
+    const cubic: Float64Array[] = []; // [q P + s][p P + r] = T_p(g_q, g_s, g_r) for q <= s
+    for (let q = 0; q < P; q++) {
+      const hessian = order === 4 ? slice(bent, q * P * count, P * count) : bent;
+      series.fill(slice(g, q * count, count), second ? [again, hessian, second] : [again, hessian]);
+      const along = products(core, hessian, g, P);
+      for (let p = 0; p < P; p++)
+        for (let r = 0; r < P; r++) o3[(p * P + r) * P + q] = along[p * P + r]! + along[r * P + p]!;
+      if (second) cubic[q * P + q] = products(core, second, g, P, 2);
+      yield;
+    }
+    const shape = (k: number): number[] => new Array<number>(k).fill(P);
+    const lower = { rows: P, theta: tensor(theta, shape(2)), o3: tensor(o3, shape(3)) };
+    if (!second) return { ...lower, o4: null };
+    const direction = region.alloc(dtype, count);
+    const first = region.alloc(dtype, P * count);
+    for (let q = 0; q < P; q++) {
+      for (let s = q + 1; s < P; s++) {
+        core.heap.write(direction, core.heap.read(slice(g, q * count, count)));
+        const gs = slice(g, s * count, count).ptr;
+        kernelOf(core, 'rows_combine', dtype)(1, count, 1, gs, 0, 1, direction.ptr, 0);
+        series.fill(direction, [again, first, second]);
+        const [qq, ss] = [cubic[q * P + q]!, cubic[s * P + s]!];
+        cubic[q * P + s] = products(core, second, g, P, 2).map((both, i) => (both - qq[i]! - ss[i]!) / 2);
+        yield;
       }
-      const shape = (k: number): number[] => new Array<number>(k).fill(P);
-      const lower = { rows: P, theta: tensor(theta, shape(2)), o3: tensor(o3, shape(3)) };
-      if (!second) return { ...lower, o4: null };
-      const direction = scope.alloc(dtype, count);
-      const first = scope.alloc(dtype, P * count);
-      for (let q = 0; q < P; q++) {
-        for (let s = q + 1; s < P; s++) {
-          core.heap.write(direction, core.heap.read(slice(g, q * count, count)));
-          const gs = slice(g, s * count, count).ptr;
-          kernelOf(core, 'rows_combine', dtype)(1, count, 1, gs, 0, 1, direction.ptr, 0);
-          series.fill(direction, [again, first, second]);
-          const [qq, ss] = [cubic[q * P + q]!, cubic[s * P + s]!];
-          cubic[q * P + s] = products(core, second, g, P, 2).map((both, i) => (both - qq[i]! - ss[i]!) / 2);
-        }
-      }
-      const o4 = assemble(P, cubic, products(core, bent, bent, P * P));
-      return { ...lower, o4: tensor(o4, shape(4)) };
-    });
+    }
+    const o4 = assemble(P, cubic, products(core, bent, bent, P * P));
+    return { ...lower, o4: tensor(o4, shape(4)) };
   } finally {
+    region.dispose();
     series.dispose();
   }
 }

@@ -1,12 +1,11 @@
 // The dial between lazy and rich training (Chizat, Oyallon & Bach 2019): train alpha (f - f_0) on loss / alpha^2. At every
 // alpha the first step in function space is the same; for large alpha parameters hardly move and the kernel stays.
 import { empiricalNtk } from '../empirical/kernels.js';
-import { asTensor, type Tensor } from '../math/tensor.js';
+import type { Tensor } from '../math/tensor.js';
 import { createModel, type LossName, type ModelOptions, type NetDocument } from '../net/index.js';
 import { evaluateLoss, prepareTargets } from '../net/losses.js';
-import { flatten } from '../net/parameters.js';
 import { defineJob, NumericalError, type Engine, type Job, type RunOptions } from '../wasm/engine.js';
-import type { DynamicsData } from './data.js';
+import { checkPositive, pulledBack, sharedRun, type DynamicsData, type SharedRun } from './data.js';
 import { relativeChange } from './relative.js';
 
 export interface LazyDialOptions extends DynamicsData {
@@ -33,45 +32,47 @@ export interface LazyDialPoint {
   readonly parameterChange: number;
 }
 
-type Params = Required<Omit<LazyDialOptions, 'alphas' | 'x' | 'y'>> & {
-  readonly net: NetDocument;
+type Params = SharedRun & {
   readonly alpha: number;
-  readonly x: Tensor;
-  readonly y: Tensor;
+  readonly learningRate: number;
+  readonly loss: LossName;
 };
 
 /** @internal one alpha */
-export const lazyDialJob: Job<Params, LazyDialPoint> = defineJob('dynamics/lazy-dial', (core, params) => {
-  const { net, model: options, alpha, x, y, steps, learningRate, loss: name } = params;
-  using model = createModel(core, net, options);
-  const f0 = model.forward(x);
-  const targets = prepareTargets('lazyDial', name, y, x.shape[0]!, model.outputSize);
-  const kernel0 = empiricalNtk(model, x).data;
-  const start = Float64Array.from(core.heap.read(model.theta));
-  const theta = start.slice();
-  const loss = new Float64Array(steps + 1);
-  for (let step = 0; ; step++) {
-    const moved = Float64Array.from(model.forward(x).data, (value, p) => alpha * (value - f0.data[p]!));
-    const now = evaluateLoss(core, name, moved, targets, model.outputSize);
-    loss[step] = now.loss;
-    if (!Number.isFinite(now.loss)) {
-      throw new NumericalError(
-        `lazyDial: the loss is not finite at step ${step} for alpha ${alpha}. Lower learningRate (now ${learningRate}).`,
-        { step },
-      );
+export const lazyDialJob: Job<Params, LazyDialPoint> = defineJob(
+  'dynamics/lazy-dial',
+  async (core, params, { breathe }) => {
+    const { net, model: options, alpha, x, y, steps, learningRate, loss: name } = params;
+    using model = createModel(core, net, options);
+    const f0 = model.forward(x);
+    const targets = prepareTargets('lazyDial', name, y, x.shape[0]!, model.outputSize);
+    const kernel0 = empiricalNtk(model, x).data;
+    const start = Float64Array.from(core.heap.read(model.theta));
+    const theta = start.slice();
+    const loss = new Float64Array(steps + 1);
+    for (let step = 0; ; step++) {
+      const moved = Float64Array.from(model.forward(x).data, (value, p) => alpha * (value - f0.data[p]!));
+      const now = evaluateLoss(core, name, moved, targets, model.outputSize);
+      loss[step] = now.loss;
+      if (!Number.isFinite(now.loss)) {
+        throw new NumericalError(
+          `lazyDial: the loss is not finite at step ${step} for alpha ${alpha}. Lower learningRate (now ${learningRate}).`,
+          { step },
+        );
+      }
+      if (step === steps) {
+        const outputs = { data: moved, shape: f0.shape };
+        const kernelChange = relativeChange(empiricalNtk(model, x).data, kernel0);
+        return { alpha, loss, outputs, kernelChange, parameterChange: relativeChange(theta, start) };
+      }
+      const cotangent = now.cotangent.map((value) => value / alpha);
+      const flat = pulledBack('lazyDial', model, x, cotangent);
+      for (let i = 0; i < theta.length; i++) theta[i]! -= learningRate * flat[i]!;
+      core.heap.write(model.theta, theta);
+      await breathe();
     }
-    if (step === steps) {
-      const outputs = { data: moved, shape: f0.shape };
-      const kernelChange = relativeChange(empiricalNtk(model, x).data, kernel0);
-      return { alpha, loss, outputs, kernelChange, parameterChange: relativeChange(theta, start) };
-    }
-    const cotangent = now.cotangent.map((value) => value / alpha);
-    const gradient = model.vectorJacobian(x, { data: cotangent, shape: f0.shape });
-    const flat = flatten('lazyDial', model.slots, gradient, model.dtype);
-    for (let i = 0; i < theta.length; i++) theta[i]! -= learningRate * flat[i]!;
-    core.heap.write(model.theta, theta);
-  }
-});
+  },
+);
 
 /** Trains the same initial net once per alpha, on the engine's workers. */
 export async function lazyDial(
@@ -80,13 +81,12 @@ export async function lazyDial(
   options: LazyDialOptions,
   run: RunOptions = {},
 ): Promise<LazyDialPoint[]> {
-  const { alphas, model, steps = 200, learningRate = 0.5, loss = 'mse' } = options;
-  const wrong = alphas.find((alpha) => !(alpha > 0) || !Number.isFinite(alpha));
-  if (wrong !== undefined || alphas.length === 0)
-    throw new RangeError(`lazyDial: alphas must be positive numbers, got [${alphas.join(', ')}].`);
-  if (!Number.isSafeInteger(steps) || steps < 1)
-    throw new RangeError(`lazyDial: steps must be a whole number >= 1, got ${steps}.`);
-  const [x, y] = [asTensor(options.x, 'lazyDial: x'), asTensor(options.y, 'lazyDial: y')];
-  const list = alphas.map((alpha) => ({ net, model, alpha, x, y, steps, learningRate, loss }));
-  return engine.map(lazyDialJob, list, run);
+  const { alphas, steps = 200, learningRate = 0.5, loss = 'mse' } = options;
+  checkPositive('lazyDial', 'alphas', alphas);
+  const shared = { ...sharedRun('lazyDial', net, options, steps), learningRate, loss };
+  return engine.map(
+    lazyDialJob,
+    alphas.map((alpha) => ({ ...shared, alpha })),
+    run,
+  );
 }

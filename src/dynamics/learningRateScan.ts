@@ -1,10 +1,9 @@
 // Full-batch gradient descent over a range of learning rates: lazy below 2, catapult from 2 to about 4, divergent above,
 // in units of 1/lambda_max(Theta_0/n) (Lewkowycz et al. 2020). One job per learning rate.
 import { taylorExpand } from '../empirical/taylor.js';
-import { asTensor, type Tensor } from '../math/tensor.js';
 import { createModel, sgd, sharpness, Trainer, type ModelOptions, type NetDocument } from '../net/index.js';
 import { defineJob, NumericalError, type Engine, type Job, type RunOptions } from '../wasm/engine.js';
-import { checkedData, type DynamicsData } from './data.js';
+import { checkedData, checkPositive, sharedRun, type DynamicsData, type SharedRun } from './data.js';
 
 export interface ScanOptions extends DynamicsData {
   readonly model: ModelOptions;
@@ -31,13 +30,7 @@ export interface ScanPoint {
   readonly divergedAt: number | null;
 }
 
-type Params = Required<Omit<ScanOptions, 'multiples' | 'taylor' | 'x' | 'y'>> & {
-  readonly net: NetDocument;
-  readonly x: Tensor;
-  readonly y: Tensor;
-  readonly multiple: number;
-  readonly taylor: number | null;
-};
+type Params = SharedRun & { readonly multiple: number; readonly taylor: number | null };
 
 /** Relative change of the largest eigenvalue between iterations at which it is taken as found. */
 const TOLERANCE = 1e-7;
@@ -45,7 +38,7 @@ const TOLERANCE = 1e-7;
 /** @internal one learning rate */
 export const learningRateJob: Job<Params, ScanPoint> = defineJob(
   'dynamics/learning-rate',
-  (core, { net, model: options, x, y, multiple, steps, taylor }, { send }) => {
+  async (core, { net, model: options, x, y, multiple, steps, taylor }, { send, breathe }) => {
     using model = createModel(core, net, options);
     const data = checkedData('scanLearningRates', model, { x, y });
     const { n } = data;
@@ -62,6 +55,7 @@ export const learningRateJob: Job<Params, ScanPoint> = defineJob(
         loss.push(lossOf(trainer, n));
         if (!(loss.at(-1)! <= 1e10 * Math.max(loss[0]!, 1))) divergedAt = loss.length - 1;
         if (loss.length % 20 === 0) send(loss.length / (steps + 1));
+        await breathe();
       }
       const maxLossStep = loss.reduce((best, value, step) => (value > loss[best]! ? step : best), 0);
       return {
@@ -96,15 +90,12 @@ export async function scanLearningRates(
   options: ScanOptions,
   run: RunOptions = {},
 ): Promise<ScanPoint[]> {
-  const { model, multiples, steps = 400, taylor = null } = options;
-  if (!Number.isSafeInteger(steps) || steps < 1)
-    throw new RangeError(`scanLearningRates: steps must be a whole number >= 1, got ${steps}.`);
-  const wrong = multiples.find((multiple) => !(multiple > 0) || !Number.isFinite(multiple));
-  if (wrong !== undefined || multiples.length === 0)
-    throw new RangeError(
-      `scanLearningRates: multiples must be positive numbers, got [${multiples.join(', ')}].`,
-    );
-  const [x, y] = [asTensor(options.x, 'scanLearningRates: x'), asTensor(options.y, 'scanLearningRates: y')];
-  const list = multiples.map((multiple) => ({ net, model, x, y, multiple, steps, taylor }));
-  return engine.map(learningRateJob, list, run);
+  const { multiples, steps = 400, taylor = null } = options;
+  checkPositive('scanLearningRates', 'multiples', multiples);
+  const shared = { ...sharedRun('scanLearningRates', net, options, steps), taylor };
+  return engine.map(
+    learningRateJob,
+    multiples.map((multiple) => ({ ...shared, multiple })),
+    run,
+  );
 }

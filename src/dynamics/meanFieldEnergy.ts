@@ -4,12 +4,10 @@
 // (Mei, Montanari & Nguyen 2018, eq. 5; Chizat & Bach 2018). One step of size h of the particles changes E by
 // -h D + (h^2/2) g.Hg N^2 and D by -2h g.Hg N^2, so -h (3 D_k + D_{k+1})/4 is the change up to h^3.
 import { isActivation } from '../layers/vocabulary.js';
-import { asTensor, type Tensor } from '../math/tensor.js';
 import { createModel, type LossName, type Model, type ModelOptions, type NetDocument } from '../net/index.js';
 import { evaluateLoss, prepareTargets } from '../net/losses.js';
-import { flatten } from '../net/parameters.js';
 import { defineJob, NumericalError, type Engine, type Job, type RunOptions } from '../wasm/engine.js';
-import type { DynamicsData } from './data.js';
+import { pulledBack, sharedRun, type DynamicsData, type SharedRun } from './data.js';
 
 export interface MeanFieldEnergyOptions extends DynamicsData {
   readonly model: ModelOptions;
@@ -38,16 +36,16 @@ export interface MeanFieldEnergy {
   readonly movement: number;
 }
 
-type Params = Required<Omit<MeanFieldEnergyOptions, 'x' | 'y'>> & {
-  readonly net: NetDocument;
-  readonly x: Tensor;
-  readonly y: Tensor;
-};
+type Params = SharedRun & Required<Pick<MeanFieldEnergyOptions, 'loss' | 'learningRate' | 'decay'>>;
 
 /** @internal */
 export const meanFieldEnergyJob: Job<Params, MeanFieldEnergy> = defineJob(
   'dynamics/mean-field-energy',
-  (core, { net, model: options, x, y, loss: name, learningRate: h, steps, decay }, { send }) => {
+  async (
+    core,
+    { net, model: options, x, y, loss: name, learningRate: h, steps, decay },
+    { send, breathe },
+  ) => {
     using model = createModel(core, net, options);
     const units = particles(model);
     const targets = prepareTargets('meanFieldEnergy', name, y, x.shape[0]!, model.outputSize);
@@ -76,8 +74,7 @@ export const meanFieldEnergyJob: Job<Params, MeanFieldEnergy> = defineJob(
         );
       }
       const cotangent = Float64Array.from(now.cotangent, (value) => value * factor);
-      const gradient = model.vectorJacobian(x, { data: cotangent, shape: f.shape });
-      const flat = flatten('meanFieldEnergy', model.slots, gradient, model.dtype);
+      const flat = pulledBack('meanFieldEnergy', model, x, cotangent);
       const velocity = Float64Array.from(theta, (value, i) => -(units * flat[i]! + decay * value));
       dissipation[k] = squares(velocity) / units;
       predicted[k] =
@@ -90,6 +87,7 @@ export const meanFieldEnergyJob: Job<Params, MeanFieldEnergy> = defineJob(
       for (let i = 0; i < theta.length; i++) theta[i]! += h * velocity[i]!;
       core.heap.write(model.theta, theta);
       if (k % 20 === 0) send((k + 1) / steps);
+      await breathe();
     }
   },
 );
@@ -122,13 +120,11 @@ export async function meanFieldEnergy(
   options: MeanFieldEnergyOptions,
   run: RunOptions = {},
 ): Promise<MeanFieldEnergy> {
-  const { model, loss = 'mse', learningRate = 0.1, steps = 200, decay = 0 } = options;
+  const { loss = 'mse', learningRate = 0.1, steps = 200, decay = 0 } = options;
   if (!(learningRate > 0) || !Number.isFinite(learningRate) || !(decay >= 0) || !Number.isFinite(decay))
     throw new RangeError(
       `meanFieldEnergy: learningRate must be positive and decay >= 0, got ${learningRate}, ${decay}.`,
     );
-  if (!Number.isSafeInteger(steps) || steps < 1)
-    throw new RangeError(`meanFieldEnergy: steps must be a whole number >= 1, got ${steps}.`);
-  const [x, y] = [asTensor(options.x, 'meanFieldEnergy: x'), asTensor(options.y, 'meanFieldEnergy: y')];
-  return engine.run(meanFieldEnergyJob, { net, model, x, y, loss, learningRate, steps, decay }, run);
+  const shared = sharedRun('meanFieldEnergy', net, options, steps);
+  return engine.run(meanFieldEnergyJob, { ...shared, loss, learningRate, decay }, run);
 }

@@ -3,7 +3,6 @@
 // From order 3 on it falls faster.
 import { taylorExpand } from '../empirical/taylor.js';
 import { rootMeanSquare } from '../math/statistics.js';
-import { asTensor, type Tensor } from '../math/tensor.js';
 import {
   createModel,
   sgd,
@@ -14,7 +13,7 @@ import {
   type NetDocument,
 } from '../net/index.js';
 import { defineJob, type Engine, type Job, type RunOptions } from '../wasm/engine.js';
-import type { DynamicsData } from './data.js';
+import { sharedRun, type DynamicsData, type SharedRun } from './data.js';
 
 export interface TaylorErrorOptions extends DynamicsData {
   readonly model: ModelOptions;
@@ -33,17 +32,12 @@ export interface TaylorErrors {
   readonly error: Float64Array;
 }
 
-type Params = Required<Omit<TaylorErrorOptions, 'orders' | 'x' | 'y'>> & {
-  readonly net: NetDocument;
-  readonly x: Tensor;
-  readonly y: Tensor;
-  readonly order: number;
-};
+type Params = SharedRun & { readonly order: number; readonly learningRate: number; readonly loss: LossName };
 
 /** @internal one order */
 export const taylorErrorJob: Job<Params, TaylorErrors> = defineJob(
   'dynamics/taylor-error',
-  (core, { net, model: options, x, y, order, steps, learningRate, loss }) => {
+  async (core, { net, model: options, x, y, order, steps, learningRate, loss }, { send, breathe }) => {
     using model = createModel(core, net, options);
     using taylor = taylorExpand(model, order);
     const trainerOf = (trained: Model): Trainer =>
@@ -56,6 +50,8 @@ export const taylorErrorJob: Job<Params, TaylorErrors> = defineJob(
         error[step] = rootMeanSquare(Float64Array.from(taylor.forward(x).data, (value, i) => value - f[i]!));
         if (step === steps) return { order, error };
         for (const trainer of trainers) trainer.next();
+        if (step % 20 === 0) send(step / steps);
+        await breathe();
       }
     } finally {
       for (const trainer of trainers) trainer.dispose();
@@ -70,11 +66,12 @@ export async function taylorErrors(
   options: TaylorErrorOptions,
   run: RunOptions = {},
 ): Promise<TaylorErrors[]> {
-  const { model, orders = [1, 2, 3], steps = 100, learningRate = 1, loss = 'mse' } = options;
-  if (!Number.isSafeInteger(steps) || steps < 1)
-    throw new RangeError(`taylorErrors: steps must be a whole number >= 1, got ${steps}.`);
+  const { orders = [1, 2, 3], steps = 100, learningRate = 1, loss = 'mse' } = options;
   if (orders.length === 0) throw new RangeError('taylorErrors: orders must name at least one order, got [].');
-  const [x, y] = [asTensor(options.x, 'taylorErrors: x'), asTensor(options.y, 'taylorErrors: y')];
-  const list = orders.map((order) => ({ net, model, x, y, order, steps, learningRate, loss }));
-  return engine.map(taylorErrorJob, list, run);
+  const shared = { ...sharedRun('taylorErrors', net, options, steps), learningRate, loss };
+  return engine.map(
+    taylorErrorJob,
+    orders.map((order) => ({ ...shared, order })),
+    run,
+  );
 }

@@ -5,7 +5,7 @@
 import { empiricalNtk, empiricalNtkPerLayer } from '../empirical/kernels.js';
 import { kernel } from '../kernel/index.js';
 import { log } from '../math/elementary.js';
-import { rootMeanSquare, slopeFit } from '../math/statistics.js';
+import { mean, rootMeanSquare, slopeFit, standardDeviation } from '../math/statistics.js';
 import { asTensor, type Tensor } from '../math/tensor.js';
 import { createModel, sgd, Trainer, type LossName, type NetDocument } from '../net/index.js';
 import { evaluateLoss, prepareTargets } from '../net/losses.js';
@@ -61,7 +61,8 @@ export interface WidthLaws {
   readonly slopes: readonly {
     readonly quantity: keyof WidthLawQuantities;
     readonly slope: number;
-    readonly standardError: number;
+    /** From the scatter around the line (three widths or more) or over the seeds (two or more), whichever is larger. */
+    readonly standardError: number | null;
     readonly theory: number | null;
   }[];
 }
@@ -89,7 +90,7 @@ type Params = Required<Omit<WidthLawOptions, 'widths' | 'seeds' | 'signal' | 'on
 /** @internal one net */
 export const widthLawJob: Job<Params, WidthLawQuantities> = defineJob(
   'dynamics/width-law',
-  (core, params) => {
+  async (core, params, { breathe }) => {
     const { net, x, y, width, baseWidth, seed, steps, learningRate, loss, threshold, limit } = params;
     using model = createModel(core, net, { inputShape: x.shape.slice(1), width, baseWidth, seed });
     const { theta, velocity } = kernelVelocity(model, { x, y });
@@ -112,6 +113,7 @@ export const widthLawJob: Job<Params, WidthLawQuantities> = defineJob(
         const { data } = model.forward(x);
         distance = rootMeanSquare(linear.map((value, p) => data[p]! - value));
         if (onset === null && distance > threshold) onset = step;
+        await breathe();
       }
       const end = core.heap.read(model.theta);
       return {
@@ -170,14 +172,16 @@ export async function measureWidthLaws(
     signal: options.signal,
     onDone: (done, total) => options.onProgress?.({ done, total }),
   });
-  const points = widths.map((width, i) => ({ width, ...summary(results.slice(i * seeds, (i + 1) * seeds)) }));
+  const nets = widths.map((_, i) => results.slice(i * seeds, (i + 1) * seeds));
+  const points = widths.map((width, i) => ({ width, ...summary(nets[i]!) }));
   const deep = compile(net, x.shape.slice(1)).parameters.length > 2;
   const slopes = (Object.keys(THEORY) as (keyof WidthLawQuantities)[]).flatMap((quantity) => {
     const values = points.map((point) => point[quantity]);
     if (values.some((value) => value === null || !(value > 0))) return [];
-    const fit = slopeFit(widths.map(log), (values as number[]).map(log));
+    const scatter = nets.map((list) => scatterOfLog(list, quantity));
+    const fit = slopeWithError(widths.map(log), (values as number[]).map(log), scatter);
     const theory = quantity === 'parameterChange' && deep ? -1 : THEORY[quantity];
-    return [{ quantity, slope: fit.slope, standardError: fit.standardError, theory }];
+    return [{ quantity, ...fit, theory }];
   });
   return { points, slopes };
 }
@@ -195,4 +199,35 @@ function summary(nets: readonly WidthLawQuantities[]): WidthLawQuantities {
     kernelFluctuation: rms('kernelFluctuation'),
     onset: left.length === nets.length ? left.reduce((sum, step) => sum + step, 0) / left.length : null,
   };
+}
+
+/** The standard error of the logarithm of a point, from its nets; null for a single one. */
+function scatterOfLog(
+  nets: readonly WidthLawQuantities[],
+  quantity: keyof WidthLawQuantities,
+): number | null {
+  if (nets.length < 2) return null;
+  const isSteps = quantity === 'onset'; // a mean; the others are roots of mean squares
+  const values = nets.map((net) => (isSteps ? net.onset! : net[quantity]! ** 2));
+  const relative = standardDeviation(values) / mean(values) / Math.sqrt(values.length);
+  return isSteps ? relative : relative / 2;
+}
+
+/** The slope of y over x; its error is that of the scatter around the line or of the points, whichever is larger. */
+function slopeWithError(
+  x: readonly number[],
+  y: readonly number[],
+  errors: readonly (number | null)[],
+): { slope: number; standardError: number | null } {
+  const { slope, standardError } = slopeFit(x, y);
+  const around = x.length > 2 ? standardError : null;
+  const middle = mean(x);
+  let [spread, variance] = [0, 0];
+  x.forEach((value, i) => {
+    spread += (value - middle) ** 2;
+    variance += ((value - middle) * (errors[i] ?? 0)) ** 2;
+  });
+  const within = errors.every((error) => error !== null) ? Math.sqrt(variance) / spread : null;
+  const known = [around, within].filter((error) => error !== null);
+  return { slope, standardError: known.length > 0 ? Math.max(...known) : null };
 }

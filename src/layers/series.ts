@@ -1,6 +1,6 @@
 // Truncated power series c[0] + c[1] eps + ... as arrays, for Taylor models of any order. Plain TypeScript: they serve
 // small nets and high orders; values, tangents and gradients run in kernels.
-import type { Pass } from './finite.js';
+import type { Numbers, Pass, Target } from './finite.js';
 
 export type Series = Float64Array;
 
@@ -83,17 +83,47 @@ export function seriesThrough(
   width: number,
   rule: (row: readonly Series[]) => readonly Series[],
 ): void {
+  const rowOf = seriesRows(pass, order, rows * width, width, (j) =>
+    pass.isZero(x, j) ? null : pass.value(x, j),
+  );
+  const out = new Float64Array(rows * width);
+  for (let r = 0; r < rows; r++) rule(rowOf(r)).forEach((series, i) => (out[r * width + i] = series[order]!));
+  pass.core.heap.write(pass.value(y, order), out);
+}
+
+/** Adds coefficient `order` of what `rule` makes of a row of `x` and the cotangents of its `y`. */
+export function seriesBack(
+  pass: Pass,
+  x: number,
+  y: number,
+  order: number,
+  { to, beta }: Target<Numbers>,
+  rows: number,
+  width: number,
+  rule: (row: readonly Series[], cotangent: readonly Series[]) => readonly Series[],
+): void {
   const { heap } = pass.core;
   const length = rows * width;
-  const inputs = Array.from({ length: order + 1 }, (_, j) =>
-    pass.isZero(x, j) ? new Float64Array(length) : heap.read(pass.value(x, j), 0, length),
-  );
-  const out = new Float64Array(length);
-  for (let r = 0; r < rows; r++) {
-    const row = Array.from({ length: width }, (_, i) =>
-      Float64Array.from(inputs, (coefficient) => coefficient[r * width + i]!),
-    );
-    rule(row).forEach((series, i) => (out[r * width + i] = series[order]!));
-  }
-  heap.write(pass.value(y, order), out);
+  const rowOf = seriesRows(pass, order, length, width, (j) => (pass.isZero(x, j) ? null : pass.value(x, j)));
+  const cotangentOf = seriesRows(pass, order, length, width, (j) => pass.cotangent(y, j));
+  const out = beta === 0 ? new Float64Array(length) : Float64Array.from(heap.read(to), (g) => beta * g);
+  for (let r = 0; r < rows; r++)
+    rule(rowOf(r), cotangentOf(r)).forEach((series, i) => (out[r * width + i]! += series[order]!));
+  heap.write(to, out);
+}
+
+/** The rows of a value whose coefficients 0 .. order lie in wasm memory; null: all zero. */
+function seriesRows(
+  pass: Pass,
+  order: number,
+  length: number,
+  width: number,
+  coefficient: (j: number) => Numbers | null,
+): (row: number) => Series[] {
+  const all = Array.from({ length: order + 1 }, (_, j) => {
+    const at = coefficient(j);
+    return at ? pass.core.heap.read(at, 0, length) : new Float64Array(length);
+  });
+  return (row) =>
+    Array.from({ length: width }, (_, i) => Float64Array.from(all, (values) => values[row * width + i]!));
 }

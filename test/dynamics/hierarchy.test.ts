@@ -59,6 +59,20 @@ describe('kernel orders', () => {
       ],
       [4, 2],
     ],
+    ['layer norm', [dense(5), { layer: 'layerNorm', eps: 0.1 }, tanh, dense(1)], [3]],
+    [
+      'attention',
+      [
+        {
+          ...{ layer: 'attention', channels: 3, keyChannels: 2, valueChannels: 3, heads: 2, bStd: 0.2 },
+          ...{ linearScaling: false, positional: 'sum', positionalStd: 0.6, keyStd: 1.5 },
+        },
+        tanh,
+        { layer: 'flatten' },
+        dense(1),
+      ],
+      [3, 2],
+    ],
   ];
 
   const add = (to: LayerParameters[], direction: LayerParameters[], step: number): LayerParameters[] =>

@@ -154,6 +154,39 @@ describe('Taylor models', () => {
     },
   );
 
+  it.each<[string, NetDocument[], number[]]>([
+    ['layer norm over channels and positions', [{ layer: 'layerNorm', axis: [1, -1], eps: 0.1 }], [3, 2]],
+    ['attention', [{ layer: 'attention', channels: 3, keyChannels: 2, valueChannels: 3, heads: 2 }], [3, 2]],
+    ['a recurrent net', [{ layer: 'rnn', units: 4, activation: { layer: 'tanh' } }], [3, 2]],
+  ])('gradients of every order are differences of the loss: %s', (_, layers, inputShape) => {
+    const net = [dense(3), ...layers, { layer: 'tanh' }, { layer: 'flatten' }, dense(2)] as NetDocument;
+    using model = createModel(engine, net, { inputShape, seed: 6 });
+    const x = tensor(random(4 * 6, 4), [4, ...inputShape]);
+    const y = tensor(random(8, 5), [4, 2]);
+    const { parameters } = model;
+    const direction = parameters.map(({ path, w, b }, i) => ({
+      path,
+      w: tensor(random(w.data.length, i + 9), w.shape),
+      ...(b ? { b: tensor(random(b.data.length, i + 19), b.shape) } : {}),
+    }));
+    for (const order of [1, 2, 3, 4]) {
+      using taylor = taylorExpand(model, order);
+      const at = added(parameters, direction, 0.7);
+      taylor.setParameters(at);
+      const g = flat(taylor.gradients(x, y, 'mse').gradients);
+      const slope = flat(direction).reduce((sum, value, i) => sum + value * g[i]!, 0);
+      const step = 1e-5;
+      const [up, down] = [step, -step].map((by) => {
+        taylor.setParameters(added(at, direction, by));
+        return taylor.gradients(x, y, 'mse').loss;
+      });
+      const difference = (up! - down!) / (2 * step);
+      expect(Math.abs(difference - slope), `order ${order}`).toBeLessThan(
+        1e-7 * Math.max(1, Math.abs(slope)),
+      );
+    }
+  });
+
   it('the linear model trains as its kernel says: parameter space equals function space', () => {
     using model = createModel(engine, [dense(20), { layer: 'tanh' }, dense(1)], { inputShape: [3], seed: 1 });
     using linear = linearize(model);

@@ -178,7 +178,7 @@ function registerWidths(parent: Command): void {
           title: 'Powers of the width',
           columns: ['quantity', 'power', 'error', 'theory'],
           rows: laws.slopes.map(({ quantity, slope, standardError, theory }) => [
-            ...[LABELS[quantity], slope.toFixed(3), standardError.toFixed(3)],
+            ...[LABELS[quantity], slope.toFixed(3), standardError === null ? '-' : standardError.toFixed(3)],
             theory === null ? '-' : theory.toFixed(1),
           ]),
         };

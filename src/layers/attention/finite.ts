@@ -1,7 +1,6 @@
 // Self-attention over all positions, in 'ntk' parametrisation (arXiv:2006.10540): scores from keys and queries, a
 // mechanism on them, values mixed by them, heads side by side, and an affine layer. With linear scaling queries and keys
 // share their weights. Parameters: <path>.positional, .key, .query (square-root scaling only), .value, .out.
-import { UnsupportedError } from '../../wasm/engine.js';
 import { compileActivation } from '../activation/finite.js';
 import { exp } from '../../math/elementary.js';
 import { denseMap } from '../affine/dense.js';
@@ -10,7 +9,8 @@ import type { Builder, Numbers, Pass, ValueRef, WeightMap } from '../finite.js';
 import { sizeOfShape } from '../finite.js';
 import { pushBilinear, pushConcat, pushSum } from '../merge/finite.js';
 import { after, gemmCall, kernelOf } from '../rows.js';
-import { expSeries, invertSeries, multiplySeries, seriesThrough, type Series } from '../series.js';
+import { pushRowwise } from '../rowwise.js';
+import { expSeries, invertSeries, multiplySeries, type Series } from '../series.js';
 import type { Shaped } from '../shapes.js';
 import type { AttentionLayer } from '../vocabulary.js';
 
@@ -207,38 +207,32 @@ function pushMix(builder: Builder, path: string, weights: ValueRef, value: Value
 
 /** Softmax of every run of `width` numbers. */
 function pushSoftmax(builder: Builder, path: string, input: ValueRef, width: number): ValueRef {
-  const output = builder.value(input.shape);
-  const size = sizeOfShape(input.shape);
-  builder.push({
-    path,
-    inputs: [input.id],
-    output: output.id,
-    parameter: null,
-    forward(pass, order) {
-      const rows = (pass.n * size) / width;
-      const [x, y] = [pass.value(input.id, order).ptr, pass.value(output.id, order).ptr];
-      if (order === 0) kernelOf(pass.core, 'rows_softmax', pass.dtype)(rows, width, x, y);
-      else seriesThrough(pass, input.id, output.id, order, rows, width, softmaxSeries);
-    },
-    backward(pass, order) {
-      if (order > 0) throw new UnsupportedError(`The second derivative of softmax (${path})`);
-      const target = pass.addTo(input.id, 0);
-      if (!target) return;
-      const [p, v] = [pass.value(output.id, 0).ptr, pass.cotangent(output.id, 0).ptr];
-      kernelOf(
-        pass.core,
-        'rows_softmax_back',
-        pass.dtype,
-      )(...[(pass.n * size) / width, width, p, v, target.beta, target.to.ptr]);
-    },
-  });
-  return output;
+  return pushRowwise(builder, path, input, width, () => ({
+    value: (pass, rows, x, y) => void kernelOf(pass.core, 'rows_softmax', pass.dtype)(rows, width, x, y),
+    project: (pass, rows, y, v, beta, to) =>
+      void kernelOf(pass.core, 'rows_softmax_back', pass.dtype)(rows, width, y, v, beta, to),
+    series: softmaxSeries,
+    projectSeries: softmaxProjection,
+  }));
 }
 
 function softmaxSeries(row: readonly Series[]): Series[] {
   const most = row.reduce((max, x) => Math.max(max, x[0]!), -Infinity);
   const e = row.map((x) => expSeries(x, exp(x[0]! - most)));
-  const sum = e[0]!.map((_, m) => e.reduce((total, series) => total + series[m]!, 0));
-  const inverse = invertSeries(sum);
+  const inverse = invertSeries(sumSeries(e));
   return e.map((series) => multiplySeries(series, inverse));
 }
+
+/** J v = p v - p (p.v). */
+function softmaxProjection(row: readonly Series[], v: readonly Series[]): Series[] {
+  const p = softmaxSeries(row);
+  const pv = p.map((entry, i) => multiplySeries(entry, v[i]!));
+  const along = sumSeries(pv);
+  return p.map((entry, i) => {
+    const bent = multiplySeries(entry, along);
+    return pv[i]!.map((value, m) => value - bent[m]!);
+  });
+}
+
+const sumSeries = (list: readonly Series[]): Series =>
+  list[0]!.map((_, m) => list.reduce((total, series) => total + series[m]!, 0));

@@ -7,8 +7,8 @@ import { normaliseAxis, type Shaped } from '../shapes.js';
 import type { LayerNormLayer } from '../vocabulary.js';
 import { pushMap } from '../position/finite.js';
 import { permutation } from '../position/rules.js';
-import { seriesThrough } from '../series.js';
-import { normaliseSeries } from './series.js';
+import { pushRowwise } from '../rowwise.js';
+import { normaliseSeries, projectSeries } from './series.js';
 
 export function compileLayerNorm(
   { layer, path }: Shaped<LayerNormLayer>,
@@ -35,39 +35,19 @@ export function compileLayerNorm(
 
 /** Normalises every run of `width` numbers. */
 function pushRows(builder: Builder, path: string, input: ValueRef, width: number, eps: number): ValueRef {
-  const output = builder.value(input.shape);
-  const size = sizeOfShape(input.shape);
-  const inverse = (pass: Pass) => pass.scratch(`inverse ${output.id}`, (pass.n * size) / width);
-  builder.push({
-    path,
-    inputs: [input.id],
-    output: output.id,
-    parameter: null,
-    forward(pass, order) {
-      const rows = (pass.n * size) / width;
-      const y = pass.value(output.id, 0).ptr;
-      const s = inverse(pass).ptr;
-      if (order === 0) {
-        const x = pass.value(input.id, 0).ptr;
-        kernelOf(pass.core, 'rows_normalise', pass.dtype)(rows, width, eps, x, y, s);
-      } else if (pass.isZero(input.id, order) && order === 1) {
-        pass.core.heap.fill(pass.value(output.id, order), 0);
-      } else if (order === 1) {
-        const [v, out] = [pass.value(input.id, 1).ptr, pass.value(output.id, 1).ptr];
-        kernelOf(pass.core, 'rows_project', pass.dtype)(rows, width, y, s, v, 0, out);
-      } else seriesThrough(pass, input.id, output.id, order, rows, width, (x) => normaliseSeries(x, eps));
-    },
-    backward(pass, order) {
-      if (order > 0) throw new UnsupportedError(`The second derivative of layerNorm (${path})`);
-      const target = pass.addTo(input.id, 0);
-      if (!target) return;
-      const [y, v] = [pass.value(output.id, 0).ptr, pass.cotangent(output.id, 0).ptr];
-      kernelOf(
-        pass.core,
-        'rows_project',
-        pass.dtype,
-      )(...[(pass.n * size) / width, width, y, inverse(pass).ptr, v, target.beta, target.to.ptr]);
-    },
+  return pushRowwise(builder, path, input, width, (output) => {
+    const inverse = (pass: Pass, rows: number): number => pass.scratch(`inverse ${output}`, rows).ptr;
+    return {
+      value: (pass, rows, x, y) =>
+        void kernelOf(pass.core, 'rows_normalise', pass.dtype)(rows, width, eps, x, y, inverse(pass, rows)),
+      project: (pass, rows, y, v, beta, to) =>
+        void kernelOf(
+          pass.core,
+          'rows_project',
+          pass.dtype,
+        )(...[rows, width, y, inverse(pass, rows), v, beta, to]),
+      series: (row) => normaliseSeries(row, eps),
+      projectSeries: (row, v) => projectSeries(row, v, eps),
+    };
   });
-  return output;
 }
