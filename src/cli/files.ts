@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { access, constants, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { access, constants, mkdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { readCsv } from '../data/csv.js';
 import { readNpy } from '../data/npy.js';
@@ -43,6 +43,22 @@ export async function outputFolder(path: string): Promise<string> {
     throw new UsageError(`--out: the folder ${path} cannot be written (${reason(error)}). Name another one.`);
   }
   return folder;
+}
+
+/**
+ * Runs `work` with the folder made and checked before it; without a folder just runs it. Work that fails and leaves
+ * nothing in a folder that was not there leaves no folder.
+ */
+export async function inFolder<T>(path: string | undefined, work: () => Promise<T>): Promise<T> {
+  if (path === undefined) return work();
+  const isThere = (await stat(path).catch(() => null)) !== null;
+  const folder = await outputFolder(path);
+  try {
+    return await work();
+  } catch (error) {
+    if (!isThere) await rmdir(folder).catch(() => {}); // refused where something is in it
+    throw error;
+  }
 }
 
 /** Checks that `--out file` can be written; returns its full path. */

@@ -3,7 +3,8 @@
 import { kernel } from '../kernel/index.js';
 import { log } from '../math/elementary.js';
 import { tensor } from '../math/tensor.js';
-import type { LayerDocument, NetDocument } from '../net/index.js';
+import { isActivation } from '../layers/vocabulary.js';
+import { parseLayer, type LayerDocument, type NetDocument } from '../net/document.js';
 import type { Engine } from '../wasm/engine.js';
 
 export interface OrderChaosOptions {
@@ -12,6 +13,7 @@ export interface OrderChaosOptions {
   readonly wStd: number;
   /** Default 0. */
   readonly bStd?: number;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface OrderChaos {
@@ -28,15 +30,19 @@ export interface OrderChaos {
 
 const CRITICAL = 1e-6;
 
-/** Phase of wide nets with these layers. RangeError for standard deviations that are not finite or negative. */
+/**
+ * Phase of wide nets with these layers. RangeError for layers that are no activation and standard deviations that are not
+ * finite or negative.
+ */
 export async function orderChaos(engine: Engine, options: OrderChaosOptions): Promise<OrderChaos> {
-  const { activation, wStd, bStd = 0 } = options;
+  const { wStd, bStd = 0, signal } = options;
+  const activation = activationOf(options.activation);
   for (const [name, value] of Object.entries({ wStd, bStd })) {
     if (!(value >= 0) || !Number.isFinite(value)) {
       throw new RangeError(`orderChaos: ${name} must be a finite number >= 0, got ${value}.`);
     }
   }
-  const qStar = await variance(engine, activation, wStd, bStd);
+  const qStar = await variance(engine, { activation, wStd, bStd, signal });
   // At vanishing or exploding variance the correlation map is that of very small or large inputs.
   const q = Math.min(1e100, Math.max(1e-12, qStar));
   const step: NetDocument = [
@@ -44,7 +50,7 @@ export async function orderChaos(engine: Engine, options: OrderChaosOptions): Pr
     activation,
     { layer: 'dense', units: 1, wStd, bStd },
   ];
-  const map = (cs: readonly number[]): Promise<Point[]> => correlationMap(engine, step, q, cs);
+  const map = (cs: readonly number[]): Promise<Point[]> => correlationMap(engine, step, q, cs, signal);
   const [one] = await map([1]);
   const chi1 = one!.slope * one!.gain;
   const phase = Math.abs(chi1 - 1) < CRITICAL ? 'critical' : chi1 < 1 ? 'ordered' : 'chaotic';
@@ -81,11 +87,18 @@ interface Point {
 const LAYERS = 50;
 const ROUNDS = 40;
 
+/** The activation as parsed, so that errors name it and not its place in the nets below. */
+function activationOf(document: LayerDocument): LayerDocument {
+  const layer = parseLayer(document, 'activation');
+  if (isActivation(layer)) return layer as unknown as LayerDocument;
+  throw new RangeError(
+    `orderChaos: activation must be an activation such as { layer: 'tanh' }, got '${layer.layer}'.`,
+  );
+}
+
 async function variance(
   engine: Engine,
-  activation: LayerDocument,
-  wStd: number,
-  bStd: number,
+  { activation, wStd, bStd, signal }: OrderChaosOptions,
 ): Promise<number> {
   const net: NetDocument = [
     { layer: 'dense', units: 1 },
@@ -95,6 +108,7 @@ async function variance(
   for (let round = 0; round < ROUNDS; round++) {
     const { nngp } = await kernel(engine, net, tensor(Float64Array.of(Math.sqrt(q)), [1, 1]), null, {
       get: ['nngp'],
+      ...(signal ? { signal } : {}),
     });
     const next = nngp!.data[0]!;
     if (!(next < 1e100)) return Infinity;
@@ -111,6 +125,7 @@ async function correlationMap(
   net: NetDocument,
   q: number,
   cs: readonly number[],
+  signal: AbortSignal | undefined,
 ): Promise<Point[]> {
   const s = Math.sqrt(2 * q);
   const x1 = tensor(Float64Array.of(s, 0), [1, 2]);
@@ -119,8 +134,9 @@ async function correlationMap(
     cs.length,
     2,
   ]);
-  const cross = await kernel(engine, net, x1, x2, { get: ['nngp', 'ntk'] });
-  const self = await kernel(engine, net, x1, null, { get: ['nngp', 'ntk'] });
+  const options = { get: ['nngp', 'ntk'] as const, ...(signal ? { signal } : {}) };
+  const cross = await kernel(engine, net, x1, x2, options);
+  const self = await kernel(engine, net, x1, null, options);
   const [k, t] = [self.nngp!.data[0]!, self.ntk!.data[0]!];
   cs.forEach((c, i) => {
     // The first layer's tangent kernel is its covariance c q, so ntk = nngp + (wStd^2 phi' dual) c q.

@@ -4,7 +4,7 @@ import { eighInPlace } from '../math/eigh.js';
 import { exp } from '../math/elementary.js';
 import { symmetric } from '../math/check.js';
 import { asTensor, assertFinite, type TensorLike } from '../math/tensor.js';
-import { defineJob, type Engine, type Job } from '../wasm/engine.js';
+import { defineJob, type Engine, type Job, type RunOptions } from '../wasm/engine.js';
 
 export interface Spectrum {
   /** Eigenvalues, largest first. */
@@ -55,7 +55,12 @@ export const spectrumJob: Job<{ kernel: Float64Array; y: Float64Array; n: number
   );
 
 /** Eigen-analysis of the train kernel `(n, n)` for targets `y` of shape `(n)` or `(n, outputs)`. */
-export async function spectrum(engine: Engine, kernel: TensorLike, y: TensorLike): Promise<Spectrum> {
+export async function spectrum(
+  engine: Engine,
+  kernel: TensorLike,
+  y: TensorLike,
+  run: RunOptions = {},
+): Promise<Spectrum> {
   const matrix = symmetric(kernel, 'spectrum');
   const target = asTensor(y, 'spectrum: y');
   assertFinite(target, 'spectrum: y');
@@ -65,11 +70,8 @@ export async function spectrum(engine: Engine, kernel: TensorLike, y: TensorLike
       `spectrum: y must have shape (${n}) or (${n}, outputs) to match the kernel, got [${target.shape.join(', ')}]`,
     );
   }
-  const { values, energy } = await engine.run(spectrumJob, {
-    kernel: Float64Array.from(matrix.data),
-    y: Float64Array.from(target.data),
-    n,
-  });
+  const params = { kernel: Float64Array.from(matrix.data), y: Float64Array.from(target.data), n };
+  const { values, energy } = await engine.run(spectrumJob, params, run);
   return describe(values, energy, n);
 }
 

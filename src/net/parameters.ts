@@ -100,8 +100,10 @@ export function flatten(
     );
   }
   const flat = dtype === 'f32' ? new Float32Array(countOf(slots)) : new Float64Array(countOf(slots));
+  const named = new Map(list.map((entry) => [entry.path, entry]));
+  const isNamed = slots.every(({ spec }) => named.has(spec.path)); // then their order does not matter
   slots.forEach(({ spec, offset, wSize }, i) => {
-    const { path, w, b } = list[i]!;
+    const { path, w, b } = isNamed ? named.get(spec.path)! : list[i]!;
     if (path !== undefined && path !== spec.path) {
       throw new RangeError(`${where}: entry ${i} must be for ${spec.path || 'the net'}, got ${path}.`);
     }

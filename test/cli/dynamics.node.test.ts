@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +11,7 @@ import {
   empiricalNtk,
   hierarchy,
   lazyDial,
+  meanFieldEnergy,
   measureWidthLaws,
   orderChaos,
   scanLearningRates,
@@ -136,6 +137,14 @@ it('dial', async () => {
   });
 }, 60_000);
 
+it('energy', async () => {
+  const got = await dynamics('energy', ...trained, '--steps', '8', '--decay', '0.1', '--loss', 'mse');
+  const settings = { steps: 8, learningRate: 0.1, loss: 'mse' as const, decay: 0.1 };
+  const model = { inputShape, seed: 0 };
+  const want = await meanFieldEnergy(engine, net, { ...settings, x, y, model });
+  expect(got).toEqual({ ...settings, ...(plain(want) as object) });
+}, 60_000);
+
 it('spectrum', async () => {
   const got = await dynamics(
     'spectrum',
@@ -178,4 +187,42 @@ it('phases', async () => {
   for (const wStd of [0.9, 2])
     rows.push({ wStd, bStd: 0.3, ...(await orderChaos(engine, { activation, wStd, bStd: 0.3 })) });
   expect(got).toEqual({ activation, rows: plain(rows) });
+}, 60_000);
+
+it('an output folder is checked before the work, and is not left behind by a run that fails', async () => {
+  const fails = async (...args: string[]): Promise<string> => {
+    const all = [main, 'dynamics', ...args, '--quiet', '--workers', '0'];
+    try {
+      await promisify(execFile)(process.execPath, all, { cwd });
+    } catch (error) {
+      expect(error).toMatchObject({ code: 2, stdout: '' });
+      return (error as { stderr: string }).stderr;
+    }
+    throw new Error('the verb should have failed');
+  };
+  // x.npy is a file, so no folder can be made there; a million steps would take minutes
+  expect(await fails('scan', ...trained, '--steps', '1000000', '--out', 'x.npy')).toMatch(
+    /^error: --out: the folder x\.npy cannot be written/,
+  );
+  expect(await fails('phases', '--activation', 'dense', '--out', 'left')).toMatch(
+    /^error: net: activation \(dense\)/,
+  );
+  expect(await fails('phases', '--activation', 'flatten', '--out', 'left')).toMatch(
+    /^error: orderChaos: activation must be an activation/,
+  );
+  expect(await readdir(cwd)).not.toContain('left');
+}, 60_000);
+
+it('Ctrl-C stops a net in training on the calling thread', async () => {
+  const args = [main, 'dynamics', 'scan', ...trained, '--steps', '100000000', '--multiples', '1'];
+  const child = spawn(process.execPath, [...args, '--workers', '0'], { cwd });
+  let stderr = '';
+  child.stderr.on('data', (chunk) => (stderr += String(chunk)));
+  const ended = new Promise<number | null>((resolve) => child.on('exit', (code) => resolve(code)));
+  await new Promise((resolve) => setTimeout(resolve, 3000));
+  const asked = Date.now();
+  child.kill('SIGINT');
+  expect(await ended).toBe(1);
+  expect(Date.now() - asked).toBeLessThan(5000);
+  expect(stderr).toMatch(/stopped by Ctrl-C; kept: nothing/);
 }, 60_000);

@@ -11,8 +11,17 @@ import {
 import type { LossName } from '../../net/index.js';
 import { formatTable, lineFigure, type Figure, type Table } from '../../report/index.js';
 import { withReport } from '../report.js';
-import { listOf, perform, realNumber, wholeNumber } from '../verb.js';
-import { follow, LOSSES, modelOf, netVerb, positive, problemOf, type NetOptions } from './dynamics-shared.js';
+import { listOf, realNumber, wholeNumber } from '../verb.js';
+import {
+  follow,
+  LOSSES,
+  modelOf,
+  netVerb,
+  performReport,
+  positive,
+  problemOf,
+  type NetOptions,
+} from './dynamics-shared.js';
 
 export function registerDynamicsOfNets(parent: Command): void {
   registerHierarchy(parent);
@@ -25,7 +34,7 @@ function registerHierarchy(parent: Command): void {
   netVerb(parent, 'hierarchy', description, '--time 10', 200)
     .option('--time <t>', 'end of the flow', realNumber(0), 10)
     .action(
-      perform<NetOptions & { time: number }>(async (options, context) => {
+      performReport<NetOptions & { time: number }>(async (options, context) => {
         const problem = await problemOf(options);
         const { time, steps, seed } = options;
         const engine = await context.engine();
@@ -94,7 +103,7 @@ function registerTaylor(parent: Command): void {
     .option('--learning-rate <eta>', 'of gradient descent', realNumber(0), 1)
     .option('--loss <name>', 'mse, logistic or crossEntropy', LOSSES, 'mse')
     .action(
-      perform<NetOptions & { orders: number[]; learningRate: number; loss: LossName }>(
+      performReport<NetOptions & { orders: number[]; learningRate: number; loss: LossName }>(
         async (options, context) => {
           const problem = await problemOf(options);
           const { orders, steps, learningRate, loss, seed } = options;
@@ -153,7 +162,7 @@ function registerWidths(parent: Command): void {
       0.1,
     )
     .action(
-      perform<
+      performReport<
         NetOptions & {
           widths: number[];
           baseWidth: number;

@@ -4,8 +4,17 @@ import { lazyDial, scanLearningRates } from '../../dynamics/index.js';
 import type { LossName } from '../../net/index.js';
 import { formatTable, lineFigure, type Table } from '../../report/index.js';
 import { withReport } from '../report.js';
-import { listOf, perform, realNumber, wholeNumber } from '../verb.js';
-import { follow, LOSSES, modelOf, netVerb, positive, problemOf, type NetOptions } from './dynamics-shared.js';
+import { listOf, realNumber, wholeNumber } from '../verb.js';
+import {
+  follow,
+  LOSSES,
+  modelOf,
+  netVerb,
+  performReport,
+  positive,
+  problemOf,
+  type NetOptions,
+} from './dynamics-shared.js';
 
 export function registerDynamicsOfRates(parent: Command): void {
   registerScan(parent);
@@ -22,7 +31,7 @@ function registerScan(parent: Command): void {
     )
     .option('--taylor <k>', 'train the Taylor model of this order instead', wholeNumber(0, 8))
     .action(
-      perform<NetOptions & { multiples: number[]; taylor?: number }>(async (options, context) => {
+      performReport<NetOptions & { multiples: number[]; taylor?: number }>(async (options, context) => {
         const problem = await problemOf(options);
         const { multiples, steps, seed, taylor } = options;
         const engine = await context.engine();
@@ -76,7 +85,7 @@ function registerDial(parent: Command): void {
     .option('--learning-rate <eta>', 'of gradient descent', realNumber(0), 0.5)
     .option('--loss <name>', 'mse, logistic or crossEntropy', LOSSES, 'mse')
     .action(
-      perform<NetOptions & { alphas: number[]; learningRate: number; loss: LossName }>(
+      performReport<NetOptions & { alphas: number[]; learningRate: number; loss: LossName }>(
         async (options, context) => {
           const problem = await problemOf(options);
           const { alphas, steps, learningRate, loss, seed } = options;

@@ -4,8 +4,8 @@ import type { Tensor } from '../../math/index.js';
 import type { LossName, NetDocument } from '../../net/index.js';
 import type { Series } from '../../report/index.js';
 import type { RunOptions } from '../../wasm/engine.js';
-import { readJson, readTensor } from '../files.js';
-import { oneOf, verb, wholeNumber, type Context } from '../verb.js';
+import { inFolder, readJson, readTensor } from '../files.js';
+import { oneOf, perform, verb, wholeNumber, type Context, type Outcome } from '../verb.js';
 
 export interface NetOptions {
   readonly net: string;
@@ -20,6 +20,12 @@ export interface Problem {
   readonly x: Tensor;
   readonly y: Tensor;
 }
+
+/** `perform` for verbs that may write a report: `--out` is made and checked before the work. */
+export const performReport = <O extends { readonly out?: string }>(
+  body: (options: O, context: Context) => Promise<Outcome>,
+): ReturnType<typeof perform> =>
+  perform<O>((options, context) => inFolder(options.out, () => body(options, context)));
 
 export function netVerb(
   parent: Command,

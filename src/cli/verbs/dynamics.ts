@@ -8,12 +8,15 @@ import {
   type Spectrum,
 } from '../../dynamics/index.js';
 import type { LayerDocument } from '../../net/index.js';
+import { UsageError } from '../errors.js';
 import { readTensor } from '../files.js';
 import { heatMap, lineFigure, type Axis, type Figure, type Panel } from '../../report/index.js';
 import { withReport } from '../report.js';
 import { registerDynamicsOfNets } from './dynamics-nets.js';
 import { registerDynamicsOfRates } from './dynamics-rates.js';
-import { listOf, perform, realNumber, verb, wholeNumber } from '../verb.js';
+import { registerEnergy } from './dynamics-energy.js';
+import { performReport } from './dynamics-shared.js';
+import { listOf, realNumber, verb, wholeNumber } from '../verb.js';
 
 export function registerDynamics(program: Command): void {
   const parent = program.command('dynamics').description('training beyond the fixed kernel');
@@ -22,6 +25,7 @@ export function registerDynamics(program: Command): void {
   registerSpectrum(parent);
   registerDynamicsOfNets(parent);
   registerDynamicsOfRates(parent);
+  registerEnergy(parent);
 }
 
 function registerCatapult(parent: Command): void {
@@ -38,7 +42,7 @@ function registerCatapult(parent: Command): void {
     .option('--f0 <f>', 'output at the start', realNumber(), 1)
     .option('--out <dir>', 'folder for result.json, the figure and report.html')
     .action(
-      perform<{ learningRates: number[]; width: number; f0: number; out?: string }>(
+      performReport<{ learningRates: number[]; width: number; f0: number; out?: string }>(
         async ({ learningRates, width, f0, out }) => {
           const traces = learningRates.map((learningRate) => ({
             learningRate,
@@ -108,22 +112,28 @@ function registerPhases(parent: Command): void {
   verb(parent, 'phases', 'order and chaos of infinitely deep nets', [
     'infinite-width dynamics phases --activation tanh --w-stds 0.9,1.5,2.5 --b-stds 0,0.3',
   ])
-    .option('--activation <name>', 'an activation of the format', 'tanh')
+    .option(
+      '--activation <name>',
+      `an activation of the format, or its JSON: '{"layer":"leakyRelu","alpha":0.1}'`,
+      'tanh',
+    )
     .option('--w-stds <list>', 'weight standard deviations', listOf(realNumber(0)), [0.8, 1, 1.5, 2, 3])
     .option('--b-stds <list>', 'bias standard deviations', listOf(realNumber(0)), [0, 0.3])
     .option('--out <dir>', 'folder for result.json, the figure and report.html')
     .action(
-      perform<{ activation: string; wStds: number[]; bStds: number[]; out?: string }>(
+      performReport<{ activation: string; wStds: number[]; bStds: number[]; out?: string }>(
         async (options, context) => {
           const engine = await context.engine();
-          const activation: LayerDocument = { layer: options.activation };
+          const activation = activationNamed(options.activation);
           const rows: (OrderChaos & { wStd: number; bStd: number })[] = [];
-          for (const wStd of options.wStds) {
-            for (const bStd of options.bStds) {
-              context.signal.throwIfAborted();
-              rows.push({ wStd, bStd, ...(await orderChaos(engine, { activation, wStd, bStd })) });
-            }
+          const points = options.wStds.flatMap((wStd) => options.bStds.map((bStd) => ({ wStd, bStd })));
+          context.progress.start('fixed points', points.length);
+          for (const point of points) {
+            const { signal } = context;
+            rows.push({ ...point, ...(await orderChaos(engine, { activation, ...point, signal })) });
+            context.progress.update(rows.length);
           }
+          context.progress.finish();
           const text = rows.map(
             ({ wStd, bStd, qStar, cStar, chi1, depthScale, phase }) =>
               `wStd ${wStd}\tbStd ${bStd}\t${phase}\tq* ${qStar.toPrecision(4)}\tc* ${cStar.toPrecision(4)}\tchi1 ${chi1.toPrecision(4)}\tdepth ${depthScale.toPrecision(4)}`,
@@ -133,11 +143,20 @@ function registerPhases(parent: Command): void {
             options.out,
             { kind: 'phases', title: 'Order and chaos', settings: { activation, wStds, bStds } },
             { json: { activation, rows }, text: text.join('\n') },
-            () => phaseFigures(options.activation, wStds, bStds, rows),
+            () => phaseFigures(activation.layer, wStds, bStds, rows),
           );
         },
       ),
     );
+}
+
+function activationNamed(text: string): LayerDocument {
+  if (!text.trimStart().startsWith('{')) return { layer: text };
+  try {
+    return JSON.parse(text) as LayerDocument;
+  } catch (error) {
+    throw new UsageError(`--activation: expected a name or JSON, got ${(error as Error).message}.`);
+  }
 }
 
 /** chi_1 over the grid, or as curves when one side has a single value. */
@@ -183,13 +202,13 @@ function registerSpectrum(parent: Command): void {
     .option('--ridge <r>', 'ridge of the effective dimension', realNumber(0), 1e-3)
     .option('--out <dir>', 'folder for result.json, the figure and report.html')
     .action(
-      perform<{ kernel: string; y: string; times: number[]; ridge: number; out?: string }>(
+      performReport<{ kernel: string; y: string; times: number[]; ridge: number; out?: string }>(
         async (options, context) => {
-          const result = await spectrum(
-            await context.engine(),
-            await readTensor(options.kernel),
-            await readTensor(options.y),
-          );
+          const [kernel, y] = [await readTensor(options.kernel), await readTensor(options.y)];
+          const engine = await context.engine();
+          context.progress.start(`eigenvalues of ${kernel.shape[0]} samples`, 1);
+          const result = await spectrum(engine, kernel, y, { signal: context.signal });
+          context.progress.finish();
           const { values, energy, cumulativeEnergy, learningTimes, alignment, condition, maxLearningRate } =
             result;
           const losses = options.times.map((time) => ({ time, loss: result.predictedLoss(time) }));

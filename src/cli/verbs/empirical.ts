@@ -108,6 +108,13 @@ async function readParameters(path: string): Promise<LayerParametersLike[]> {
   }
   if (!path.endsWith('.npz')) throw new UsageError(`--params: expected a .json or .npz file, got ${path}.`);
   const { arrays } = await readNpz(await readBytes(path), path);
+  const names = Object.keys(arrays);
+  const isParameter = (name: string): boolean =>
+    /\.[wb]$/.test(name) && names.includes(`${name.slice(0, -1)}w`);
+  if (names.length === 0 || !names.every(isParameter))
+    throw new UsageError(
+      `${path}: expected members <layer>.w and <layer>.b such as layers.0.w, got [${names.join(', ')}]. Save one pair per layer with weights.`,
+    );
   return Object.entries(arrays)
     .filter(([name]) => name.endsWith('.w'))
     .map(([name, w]) => {
