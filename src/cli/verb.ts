@@ -10,6 +10,8 @@ export interface CommonOptions {
   readonly quiet?: boolean;
   readonly workers: number | 'auto';
   readonly variant: Variant | 'auto';
+  /** GiB. */
+  readonly memory: number;
 }
 
 export interface Context {
@@ -41,6 +43,7 @@ export function verb(
   command
     .option('--workers <count>', "worker threads; 'auto': one per core", workers, 'auto')
     .option('--variant <name>', 'kernels: simd (equal bits everywhere), relaxed or auto', variant, 'simd')
+    .option('--memory <GiB>', 'what one operation may hold', realNumber(2 ** -10, 2 ** 10), 1)
     .option('--json', 'print one JSON document on stdout')
     .option('--quiet', 'no progress on stderr')
     .option('--debug', 'show stack traces');
@@ -77,7 +80,12 @@ export function perform<O extends object>(
           signal: stop.signal,
           progress,
           options,
-          engine: () => (engine ??= createEngine({ workers: options.workers, variant: options.variant })),
+          engine: () =>
+            (engine ??= createEngine({
+              workers: options.workers,
+              variant: options.variant,
+              memoryBytes: Math.round(options.memory * 2 ** 30),
+            })),
           keeps: (what) => void (kept = what),
         },
         command.args,

@@ -151,7 +151,7 @@ describe('parseTable', () => {
   it('names the budget for a million rows', async () => {
     const rows = Array.from({ length: 1e6 }, (_, i) => [i % 97, i % 89]);
     const refusal = fit(engine, { columns: ['a', 'y'], rows }, { target: 'y' });
-    await expect(refusal).rejects.toThrow(/1000000 rows need .* GiB, the budget is 1.00 GiB.*maxRows/);
+    await expect(refusal).rejects.toThrow(/1000000 rows need 3729 GiB, there are 2.00 GiB.*maxRows/);
   });
 
   it('knows numbers and missing cells', () => {
@@ -352,6 +352,60 @@ describe('fit and predict', () => {
     expect(() => loadModel(engine, text.replace('"version":1', '"version":9'))).toThrow('version 9');
   });
 
+  it('solves in tiles what does not fit in one piece, and predicts the same', async () => {
+    const small = await createEngine({ variant: 'simd', memoryBytes: 2 ** 20 }); // 147 rows in one piece
+    for (const [data, target] of [
+      [numbers(300, 5), 'y'],
+      [classes(300, 3), 'class'],
+    ] as const) {
+      const seen: (number | undefined)[] = [];
+      const [one, tiles] = [
+        await fit(engine, data, { target }),
+        await fit(small, data, { target, onProgress: ({ bytes }) => void seen.push(bytes) }),
+      ];
+      const [a, b] = [await one.predict(data), await tiles.predict(data)];
+      const pairs = [
+        [a.mean, b.mean],
+        [a.deviation, b.deviation],
+        [a.intervals?.[1]?.low, b.intervals?.[1]?.low],
+        [a.probabilities, b.probabilities],
+      ] as const;
+      for (const [p, q] of pairs) if (p) expect(maxGap(p, q!)).toBeLessThan(1e-9);
+      const report = await tiles.prepare();
+      expect([report.diagnostics.method, report.looRows]).toEqual(['tiled', 300]);
+      expect(report.diagnostics.residual).toBeLessThan(1e-10);
+      expect(seen.find((bytes) => bytes !== undefined)).toBe(report.diagnostics.bytes);
+      // A file goes either way.
+      const again = await loadModel(small, one.save()).predict(data);
+      expect(maxGap((again.mean ?? again.probabilities)!, (a.mean ?? a.probabilities)!)).toBeLessThan(1e-9);
+    }
+    // Leaving out a thousand of the rows stands for leaving out all: the calibration is nearly the same.
+    const roomy = await createEngine({ variant: 'simd', memoryBytes: 2 ** 23 });
+    const options = { target: 'y', method: 'nngp', diagReg: 0.1 } as const;
+    const data = numbers(1500, 8);
+    const [one, tiles] = [await fit(engine, data, options), await fit(roomy, data, options)];
+    expect((await tiles.prepare()).looRows).toBe(1000);
+    const fresh = numbers(20, 9);
+    const [a, b] = [await one.predict(fresh), await tiles.predict(fresh)];
+    expect(maxGap(a.mean!, b.mean!)).toBeLessThan(1e-9);
+    a.intervals!.forEach(({ low, high }, k) => {
+      const other = b.intervals![k]!;
+      low.forEach((from, i) =>
+        expect((other.high[i]! - other.low[i]!) / (high[i]! - from)).toBeCloseTo(1, 0),
+      );
+    });
+    for (const extra of [{ time: 5 }, { diagReg: 0 }])
+      await expect(fit(small, data, { ...options, ...extra })).rejects.toThrow(
+        /need the kernel in one piece.*maxRows: 147 /,
+      );
+    await expect(fit(small, data, options)).rejects.toThrow(/1500 rows need .*maxRows: 212/);
+    await expect(fit(small, data, { ...options, maxRows: 212 })).resolves.toBeDefined();
+    expect(() => loadModel(small, tiles.save())).not.toThrow();
+    await expect(loadModel(small, tiles.save()).predict(fresh)).rejects.toThrow(/1500 rows need .* in tiles/);
+    small.dispose();
+    roomy.dispose();
+  });
+
   it('does not look at the scale of the target, nor at the order of columns', async () => {
     const table = numbers(60, 7);
     const big = { ...table, rows: table.rows.map((row) => [...row.slice(0, 3), 1e200 * (row[3] as number)]) };
@@ -397,8 +451,8 @@ describe('fit and predict', () => {
     await bad({ maxRows: 1 }, 'maxRows');
     await bad({ diagReg: -1 }, 'diagReg');
     const million = { columns: ['a', 'y'], rows: Array.from({ length: 1_000_000 }, (_, i) => [i, i]) };
-    await bad({}, 'rows need 4', million);
-    await bad({}, 'maxRows', million);
+    await bad({}, 'rows need 3729 GiB', million);
+    await bad({}, '--max-rows', million);
     const abort = new AbortController();
     abort.abort(new Error('enough'));
     await bad({ signal: abort.signal }, 'enough');

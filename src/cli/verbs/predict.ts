@@ -125,9 +125,7 @@ async function run(options: PredictOptions, context: Context): Promise<Outcome> 
   const folds = options.folds ?? (test ? 0 : 5);
   const validation =
     fitOptions && folds > 0 ? await validated(engine, train!, fitOptions, folds, context) : null;
-  const prediction = test
-    ? await model.predict(test, { signal: context.signal })
-    : (validation?.prediction ?? null);
+  const prediction = test ? await predicted(model, test, context) : (validation?.prediction ?? null);
   const truth = test ? (test.columns.includes(model.target) ? test : null) : train;
   const metrics =
     test && truth ? measureTable(prediction!, truth, model.target) : (validation?.metrics ?? null);
@@ -163,19 +161,38 @@ async function fitOptionsOf(options: PredictOptions, context: Context): Promise<
   };
 }
 
+/** A callback that moves the bar, and says once what the kernel in tiles holds. */
+function follow({ progress }: Context): NonNullable<FitOptions['onProgress']> {
+  let said = false;
+  return ({ done, total, bytes }) => {
+    if (bytes !== undefined && !said)
+      progress.log(`the kernel goes in tiles: ${formatNumber(bytes / 2 ** 30)} GiB`);
+    said ||= bytes !== undefined;
+    progress.update(done / total);
+  };
+}
+
 async function fitted(
   engine: Engine,
   table: DataTable,
   options: FitOptions,
-  { progress }: Context,
+  context: Context,
 ): Promise<TableModel> {
-  progress.start('fit', 1);
-  const model = await fit(engine, table, {
-    ...options,
-    onProgress: ({ done, total }) => progress.update(done / total),
-  });
-  progress.finish();
+  context.progress.start('fit', 1);
+  const model = await fit(engine, table, { ...options, onProgress: follow(context) });
+  context.progress.finish();
   return model;
+}
+
+/** Predictions for `rows`; a model from a file is factorised first. */
+async function predicted(model: TableModel, rows: DataTable, context: Context): Promise<TablePrediction> {
+  const { signal, progress } = context;
+  progress.start('predict', 1);
+  const onProgress = follow(context);
+  await model.prepare({ signal, onProgress: ({ bytes }) => onProgress({ done: 0, total: 1, bytes }) });
+  const prediction = await model.predict(rows, { signal, onProgress });
+  progress.finish();
+  return prediction;
 }
 
 async function validated(

@@ -17,6 +17,7 @@ import { featuresRegressor } from './features.js';
 import { nystromRegressor } from './nystrom.js';
 import { rankOf, type LargeOptions, type Reach, type Regressor } from './regressor.js';
 import { cgRegressor, tiledRegressor } from './solved.js';
+import { tiledFootprint } from './tiled.js';
 
 /**
  * How the train system is solved. `exact`: the kernel in one piece, any time. For t = infinity also: `tiled`, Cholesky in
@@ -67,7 +68,7 @@ export async function largePredictor(
   const name = method === 'nngp' ? 'nngp' : 'ntk';
   const bytes =
     solver === 'tiled'
-      ? tiledBytes(n).matrix + Math.max(1, engine.workers) * tiledBytes(n).perWorker
+      ? tiledFootprint(engine, n)
       : lowRankBytes(n, rankOf(n, task, solver === 'features' ? Infinity : n)) + 64 * n * outputs;
   const make = {
     tiled: tiledRegressor,

@@ -3,6 +3,7 @@ import { extremeEigenvalues } from '../../math/lanczos.js';
 import {
   heightOf,
   tiledAddDiagonal,
+  tiledBytes,
   tiledEntry,
   tiledMatrix,
   tileIndex,
@@ -14,6 +15,10 @@ import { tiledCholesky, tiledSolve } from '../../math/tiledCholesky.js';
 import { NumericalError, type Engine, type RunOptions } from '../../wasm/engine.js';
 import type { Factored } from '../factored.js';
 import { product, rowDots, transpose } from '../linear.js';
+
+/** Bytes that a factorisation of size n holds, tiles and workers. */
+export const tiledFootprint = (engine: Engine, n: number): number =>
+  tiledBytes(n).matrix + Math.max(1, engine.workers) * tiledBytes(n).perWorker;
 
 /** Writes rows [row, ...) and columns [column, ...) of a symmetric matrix, as far as they lie in stored tiles. */
 export function placeBlock(

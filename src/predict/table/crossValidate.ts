@@ -47,7 +47,8 @@ export async function crossValidate(
     const model = await fit(engine, takeRows(known, rest), {
       ...options,
       task: code.task,
-      onProgress: undefined,
+      onProgress: ({ done, total }) =>
+        options.onProgress?.({ done: index + (0.99 * done) / total, total: names.length }),
     });
     const test = takeRows(known, rows);
     const prediction = await model.predict(test, { signal: options.signal });

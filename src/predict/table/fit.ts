@@ -2,6 +2,7 @@
 // chosen by the closed-form leave-one-out predictive log density; no held-out set is needed.
 import type { NetDocument } from '../../net/document.js';
 import { permutation, randomKey } from '../../math/random.js';
+import { tiledBytes } from '../../math/tiled.js';
 import type { Engine } from '../../wasm/engine.js';
 import { asTable, columnOf, takeRows, type Table, type TableLike } from './csv.js';
 import { completeRows, encode, fitEncoder, type ColumnOptions, type Encoder } from './encoder.js';
@@ -9,8 +10,10 @@ import { automaticNet, tableKernels } from './kernels.js';
 import { fitFlow } from './crossEntropy.js';
 import type { Candidate, ModelFile } from './file.js';
 import { TableModel } from './model.js';
+import { exactBytes } from '../factored.js';
 import { gather } from './rows.js';
 import { scoreJob } from './select.js';
+import { placeOf } from './smoother.js';
 import { classIndex, encodeTarget, fitTarget, labelledRows, type TargetCode, type Task } from './target.js';
 
 export interface FitOptions extends ColumnOptions {
@@ -33,18 +36,27 @@ export interface FitOptions extends ColumnOptions {
   readonly probabilities?: 'gaussian' | 'cross-entropy';
   /** Rows on which kernels and noises are compared; default 500. The fit itself uses all rows. */
   readonly selectionRows?: number;
-  /** Fit on a random subset of at most this many rows; default: all, or an error naming the bytes. */
+  /**
+   * Fit on a random subset of at most this many rows; default: all, with the kernel in one piece or in tiles, or an error
+   * naming the bytes.
+   */
   readonly maxRows?: number;
   /** Order of random subsets; default 0. */
   readonly seed?: number;
   readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((progress: { done: number; total: number }) => void) | undefined;
+  /** `bytes`: what the kernel in tiles holds, where it does not fit in one piece. */
+  readonly onProgress?: ((progress: { done: number; total: number; bytes?: number }) => void) | undefined;
 }
 
 const DEPTHS = [1, 2, 3, 5] as const;
 const NOISES: readonly number[] = [1e-4, 3.16e-4, 1e-3, 3.16e-3, 1e-2, 3.16e-2, 0.1, 0.316, 1, 3.16, 10];
-/** f64 matrices of size rows^2 that a fit holds at its peak. */
-const MATRICES = 6;
+/** Shares of the time of a fit in tiles, before each stage and of it. */
+const STAGES = {
+  kernel: [0, 0.05],
+  factor: [0.05, 0.75],
+  solve: [0.8, 0.05],
+  predict: [0.85, 0.15],
+} as const;
 
 /** Learns a table. RangeError for columns, targets or sizes that cannot work, naming the column or the bytes. */
 export async function fit(engine: Engine, table: TableLike, options: FitOptions): Promise<TableModel> {
@@ -91,7 +103,13 @@ export async function fit(engine: Engine, table: TableLike, options: FitOptions)
     engine,
     probabilities === 'gaussian' ? file : await withFlow(engine, file, signal),
   );
-  await model.prepare({ signal });
+  await model.prepare({
+    signal,
+    onProgress: ({ stage, done, total: parts, bytes }) => {
+      const [before, share] = STAGES[stage];
+      onProgress?.({ done: nets.length + before + (share * done) / parts, total, bytes });
+    },
+  });
   onProgress?.({ done: total, total });
   return model;
 }
@@ -186,17 +204,23 @@ function prepare(engine: Engine, table: Table, options: FitOptions): Prepared {
   };
 }
 
-/** All rows, or a random subset when `maxRows` says so; RangeError when all rows need more than the budget. */
-function limitRows(engine: Engine, table: Table, { maxRows }: FitOptions, seed: number): Table {
+/** All rows, or a random subset when `maxRows` says so; RangeError when they need more than there is. */
+function limitRows(engine: Engine, table: Table, options: FitOptions, seed: number): Table {
+  const { maxRows, probabilities, diagReg } = options;
   const rows = table.rows.length;
   if (maxRows !== undefined && !(Number.isInteger(maxRows) && maxRows >= 3))
     throw new RangeError(`fit: maxRows must be a whole number >= 3, got ${maxRows}`);
   const wanted = Math.min(rows, maxRows ?? rows);
-  const bytes = MATRICES * 8 * wanted * wanted;
-  if (bytes > engine.memoryBytes) {
-    const fits = Math.floor(Math.sqrt(engine.memoryBytes / (8 * MATRICES)));
+  const whole = timeOf(options) !== null || probabilities === 'cross-entropy' || diagReg === 0;
+  const place = placeOf(engine, wanted);
+  if (place === 'none' || (place === 'tiled' && whole)) {
+    const budget = whole ? engine.memoryBytes : 2 * engine.memoryBytes;
+    const bytes = whole ? exactBytes(wanted) : tiledBytes(wanted).matrix;
+    // The diagonal tiles of the lower triangle are whole: half a tile of rows less.
+    const inTiles = Math.floor(Math.sqrt(budget / 4)) - 512;
+    const fits = Math.max(Math.floor(Math.sqrt(engine.memoryBytes / exactBytes(1))), whole ? 0 : inTiles);
     throw new RangeError(
-      `fit: ${wanted} rows need ${gigabytes(bytes)}, the budget is ${gigabytes(engine.memoryBytes)} (${fits} rows). Pass maxRows: ${fits} to fit on a random subset, or createEngine({ memoryBytes: ${bytes} }).`,
+      `fit: ${wanted} rows need ${gigabytes(bytes)}${whole ? ' (a finite time, cross-entropy or diagReg 0 need the kernel in one piece)' : ''}, there are ${gigabytes(budget)} (${fits} rows). Pass maxRows: ${fits} (--max-rows) to fit on a random subset, or createEngine({ memoryBytes: ${whole ? bytes : Math.ceil(bytes / 2)} }) (--memory, in GiB).`,
     );
   }
   if (wanted === rows) return table;
@@ -204,7 +228,8 @@ function limitRows(engine: Engine, table: Table, { maxRows }: FitOptions, seed: 
   return takeRows(table, [...picked]);
 }
 
-const gigabytes = (bytes: number): string => `${(bytes / 2 ** 30).toPrecision(3)} GiB`;
+const gigabytes = (bytes: number): string =>
+  `${bytes < 2 ** 40 ? (bytes / 2 ** 30).toPrecision(3) : Math.round(bytes / 2 ** 30)} GiB`;
 
 async function score(
   engine: Engine,

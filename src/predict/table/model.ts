@@ -1,14 +1,13 @@
 // A fitted table: predictions for new rows.
 import { exp } from '../../math/elementary.js';
-import type { Engine, RunOptions } from '../../wasm/engine.js';
-import { product, whiten } from '../linear.js';
+import type { Engine } from '../../wasm/engine.js';
 import { asTable, takeRows, type TableLike } from './csv.js';
 import { encode } from './encoder.js';
 import { readModelFile, writeModelFile, type ModelFile } from './file.js';
-import { tableDiagonal, tableKernels } from './kernels.js';
 import { classLogProbabilities } from './loo.js';
 import { makeReady, type FitReport, type Ready } from './ready.js';
 import { argmax } from './rows.js';
+import type { SmootherRun } from './smoother.js';
 import { outputsOf, type TargetCode, type Task } from './target.js';
 
 export interface TablePredictOptions {
@@ -65,7 +64,7 @@ export class TableModel {
   }
 
   /** Factorises the kernel of the training rows, once. Called by the first prediction otherwise. */
-  async prepare(run: RunOptions = {}): Promise<FitReport> {
+  async prepare(run: SmootherRun = {}): Promise<FitReport> {
     this.#ready ??= makeReady(this.#engine, this.#file, run);
     this.#ready.catch(() => (this.#ready = null));
     return (await this.#ready).report;
@@ -86,7 +85,8 @@ export class TableModel {
     const variances = new Float64Array(count);
     for (let from = 0; from < count; from += BATCH) {
       const rows = Array.from({ length: Math.min(BATCH, count - from) }, (_, i) => from + i);
-      const part = await this.#batch(ready, encode(this.#file.encoder, takeRows(whole, rows)), { signal });
+      const x = encode(this.#file.encoder, takeRows(whole, rows));
+      const part = await ready.smoother.reach(x, { signal });
       means.set(part.mean, from * outputs);
       variances.set(part.variance, from);
       onProgress?.({ done: from + rows.length, total: count });
@@ -94,26 +94,6 @@ export class TableModel {
     return target.task === 'regression'
       ? regression(target, ready, means, variances, levels)
       : classification(target, ready, means, variances);
-  }
-
-  async #batch(
-    { system, weights }: Ready,
-    x: Float64Array,
-    run: RunOptions,
-  ): Promise<{ mean: Float64Array; variance: Float64Array }> {
-    const { net, method, rows, encoder } = this.#file;
-    const outputs = outputsOf(this.#file.target);
-    const pair = await tableKernels(this.#engine, net, x, this.#file.x, encoder.features, run);
-    const cross = pair[method].map((value) => value / system.scale);
-    const count = x.length / encoder.features;
-    const mean = await product(this.#engine, cross, weights, [count, outputs, rows], run);
-    const explained = await whiten(this.#engine, await system.factor(run), cross, 'squares', run);
-    const prior = (await tableDiagonal(this.#engine, net, x, encoder.features, run))[method];
-    // Variance of a new observation: the latent one plus the noise, in the scale of the system.
-    const variance = explained.map(
-      (value, i) => Math.max(prior[i]! / system.scale - value, 0) + system.added,
-    );
-    return { mean, variance };
   }
 
   /** The model as a JSON text: `loadModel(engine, text)` in Node or a browser gives the same predictions. */
