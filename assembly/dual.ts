@@ -3,7 +3,8 @@
 // 8 gabor, 9 expNormalized(gamma, shift, clip), 10 rectifiedMonomial(n), 11 series(L). A parameter block is 8 f64:
 // alpha, beta, g, d of the affine layer that follows, then up to 4 parameters of the kind.
 import { exponential_s, expm1_s } from './elementary';
-import { acosPoly, mapRow } from './dual-rows';
+import { acosPoly } from './dual-parts';
+import { mapRow } from './dual-rows';
 import { madd } from './simd';
 
 const PI: f64 = 3.14159265358979323846;
@@ -124,13 +125,15 @@ export function dualMap_f64(kind: i32, p: usize, planes: i32, rows: i32, ld: i32
   map<f64>(kind, p, planes, rows, ld, index, one, os, ld1, two, ws, ld2, count, own, k, t, tRow, work);
 }
 
-/** K <- alpha K + beta, T <- alpha T + gamma K + delta on a row. */
-function rowAffine<T>(n: i32, k: usize, t: usize, p: usize): void {
+/** K <- alpha K + beta, T <- alpha T + gamma K + delta on a row; first: T is 0, whatever the row holds. */
+function rowAffine<T>(n: i32, k: usize, t: usize, p: usize, first: bool): void {
   const A = v128.splat<T>(<T>load<f64>(p)), B = v128.splat<T>(<T>load<f64>(p, 8)), G = v128.splat<T>(<T>load<f64>(p, 16)), D = v128.splat<T>(<T>load<f64>(p, 24));
   const end = k + <usize>n * sizeof<T>();
   do {
     const K = v128.load(k);
-    v128.store(t, madd<T>(A, v128.load(t), madd<T>(G, K, D)));
+    let y = madd<T>(G, K, D);
+    if (!first) y = madd<T>(A, v128.load(t), y);
+    v128.store(t, y);
     v128.store(k, madd<T>(A, K, B));
     k += 16; t += 16;
   } while (k < end);
@@ -140,10 +143,10 @@ function rowAffine<T>(n: i32, k: usize, t: usize, p: usize): void {
 function chainRow<T>(ops: i32, program: usize, i: i32, n: i32, k: usize, t: usize, work: usize): i32 {
   const whole = (n + 3) & ~3;
   for (let j = n; j < whole; j++) store<T>(k + <usize>j * sizeof<T>(), 0);
-  memory.fill(t, 0, <usize>whole * sizeof<T>());
+  if (ops == 0 || load<i32>(program, 64) != 0) memory.fill(t, 0, <usize>whole * sizeof<T>());
   for (let q = 0; q < ops; q++, program += 96) {
     const kind = load<i32>(program, 64);
-    if (kind == 0) { rowAffine<T>(whole, k, t, program); continue; }
+    if (kind == 0) { rowAffine<T>(whole, k, t, program, q == 0); continue; }
     const os = <usize>load<i32>(program, 80) * sizeof<T>(), ws = <usize>load<i32>(program, 84) * sizeof<T>();
     splat<T>(<usize>load<i32>(program, 72) + <usize>i * sizeof<T>(), os, load<i32>(program, 68), work);
     mapRow<T>(kind, whole, k, t, work, SCRATCH, 0, <usize>load<i32>(program, 76), ws, program);

@@ -85,17 +85,17 @@ export function chainDiagonal(
   layers: readonly ChainLayer[],
   k: Float64Array,
 ): { k: Float64Array<ArrayBuffer>; t: Float64Array<ArrayBuffer> } {
-  let values = Float64Array.from(k);
-  let tangents = new Float64Array(k.length);
+  const values = Float64Array.from(k);
+  const tangents = new Float64Array(k.length);
   for (const { affine, tables } of layers) {
     const { alpha, beta, gamma, delta } = affine;
     const note = tables?.[0];
-    if (note) {
-      values = note.kappa.slice(0, k.length);
-      tangents = tangents.map((t, i) => t * note.slope[i]!);
+    for (let i = 0; i < k.length; i++) {
+      const kappa = note ? note.kappa[i]! : values[i]!;
+      const tangent = note ? tangents[i]! * note.slope[i]! : tangents[i]!;
+      tangents[i] = alpha * tangent + gamma * kappa + delta;
+      values[i] = alpha * kappa + beta;
     }
-    tangents = tangents.map((t, i) => alpha * t + gamma * values[i]! + delta);
-    values = values.map((value) => alpha * value + beta);
   }
   return { k: values, t: tangents };
 }

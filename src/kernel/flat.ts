@@ -51,22 +51,17 @@ export function assertFinite(core: Core, { ticket, ptr }: Planes): void {
     throw overflow(ticket.dtype);
 }
 
-/** The matrices of a tile in wasm memory, rows of n2 entries. */
-interface Target {
-  readonly nngp: Ticket<FloatType>;
-  readonly ntk: Ticket<FloatType> | null;
-}
-
+/** The kernels of a tile in wasm memory: rows `ld` elements apart. */
 interface Flat {
   readonly core: Core;
   readonly params: TileParams;
   readonly n1: number;
   readonly n2: number;
   readonly bytes: number;
-  /** x1 x2^T / channels and its row length. */
-  readonly gram: Ptr<'f64'>;
   readonly ld: number;
-  readonly target: Target;
+  /** x1 x2^T / channels at first: rows become K in place. */
+  readonly k: Ticket<FloatType>;
+  readonly t: Ticket<FloatType> | null;
 }
 
 export function flatTile(
@@ -110,50 +105,58 @@ function withGram(
   const ld = padded(n2) + ((padded(n2) * bytes) % 4096 === 0 ? 16 : 0);
   const region = core.heap.region();
   try {
-    const gram = loose ? region.alloc(dtype, n1 * ld) : region.zeros(dtype, n1 * ld);
-    const target = {
-      nngp: region.alloc(dtype, n1 * n2),
-      ntk: params.ntk ? region.alloc(dtype, n1 * n2) : null,
+    const k = loose ? region.alloc(dtype, n1 * ld) : region.zeros(dtype, n1 * ld);
+    const t = params.ntk ? region.alloc(dtype, n1 * ld) : null;
+    multiply(core, operands, batches, k, ld);
+    run({ core, params, n1, n2, bytes, ld, k, t });
+    return {
+      nngp: core.heap.readRows(k, params.nngp === false ? 0 : n1, n2, ld),
+      ntk: t && core.heap.readRows(t, n1, n2, ld),
     };
-    multiply(core, operands, batches, gram, ld);
-    run({ core, params, n1, n2, bytes, gram: gram.ptr as Ptr<'f64'>, ld, target });
-    return { nngp: core.heap.read(target.nngp), ntk: target.ntk && core.heap.read(target.ntk) };
   } finally {
     region.dispose();
   }
 }
 
-/** Calls `run` for every block of rows with the columns it needs: with x2 = null up to its part of the diagonal. */
-function eachBlock(
-  { n1, n2, params }: Flat,
-  run: (row: number, rows: number, columns: number) => void,
-): void {
+/**
+ * Calls `run` for every block of rows with the columns it needs: with x2 = null up to its part of the diagonal; what is above
+ * it is filled in while the block is in cache.
+ */
+function eachBlock(flat: Flat, run: (row: number, rows: number, columns: number) => void): void {
+  const { n1, n2, params, k, t } = flat;
   for (let row = 0; row < n1; row += BLOCK_ROWS) {
     const rows = Math.min(BLOCK_ROWS, n1 - row);
     run(row, rows, params.x2 ? n2 : row + rows);
+    if (params.x2) continue;
+    if (params.nngp !== false) mirrorBlock(flat, k, row, rows);
+    if (t) mirrorBlock(flat, t, row, rows);
   }
+}
+
+/** The rows of a block in K and T; without NTK `spare`, one row for all. */
+function rowsOf(flat: Flat, row: number, spare: Ptr<'f64'>): { k: Ptr<'f64'>; t: Ptr<'f64'>; step: number } {
+  const at = row * flat.ld * flat.bytes;
+  const t = (flat.t ? flat.t.ptr + at : spare) as Ptr<'f64'>;
+  return { k: (flat.k.ptr + at) as Ptr<'f64'>, t, step: flat.t ? flat.ld : 0 };
 }
 
 /** Nets without branches: each row through all layers while it is in the first cache, in place. */
 function runChain(flat: Flat, layers: readonly ChainLayer[]): void {
-  const { core, params, n1, n2, bytes, gram, ld, target } = flat;
+  const { core, params, n1, n2, ld } = flat;
   const { dtype } = params;
   const same = params.x2 === null;
   core.heap.scope((scope) => {
-    const f64 = <D extends FloatType>(ticket: Ticket<D>): Ptr<'f64'> => ticket.ptr as Ptr<'f64'>;
     const program = scope.put(chainProgram(layers, params.ntk));
     const work = scope.alloc('u8', 16 * mostTables(layers)).ptr;
-    const tangents = f64(scope.alloc(dtype, (params.ntk ? BLOCK_ROWS : 1) * ld));
+    const spare = scope.alloc(dtype, flat.t ? 0 : ld).ptr as Ptr<'f64'>;
     const squares = same ? scope.alloc(dtype, n1) : null;
-    if (squares) kernelOf(core, 'getDiagonal', dtype)(n1, gram, ld, f64(squares));
-    eachBlock(flat, (row, rows, columns) => {
-      const k = (gram + row * ld * bytes) as Ptr<'f64'>;
-      const step = params.ntk ? ld : 0;
+    if (squares)
+      kernelOf(core, 'getDiagonal', dtype)(n1, flat.k.ptr as Ptr<'f64'>, ld, squares.ptr as Ptr<'f64'>);
+    eachBlock(flat, (row, rows) => {
+      const { k, t, step } = rowsOf(flat, row, spare);
       const run = kernelOf(core, 'dualChain', dtype);
-      if (!run(layers.length, program.ptr, row, rows, same ? 0 : n2, k, ld, tangents, step, work))
+      if (!run(layers.length, program.ptr, row, rows, same ? 0 : n2, k, ld, t, step, work))
         throw overflow(dtype);
-      unload(flat, target.nngp, k, ld, row, rows, columns);
-      if (target.ntk) unload(flat, target.ntk, tangents, ld, row, rows, columns);
     });
     if (!squares) return;
     const diagonal = chainDiagonal(layers, Float64Array.from(core.heap.read(squares)));
@@ -163,87 +166,75 @@ function runChain(flat: Flat, layers: readonly ChainLayer[]): void {
 
 /** Writes the diagonals of K and T; `room` holds n1 entries. */
 function putDiagonal(
-  { core, params, n1, n2, target }: Flat,
+  { core, params, n1, ld, k, t }: Flat,
   room: Ticket<FloatType>,
-  k: Float64Array,
-  t: Float64Array,
+  kappa: Float64Array,
+  tangents: Float64Array,
 ): void {
   for (const [values, matrix] of [
-    [k, target.nngp],
-    [t, target.ntk],
+    [kappa, k],
+    [tangents, t],
   ] as const) {
     if (!matrix) continue;
     core.heap.write(room, values);
     const set = kernelOf(core, 'setDiagonal', params.dtype);
-    set(n1, matrix.ptr as Ptr<'f64'>, n2, room.ptr as Ptr<'f64'>, 0);
+    set(n1, matrix.ptr as Ptr<'f64'>, ld, room.ptr as Ptr<'f64'>, 0);
   }
 }
 
 /** Every entry by one table of the net. */
 function runSphere(flat: Flat, { square, series, diagonal }: SphereTable): void {
-  const { core, params, n1, bytes, gram, ld, target } = flat;
+  const { core, params, n1, ld } = flat;
   const { dtype } = params;
   core.heap.scope((scope) => {
     const table = scope.put(series).ptr;
-    const t = scope.alloc(dtype, (params.ntk ? BLOCK_ROWS : 1) * ld).ptr as Ptr<'f64'>;
+    const spare = scope.alloc(dtype, flat.t ? 0 : ld).ptr as Ptr<'f64'>;
     const map = kernelOf(core, 'sphereMap', dtype);
     eachBlock(flat, (row, rows, columns) => {
-      const k = (gram + row * ld * bytes) as Ptr<'f64'>;
-      map(rows, columns, k, ld, t, params.ntk ? ld : 0, 1 / square, series.length / 4, table);
-      unload(flat, target.nngp, k, ld, row, rows, columns);
-      if (target.ntk) unload(flat, target.ntk, t, ld, row, rows, columns);
+      const { k, t, step } = rowsOf(flat, row, spare);
+      map(rows, columns, k, ld, t, step, 1 / square, series.length / 4, table);
     });
     if (params.x2) return;
     const room = scope.alloc(dtype, n1);
-    const [k, t0] = diagonal.map((value) => new Float64Array(n1).fill(value)) as [Float64Array, Float64Array];
-    putDiagonal(flat, room, k, t0);
+    const [k, t] = diagonal.map((value) => new Float64Array(n1).fill(value)) as [Float64Array, Float64Array];
+    putDiagonal(flat, room, k, t);
   });
 }
 
 /** Any net: layer by layer on blocks. */
 function runBlocks(flat: Flat, node: Compiled, [one, two]: readonly [Notes, Notes]): void {
-  const { core, params, bytes, gram, ld, target } = flat;
+  const { core, params, bytes, ld } = flat;
   eachBlock(flat, (row, rows, columns) => {
     const width = padded(columns);
+    const at = row * ld * bytes;
     const k = new Planes(core, params.dtype, rows * width);
-    core.kernels.copyRows(rows, width * bytes, gram + row * ld * bytes, ld * bytes, k.ptr, width * bytes);
-    const t = target.ntk ? new Planes(core, params.dtype, rows * width, true) : null;
+    core.kernels.copyRows(rows, width * bytes, flat.k.ptr + at, ld * bytes, k.ptr, width * bytes);
+    const t = flat.t ? new Planes(core, params.dtype, rows * width, true) : null;
     const layout = { spatial: [], full: false };
     const joint = runJoint(core, node, { rows, ld: width, layout, k, t }, one, two, blockOf(params, row));
     for (const [planes, matrix] of [
-      [joint.k, target.nngp],
-      [joint.t, target.ntk],
+      [joint.k, flat.k],
+      [joint.t, flat.t],
     ] as const) {
       if (!planes || !matrix) continue;
       assertFinite(core, planes);
-      unload(flat, matrix, planes.ptr as Ptr<'f64'>, width, row, rows, columns);
+      core.kernels.copyRows(rows, columns * bytes, planes.ptr, width * bytes, matrix.ptr + at, ld * bytes);
       planes.release();
     }
   });
 }
 
-/** Copies a block of rows into the matrix and, with x2 = null, its mirror image above the diagonal. */
-function unload(
-  { core, params, n2, bytes }: Flat,
+/** Copies rows of a symmetric matrix, up to the diagonal, to their mirror image above it. */
+function mirrorBlock(
+  { core, params, bytes, ld }: Flat,
   matrix: Ticket<FloatType>,
-  from: Ptr<'f64'>,
-  ld: number,
   row: number,
   rows: number,
-  columns: number,
 ): void {
-  const to = matrix.ptr + row * n2 * bytes;
-  core.kernels.copyRows(rows, columns * bytes, from, ld * bytes, to, n2 * bytes);
-  if (params.x2) return;
-  kernelOf(core, 'transposeInto', params.dtype)(
-    rows,
-    row,
-    from,
-    ld,
-    (matrix.ptr + row * bytes) as Ptr<'f64'>,
-    n2,
-  );
-  kernelOf(core, 'mirror', params.dtype)(rows, (to + row * bytes) as Ptr<'f64'>, n2, 0);
+  const from = (matrix.ptr + row * ld * bytes) as Ptr<'f64'>;
+  const above = (matrix.ptr + row * bytes) as Ptr<'f64'>;
+  kernelOf(core, 'transposeInto', params.dtype)(rows, row, from, ld, above, ld);
+  kernelOf(core, 'mirror', params.dtype)(rows, (from + row * bytes) as Ptr<'f64'>, ld, 0);
 }
 
 /** K = x1 x2^T / channels, only the lower triangle for a batch with itself. */

@@ -95,7 +95,7 @@ export async function kernel(
   const onTile = (place: TilePlace, tile: TileResult): void => {
     for (const name of ['nngp', 'ntk'] as const) {
       const values = tile[name];
-      if (!values) continue;
+      if (!values || call.params[name] === false) continue;
       if (call.places.length === 1) result.set(name, { data: values, shape });
       else {
         let whole = result.get(name);
@@ -285,6 +285,7 @@ export function prepare(
   const params = {
     net,
     ntk: names.includes('ntk'),
+    nngp: names.includes('nngp') ? undefined : (false as const),
     dtype,
     diagonalSpatial,
     maskConstant,

@@ -10,6 +10,8 @@ export interface TileParams {
   /** null: the same samples as x1. */
   readonly x2: Tensor | null;
   readonly ntk: boolean;
+  /** false: nobody wants the NNGP, and that of the result may be empty. */
+  readonly nngp?: false | undefined;
   readonly dtype: 'f32' | 'f64';
   readonly diagonalSpatial: boolean;
   readonly maskConstant: number | null;

@@ -107,7 +107,7 @@ async function inline<P, R>(
     };
     results.push(await job.run(core, params, context));
     options.onDone?.(index + 1, list.length);
-    await breathe();
+    if (index + 1 < list.length) await breathe();
   }
   return results;
 }

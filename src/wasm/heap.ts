@@ -117,6 +117,16 @@ export class Heap {
     return this.#view(ticket, offset, length).slice() as DTypes[D];
   }
 
+  /** Copies a matrix out, `rows` rows of `columns` elements that start `ld` elements apart. */
+  readRows<D extends DType>(ticket: Ticket<D>, rows: number, columns: number, ld: number): DTypes[D] {
+    if (ld === columns) return this.read(ticket, 0, rows * columns);
+    const out = new CONSTRUCTORS[ticket.dtype](rows * columns) as DTypes[D];
+    const all = this.#view(ticket, 0, rows > 0 ? (rows - 1) * ld + columns : 0);
+    for (let i = 0; i < rows; i++)
+      (out as Float64Array).set(all.subarray(i * ld, i * ld + columns) as Float64Array, i * columns);
+    return out;
+  }
+
   /** Copies elements out into `target`, which may be a view of any JS buffer. */
   readInto<D extends DType>(ticket: Ticket<D>, target: DTypes[D], offset = 0): void {
     (target as Float64Array).set(this.#view(ticket, offset, target.length) as Float64Array);
