@@ -125,11 +125,18 @@ export async function writeNpzFile(
   await writeFileAtomic(path, await writeNpz(arrays, meta));
 }
 
+/** Text in UTF-8, or UTF-16 with a byte-order mark, as spreadsheets write it. */
 function decode(bytes: Uint8Array, path: string): string {
+  const mark = (bytes[0] ?? 0) * 256 + (bytes[1] ?? 0);
+  const encoding = mark === 0xfffe ? 'utf-16le' : mark === 0xfeff ? 'utf-16be' : 'utf-8';
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    return new TextDecoder(encoding, { fatal: true }).decode(bytes);
   } catch {
-    throw new UsageError(`${path}: expected text (UTF-8), got binary data. Is the name right?`);
+    throw new UsageError(
+      bytes.includes(0)
+        ? `${path}: expected text (UTF-8), got binary data. Is the name right?`
+        : `${path}: expected text in UTF-8, got another encoding. Save it as UTF-8 (iconv -f WINDOWS-1252 -t UTF-8).`,
+    );
   }
 }
 

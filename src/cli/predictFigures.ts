@@ -1,5 +1,6 @@
 // Figures of table predictions: are the announced probabilities or intervals true, and where are the errors?
 import type { Metrics, TablePrediction } from '../predict/index.js';
+import { numberOf } from '../predict/table/csv.js';
 import { calibrationFigure, lineFigure, type Figure, type LineFigure } from '../report/index.js';
 import { COLOURS } from '../report/theme.js';
 
@@ -29,8 +30,10 @@ export function tableFigures(
     ];
   }
   const { mean, deviation } = prediction as Required<TablePrediction>;
-  const residuals = truth.map((value, i) => Number(value) - mean[i]!);
-  const order = [...mean.keys()].sort((a, b) => mean[a]! - mean[b]!);
+  const residuals = truth.map((value, i) => numberOf(value) - mean[i]!); // NaN: the target is missing
+  const order = [...mean.keys()]
+    .filter((i) => !Number.isNaN(residuals[i]))
+    .sort((a, b) => mean[a]! - mean[b]!);
   return [
     calibrationFigure({
       name: 'calibration',

@@ -96,11 +96,29 @@ describe('infinite-width predict', () => {
     expect(found.metrics.calibrationError).toBeLessThan(0.06);
   });
 
+  it('reads UTF-16 of spreadsheets, and rows without a target', async () => {
+    const [file, out] = [join(folder, 'sheet.txt'), join(folder, 'sheet')];
+    const rows = Array.from({ length: 12 }, (_, i) => `${i}\t${i % 3 === 1 ? '' : 2 * i + 1}`);
+    const text = ['größe\tzahl', ...rows].join('\r\n');
+    writeFileSync(file, Buffer.concat([Buffer.of(0xff, 0xfe), Buffer.from(text, 'utf16le')]));
+    const { code } = await run('--train', file, '--target', 'zahl', '--out', out, '--folds', '2');
+    expect(code).toBe(0);
+    const lines = readFileSync(join(out, 'predictions.csv'), 'utf8').trim().split('\n');
+    const found = lines.slice(1).map((line) => line.split(',').slice(0, 2).map(Number));
+    expect(found).toEqual([0, 2, 3, 5, 6, 8, 9, 11].map((i) => [i + 1, 2 * i + 1]));
+    // Applied to rows of which some have the target: metrics of those, predictions of all.
+    const again = await run('--train', file, '--target', 'zahl', '--test', file, '--out', out, '--json');
+    expect(JSON.parse(again.out).metrics.rows).toBe(8);
+  });
+
   it('says in one line what is wrong, exit code 2', async () => {
     const bad = join(folder, 'bad.csv');
     writeFileSync(bad, 'a,b\n1,2,3\n');
+    const latin = join(folder, 'latin.csv');
+    writeFileSync(latin, Buffer.from('größe,b\n1,2\n', 'latin1'));
     for (const [args, message] of [
       [['--train', bad, '--target', 'b'], 'line 2 has 3 cells'],
+      [['--train', latin, '--target', 'b'], 'another encoding. Save it as UTF-8'],
       [['--train', join(folder, 'none.csv'), '--target', 'b'], 'no such file'],
       [['--train', data('iris.csv'), '--target', 'species'], "no column 'species'"],
       [['--train', data('iris.csv')], '--target'],

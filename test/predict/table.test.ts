@@ -406,6 +406,39 @@ describe('fit and predict', () => {
     roomy.dispose();
   });
 
+  it('cross-validates the rows whose target is known, under their places in the table', async () => {
+    const table = numbers(40, 12);
+    const rows = table.rows.map((row, i) =>
+      i % 4 === 1 ? [...row.slice(0, 3), i % 8 === 1 ? '' : 'NA'] : row,
+    );
+    const holes = { ...table, rows };
+    const options = { target: 'y', method: 'nngp', diagReg: 0.1 } as const;
+    const cv = await crossValidate(engine, holes, options);
+    expect([...cv.rows].sort((a, b) => a - b)).toEqual([...Array(40).keys()].filter((i) => i % 4 !== 1));
+    cv.rows.forEach((row, i) => expect(cv.truth[i]).toBe(String(table.rows[row]![3])));
+    // Metrics are those of the rows with a target, whatever else was predicted.
+    const all = await (await fit(engine, holes, options)).predict(holes);
+    const known = rows.flatMap((row, i) => (i % 4 === 1 ? [] : [(row[3] as number) - all.mean![i]!]));
+    const metrics = measureTable(all, holes, 'y');
+    expect(metrics.rows).toBe(30);
+    if (metrics.task === 'regression')
+      expect(metrics.rmse).toBeCloseTo(Math.hypot(...known) / Math.sqrt(known.length), 12);
+    const named = classes(40, 3);
+    const some = { ...named, rows: named.rows.map((row, i) => (i === 3 ? [row[0], row[1], null] : row)) };
+    const found = await (await fit(engine, named, { ...options, target: 'class' })).predict(some);
+    expect(measureTable(found, some, 'class').rows).toBe(39);
+    const none = { ...table, rows: rows.map((row) => [...row.slice(0, 3), '?']) };
+    expect(() => measureTable(all, none, 'y')).toThrow(/every value of the target 'y' is missing/);
+    const text = { ...table, rows: rows.map((row) => [...row.slice(0, 3), 'tall']) };
+    expect(() => measureTable(all, text, 'y')).toThrow(/row 1: the target 'y' must be a number, got 'tall'/);
+    expect(() => measureTable(all, { ...table, rows: rows.slice(1) }, 'y')).toThrow(/39 rows, 40 were/);
+    const few = parseTable('a,y\n1,5\n2,6\n3,7\n4,8\n');
+    expect((await crossValidate(engine, few, options)).folds).toHaveLength(4);
+    await expect(crossValidate(engine, few, { ...options, folds: 2 })).rejects.toThrow(/fewer than 3 to fit/);
+    const alone = parseTable('a,y\n1,u\n2,u\n3,u\n4,u\n5,v\n');
+    await expect(crossValidate(engine, alone, options)).rejects.toThrow(/one class is left/);
+  });
+
   it('does not look at the scale of the target, nor at the order of columns', async () => {
     const table = numbers(60, 7);
     const big = { ...table, rows: table.rows.map((row) => [...row.slice(0, 3), 1e200 * (row[3] as number)]) };
@@ -413,6 +446,11 @@ describe('fit and predict', () => {
     const a = await (await fit(engine, table, options)).predict(table);
     const b = await (await fit(engine, big, options)).predict(big);
     a.mean!.forEach((value, i) => expect(Math.abs(b.mean![i]! / 1e200 - value)).toBeLessThan(1e-9));
+    const [p, q] = [measureTable(a, table, 'y'), measureTable(b, big, 'y')];
+    if (p.task === 'regression' && q.task === 'regression') {
+      expect(q.r2).toBeCloseTo(p.r2, 9);
+      expect(q.rmse / 1e200).toBeCloseTo(p.rmse, 9);
+    }
   });
 
   it('survives awkward tables: few rows, constants, duplicates, missing cells, rare classes', async () => {

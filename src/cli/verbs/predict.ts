@@ -16,6 +16,7 @@ import {
   type TableModel,
   type TablePrediction,
 } from '../../predict/index.js';
+import { isMissing } from '../../predict/table/csv.js';
 import { createResult, formatNumber, type Table } from '../../report/index.js';
 import type { Engine } from '../../wasm/engine.js';
 import { UsageError } from '../errors.js';
@@ -122,11 +123,11 @@ async function run(options: PredictOptions, context: Context): Promise<Outcome> 
   const model = fitOptions
     ? await fitted(engine, train!, fitOptions, context)
     : loadModel(engine, await readText(options.model!));
-  const folds = options.folds ?? (test ? 0 : 5);
+  const folds = options.folds ?? (test ? 0 : undefined);
   const validation =
-    fitOptions && folds > 0 ? await validated(engine, train!, fitOptions, folds, context) : null;
+    fitOptions && folds !== 0 ? await validated(engine, train!, fitOptions, folds, context) : null;
   const prediction = test ? await predicted(model, test, context) : (validation?.prediction ?? null);
-  const truth = test ? (test.columns.includes(model.target) ? test : null) : train;
+  const truth = test ? (knowsTarget(test, model.target) ? test : null) : train;
   const metrics =
     test && truth ? measureTable(prediction!, truth, model.target) : (validation?.metrics ?? null);
   const report = await model.prepare({ signal: context.signal });
@@ -140,6 +141,12 @@ async function run(options: PredictOptions, context: Context): Promise<Outcome> 
     files,
   };
   return { json: summary, text: describe(report, metrics, validation, files) };
+}
+
+/** Whether any row of the table has the target. */
+function knowsTarget(table: DataTable, target: string): boolean {
+  const index = table.columns.indexOf(target);
+  return index >= 0 && table.rows.some((row) => !isMissing(row[index]));
 }
 
 async function fitOptionsOf(options: PredictOptions, context: Context): Promise<FitOptions> {
@@ -199,12 +206,17 @@ async function validated(
   engine: Engine,
   table: DataTable,
   options: FitOptions,
-  folds: number,
+  folds: number | undefined,
   { progress }: Context,
 ): Promise<CrossValidation> {
-  progress.start('cross-validation', folds);
-  const onProgress = ({ done }: { done: number }): void => progress.update(done);
-  const result = await crossValidate(engine, table, { ...options, folds, onProgress });
+  progress.start('cross-validation', 1);
+  const onProgress = ({ done, total }: { done: number; total: number }): void =>
+    progress.update(done / total);
+  const result = await crossValidate(engine, table, {
+    ...options,
+    ...(folds === undefined ? {} : { folds }),
+    onProgress,
+  });
   progress.finish();
   return result;
 }

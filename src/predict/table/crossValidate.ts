@@ -1,14 +1,23 @@
 // k-fold cross-validation: every choice, encoding included, is made anew on each training part.
 import { permutation, randomKey } from '../../math/random.js';
 import type { Engine } from '../../wasm/engine.js';
-import { asTable, columnOf, labelOf, numberOf, takeRows, type Table, type TableLike } from './csv.js';
+import {
+  asTable,
+  columnOf,
+  isMissing,
+  labelOf,
+  numberOf,
+  takeRows,
+  type Table,
+  type TableLike,
+} from './csv.js';
 import { fit, type FitOptions } from './fit.js';
 import { classMetrics, regressionMetrics, type Metrics } from './metrics.js';
 import type { TablePrediction } from './model.js';
 import { fitTarget, labelledRows, type Task } from './target.js';
 
 export interface CrossValidateOptions extends FitOptions {
-  /** Default 5. */
+  /** Default 5, or the number of rows when that is smaller. */
   readonly folds?: number;
   /** The fold of every row with a target, instead of random (for classes: stratified) folds. */
   readonly foldOf?: readonly number[];
@@ -20,7 +29,7 @@ export interface CrossValidation {
   readonly metrics: Metrics;
   readonly folds: readonly Metrics[];
   readonly meanScore: number;
-  /** Predictions of every row by the model that did not see it, with what was true. */
+  /** Of every row with a target (its place in the table) the prediction by the model that did not see it, and the truth. */
   readonly rows: readonly number[];
   readonly prediction: TablePrediction;
   readonly truth: readonly string[];
@@ -33,7 +42,8 @@ export async function crossValidate(
   options: CrossValidateOptions,
 ): Promise<CrossValidation> {
   const whole = asTable(table, 'crossValidate');
-  const known = takeRows(whole, labelledRows(whole, options.target));
+  const labelled = labelledRows(whole, options.target);
+  const known = takeRows(whole, labelled);
   const code = fitTarget(known, options.target, options.task);
   const foldOf = options.foldOf ?? randomFolds(engine, known, code.task, options);
   if (foldOf.length !== known.rows.length)
@@ -44,7 +54,12 @@ export async function crossValidate(
   for (const [index, fold] of names.entries()) {
     const rows = foldOf.flatMap((other, i) => (other === fold ? [i] : []));
     const rest = foldOf.flatMap((other, i) => (other === fold ? [] : [i]));
-    const model = await fit(engine, takeRows(known, rest), {
+    const left = takeRows(known, rest);
+    if (code.task === 'classification' && new Set(columnOf(left, options.target).map(labelOf)).size < 2)
+      throw new RangeError(
+        `crossValidate: without fold ${index + 1} one class is left. Give more rows, or do without (--folds 0).`,
+      );
+    const model = await fit(engine, left, {
       ...options,
       task: code.task,
       onProgress: ({ done, total }) =>
@@ -68,29 +83,55 @@ export async function crossValidate(
     metrics: measureTable(prediction, takeRows(known, rows), options.target),
     folds: metrics,
     meanScore: metrics.reduce((sum, m) => sum + score(m) / metrics.length, 0),
-    rows,
+    rows: rows.map((row) => labelled[row]!),
     prediction,
     truth,
   };
 }
 
-/** Metrics of predictions for a table whose target is known. */
+/**
+ * Metrics of predictions for the rows of a table whose target is known. RangeError when none is, for text where numbers are
+ * predicted, and for another number of rows.
+ */
 export function measureTable(prediction: TablePrediction, value: TableLike, target: string): Metrics {
-  const cells = columnOf(asTable(value, 'measureTable'), target, 'measureTable');
-  return prediction.task === 'classification'
-    ? classMetrics(prediction, cells.map(labelOf))
-    : regressionMetrics(prediction, cells.map(numberOf));
+  const name = 'measureTable';
+  const cells = columnOf(asTable(value, name), target, name);
+  if (cells.length !== prediction.rows)
+    throw new RangeError(`${name}: the table has ${cells.length} rows, ${prediction.rows} were predicted`);
+  const known = cells.flatMap((cell, i) => (isMissing(cell) ? [] : [i]));
+  if (known.length === 0) throw new RangeError(`${name}: every value of the target '${target}' is missing`);
+  if (prediction.task === 'classification')
+    return classMetrics(
+      prediction,
+      cells.map((cell) => (isMissing(cell) ? null : labelOf(cell))),
+    );
+  const bad = known.find((i) => Number.isNaN(numberOf(cells[i])));
+  if (bad !== undefined)
+    throw new RangeError(
+      `${name}: row ${bad + 1}: the target '${target}' must be a number, got '${String(cells[bad])}'`,
+    );
+  return regressionMetrics(
+    prediction,
+    cells.map((cell) => (isMissing(cell) ? null : numberOf(cell))),
+  );
 }
+
+const LEAST = 3; // rows that `fit` wants
 
 function randomFolds(
   engine: Engine,
   table: Table,
   task: Task,
-  { folds = 5, seed = 0, target }: CrossValidateOptions,
+  { seed = 0, target, ...options }: CrossValidateOptions,
 ): number[] {
   const n = table.rows.length;
+  const folds = options.folds ?? Math.min(5, n);
   if (!Number.isInteger(folds) || folds < 2 || folds > n)
     throw new RangeError(`crossValidate: folds must be from 2 to the ${n} rows, got ${folds}`);
+  if (n - Math.ceil(n / folds) < LEAST)
+    throw new RangeError(
+      `crossValidate: ${folds} folds of ${n} rows leave fewer than ${LEAST} to fit. Use more folds or rows, or none (--folds 0).`,
+    );
   const order = [...permutation(engine, randomKey(seed), n)];
   if (task === 'classification') {
     const labels = columnOf(table, target).map(labelOf);

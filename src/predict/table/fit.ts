@@ -70,7 +70,9 @@ export async function fit(engine: Engine, table: TableLike, options: FitOptions)
   const nets = options.net
     ? [{ depth: null, net: options.net }]
     : DEPTHS.map((depth) => ({ depth, net: automaticNet(depth) }));
-  const total = nets.length + 1;
+  // In units of one comparison, about: the fit itself grows as rows^3.
+  const last = Math.max(1, (prepared.rows / 2500) ** 3);
+  const total = nets.length + last;
   const candidates: Candidate[] = [];
   const compare = nets.length > 1 || !options.method || options.diagReg === undefined;
   if (compare) {
@@ -107,7 +109,7 @@ export async function fit(engine: Engine, table: TableLike, options: FitOptions)
     signal,
     onProgress: ({ stage, done, total: parts, bytes }) => {
       const [before, share] = STAGES[stage];
-      onProgress?.({ done: nets.length + before + (share * done) / parts, total, bytes });
+      onProgress?.({ done: nets.length + last * (before + (share * done) / parts), total, bytes });
     },
   });
   onProgress?.({ done: total, total });

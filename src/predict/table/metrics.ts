@@ -33,12 +33,14 @@ export interface RegressionMetrics {
 
 export type Metrics = ClassMetrics | RegressionMetrics;
 
-/** Metrics of class predictions against the true labels. */
-export function classMetrics(prediction: TablePrediction, truth: readonly string[]): ClassMetrics {
+/** Metrics of class predictions against the true labels; null: not known, not counted. */
+export function classMetrics(prediction: TablePrediction, truth: readonly (string | null)[]): ClassMetrics {
   const { classes, probabilities, labels } = prediction as Required<TablePrediction>;
   const bins = Array.from({ length: 10 }, () => ({ count: 0, confidence: 0, hits: 0 }));
   let [hits, loss] = [0, 0];
+  const rows = truth.filter((label) => label !== null).length;
   truth.forEach((label, i) => {
+    if (label === null) return;
     const row = probabilities.subarray(i * classes.length, (i + 1) * classes.length);
     const confidence = row.reduce((most, value) => Math.max(most, value), 0);
     const hit = +(labels[i] === label);
@@ -57,40 +59,47 @@ export function classMetrics(prediction: TablePrediction, truth: readonly string
     accuracy: count ? right / count : 0,
   }));
   const calibrationError = reliability.reduce(
-    (sum, bin) => sum + (bin.count / truth.length) * Math.abs(bin.confidence - bin.accuracy),
+    (sum, bin) => sum + (bin.count / rows) * Math.abs(bin.confidence - bin.accuracy),
     0,
   );
   return {
     task: 'classification',
-    rows: truth.length,
-    accuracy: hits / truth.length,
-    logLoss: loss / truth.length,
+    rows,
+    accuracy: hits / rows,
+    logLoss: loss / rows,
     calibrationError,
     reliability,
   };
 }
 
-/** Metrics of numeric predictions against the true values. */
-export function regressionMetrics(prediction: TablePrediction, truth: readonly number[]): RegressionMetrics {
+/** Metrics of numeric predictions against the true values; null: not known, not counted. Any scale of numbers. */
+export function regressionMetrics(
+  prediction: TablePrediction,
+  truth: readonly (number | null)[],
+): RegressionMetrics {
   const { mean, intervals } = prediction as Required<TablePrediction>;
-  const n = truth.length;
-  const average = truth.reduce((sum, value) => sum + value / n, 0);
+  const known = truth.flatMap((value, i) => (value === null ? [] : [{ value, i }]));
+  const n = known.length;
+  const unit =
+    known.reduce((most, { value, i }) => Math.max(most, Math.abs(value), Math.abs(mean[i]!)), 0) || 1;
+  const average = known.reduce((sum, { value }) => sum + value / unit / n, 0);
   let [square, absolute, total] = [0, 0, 0];
-  truth.forEach((value, i) => {
-    square += (value - mean[i]!) ** 2;
-    absolute += Math.abs(value - mean[i]!);
-    total += (value - average) ** 2;
-  });
+  for (const { value, i } of known) {
+    const error = value / unit - mean[i]! / unit;
+    square += error ** 2;
+    absolute += Math.abs(error);
+    total += (value / unit - average) ** 2;
+  }
   const coverage = intervals.map(({ level, low, high }) => ({
     level,
-    share: truth.filter((value, i) => value >= low[i]! && value <= high[i]!).length / n,
+    share: known.filter(({ value, i }) => value >= low[i]! && value <= high[i]!).length / n,
   }));
   return {
     task: 'regression',
     rows: n,
     r2: total > 0 ? 1 - square / total : 0,
-    rmse: Math.sqrt(square / n),
-    mae: absolute / n,
+    rmse: unit * Math.sqrt(square / n),
+    mae: unit * (absolute / n),
     coverage,
   };
 }
