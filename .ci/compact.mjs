@@ -1,11 +1,13 @@
 // Makes a compiled kernel module smaller without touching its arithmetic: the compiler writes every vector constant out in
-// full, 18 bytes each. Zeros become a local that nobody writes, other constants a load from a pool below the static data.
+// full, 18 bytes each, and every f64 in 9. Zeros become a local that nobody writes, other vectors a load from a pool below
+// the static data; small whole numbers and numbers that fit f32 are converted, which engines do when they compile.
 //   compact(bytes) -> bytes
 
 const POOL = 16; // first byte of the pool; the compiler leaves memory below STATIC alone
 const STATIC = 1024;
 const [TYPE, FUNCTION, CODE, DATA, DATA_COUNT] = [1, 3, 10, 11, 12];
 const [I32_CONST, F32_CONST, F64_CONST, LOCAL_GET, SIMD] = [0x41, 0x43, 0x44, 0x20, 0xfd];
+const [I32_TO_F32, I32_TO_F64, F32_TO_F64, F64_LOAD] = [0xb2, 0xb7, 0xbb, 0x2b];
 const [LOAD32_SPLAT, LOAD64_SPLAT, V128_CONST] = [9, 10, 12];
 const VALUE_TYPE = { [F32_CONST]: 0x7d, [F64_CONST]: 0x7c, [SIMD]: 0x7b };
 const CONST_BYTES = { [F32_CONST]: 4, [F64_CONST]: 8, [SIMD]: 16 };
@@ -56,21 +58,33 @@ function skipImmediates(code, reader, simd) {
   else if ((code >= 0x20 && code <= 0x24) || (code >= 0x3f && code <= 0x42)) numbers(1);
 }
 
-/** The constants that are loaded instead of written: their bytes, and where they are. */
+/**
+ * The constants that are loaded instead of written. Modules are rewritten twice: the first time counts the uses, so that the
+ * second finds the frequent ones where an address takes one byte.
+ */
 function makePool() {
-  const bytes = [];
+  const uses = new Map();
   const places = new Map();
+  const bytes = [];
+  const settle = () => {
+    const sorted = [...uses].sort((a, b) => b[1] - a[1]).map(([key]) => key.split(',').map(Number));
+    let hole = -1; // four free bytes in front of eight
+    for (const value of sorted) {
+      let at = bytes.length;
+      if (value.length === 4 && hole >= 0) [at, hole] = [hole, -1];
+      else if (at % value.length) [hole, at] = [at, at + 4];
+      for (const [i, byte] of value.entries()) bytes[at + i] = byte;
+      places.set(String(value), POOL + at);
+    }
+    if (hole >= 0) bytes.fill(0, hole, hole + 4);
+  };
   /** The address of 4 or 8 bytes. */
   const place = (value) => {
     const key = String(value);
-    if (!places.has(key)) {
-      while (bytes.length % value.length) bytes.push(0);
-      places.set(key, POOL + bytes.length);
-      bytes.push(...value);
-    }
-    return places.get(key);
+    uses.set(key, (uses.get(key) ?? 0) + 1);
+    return places.get(key) ?? POOL;
   };
-  return { bytes, place };
+  return { bytes, place, settle, has: (value) => uses.has(String(value)) };
 }
 
 /** A vector constant of equal lanes as a load from the pool. */
@@ -89,6 +103,18 @@ function splatLoad(value, pool) {
     }
   }
   return null;
+}
+
+/** A number as a shorter sequence with the same bits, or null. */
+function shortNumber(code, bytes, pool) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const value = code === F64_CONST ? view.getFloat64(0, true) : view.getFloat32(0, true);
+  if (Number.isInteger(value) && value >= -64 && value < 64 && !Object.is(value, -0))
+    return [I32_CONST, value & 127, code === F64_CONST ? I32_TO_F64 : I32_TO_F32];
+  if (code === F32_CONST) return null;
+  if (pool.has([...bytes])) return [I32_CONST, 0, F64_LOAD, 3, ...leb(pool.place([...bytes]))];
+  const single = new Uint8Array(Float32Array.of(value).buffer);
+  return Math.fround(value) === value ? [F32_CONST, ...single, F32_TO_F64] : null;
 }
 
 function rewriteFunction(body, parameters, pool) {
@@ -115,7 +141,7 @@ function rewriteFunction(body, parameters, pool) {
     if (code === F32_CONST || code === F64_CONST || simd === V128_CONST) {
       const value = body.subarray(reader.at, reader.at + CONST_BYTES[code]);
       if (value.every((byte) => byte === 0)) replacement = zeroOf(code);
-      else if (code === SIMD) replacement = splatLoad(value, pool);
+      else replacement = code === SIMD ? splatLoad(value, pool) : shortNumber(code, value, pool);
     }
     skipImmediates(code, reader, simd);
     out.push(...(replacement ?? body.subarray(start, reader.at)));
@@ -145,9 +171,11 @@ export function compact(bytes) {
   });
   const types = list(FUNCTION, (from) => from.number());
   const pool = makePool();
-  const bodies = list(CODE, (from) => from.take(from.number())).map((body, i) =>
-    rewriteFunction(body, parameters[types[i]], pool),
-  );
+  const written = list(CODE, (from) => from.take(from.number()));
+  const rewrite = () => written.map((body, i) => rewriteFunction(body, parameters[types[i]], pool));
+  rewrite();
+  pool.settle();
+  const bodies = rewrite();
   if (POOL + pool.bytes.length > STATIC)
     throw new RangeError('compact: the constants do not fit below the static data');
   const data = section(DATA);
