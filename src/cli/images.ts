@@ -1,7 +1,7 @@
 // Image data sets by path: a folder as published, or one IDX or CIFAR file (with the labels that lie beside it).
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { imageFilesOf, readImages, type ImageSet, type Split } from '../data/images.js';
+import { imageFilesOf, readImages, type ImageFile, type ImageSet, type Split } from '../data/images.js';
 import { UsageError } from './errors.js';
 import { readBytes } from './files.js';
 
@@ -20,6 +20,17 @@ export async function readImageSet(
   path: string,
   { split = 'train', limit }: { split?: Split; limit?: number } = {},
 ): Promise<ImageSet> {
+  return readImages(await imageFiles(path, split), limit === undefined ? {} : { limit });
+}
+
+/** The same images part by part, one CIFAR batch after the other: no more than a part is in memory. */
+export async function* imageParts(path: string, split: Split): AsyncGenerator<ImageSet> {
+  const files = await imageFiles(path, split);
+  if (files.some(({ name }) => basename(name).includes('labels'))) yield readImages(files);
+  else for (const file of files) yield readImages([file]);
+}
+
+async function imageFiles(path: string, split: Split): Promise<ImageFile[]> {
   const folder = (await stat(path).catch(() => null))?.isDirectory() ?? false;
   const names = folder ? imageFilesOf(await readdir(path), split) : await withLabels(path);
   if (names.length === 0) {
@@ -28,8 +39,7 @@ export async function readImageSet(
     );
   }
   const at = (name: string): string => join(folder ? path : dirname(path), name);
-  const files = names.map((name) => ({ name: at(name), read: () => readBytes(at(name)) }));
-  return readImages(files, limit === undefined ? {} : { limit });
+  return names.map((name) => ({ name: at(name), read: () => readBytes(at(name)) }));
 }
 
 /** An IDX file of images and, if it lies beside it, that of its labels. */

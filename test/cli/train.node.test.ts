@@ -138,6 +138,56 @@ it('takes two classes of image files, normalised by one mean and deviation', asy
   expect(failed.stderr).toContain('expected 25 train images of class 0, got 20');
 });
 
+it('takes CIFAR batches, and refuses damaged ones', async () => {
+  // Records of the published layout: a class, then the red, green and blue plane. Class c is red or blue by its parity.
+  const batch = (n: number, first: number): Uint8Array => {
+    const bytes = new Uint8Array(n * 3073);
+    for (let i = 0; i < n; i++) {
+      const label = (first + i) % 4;
+      bytes[i * 3073] = label;
+      for (let p = 0; p < 3072; p++) {
+        const bright = Math.floor(p / 1024) === (label % 2 ? 2 : 0);
+        bytes[i * 3073 + 1 + p] = (bright ? 150 : 60) + ((p * 31 + i * 57 + ((p * i) % 97)) % 60);
+      }
+    }
+    return bytes;
+  };
+  await mkdir(at('cifar'));
+  for (let part = 0; part < 2; part++)
+    await writeFile(at('cifar', `data_batch_${part + 1}.bin`), batch(30, 30 * part));
+  await writeFile(at('cifar', 'test_batch.bin'), batch(40, 1));
+  const preset = (folder: string): string[] =>
+    `--preset golikov-figure-1 --data ${folder} --seeds 1 --width 128 --examples 20 --steps 12`.split(' ');
+  const { stdout } = await run(...preset(at('cifar')), '--out', at('colour'), '--json');
+  const { reference } = JSON.parse(stdout) as { reference: { testAccuracy: { mean: number[] } } };
+  expect(reference.testAccuracy.mean.at(-1)).toBe(1); // classes 0 and 1 by default
+  const whole = batch(30, 0);
+  const damaged: [string, Uint8Array, RegExp][] = [
+    [
+      'cut',
+      whole.subarray(0, -5),
+      /data_batch_3\.bin: expected records of 3073 bytes, got 92185 bytes.*truncated/,
+    ],
+    [
+      'other',
+      whole.map((byte, i) => (i === 3073 * 7 ? 200 : byte)),
+      /data_batch_3\.bin: record 7 has label 200/,
+    ],
+    ['empty', new Uint8Array(0), /data_batch_3\.bin: expected records/],
+  ];
+  for (const [name, bytes, message] of damaged) {
+    await writeFile(at('cifar', 'data_batch_3.bin'), bytes);
+    const failed = (await run(...preset(at('cifar')), '--out', at(name)).catch(
+      (error: unknown) => error,
+    )) as {
+      code: number;
+      stderr: string;
+    };
+    expect(failed.code, name).toBe(2);
+    expect(failed.stderr).toMatch(message);
+  }
+});
+
 it('draws the figures over width', async () => {
   const { stdout } = await run(
     '--preset',

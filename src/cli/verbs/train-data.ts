@@ -4,7 +4,7 @@ import { foldIn, permutation, randomKey, tensor } from '../../math/index.js';
 import type { BinaryProblem } from '../../scaling/index.js';
 import type { Engine } from '../../wasm/engine.js';
 import { UsageError } from '../errors.js';
-import { readImageSet } from '../images.js';
+import { imageParts } from '../images.js';
 
 /** An XOR mixture split into training and test points. */
 export function xorProblem(train: number, test: number, features: number, seed: number): BinaryProblem {
@@ -35,54 +35,71 @@ export async function imageProblem(
   engine: Engine,
   { images, classes: wish, train = 1024, test = Infinity, seed = 0 }: ImagePair,
 ): Promise<BinaryProblem> {
-  const [first, second] = await Promise.all([
-    readImageSet(images, { split: 'train' }),
-    readImageSet(images, { split: 'test' }),
-  ]);
-  const classes = wish ?? (first.x.shape.at(-1) === 3 ? [0, 1] : [0, 6]);
-  if (classes.length !== 2 || classes[0] === classes[1])
-    throw new UsageError(`classes: expected two different classes, got [${classes.join(', ')}].`);
-  const [shift, scale] = moments(first.x.data);
-  const pick = (
-    { x, labels }: typeof first,
-    wanted: number,
-    split: 'train' | 'test',
-  ): [BinaryProblem['xTrain'], number[]] => {
-    if (!labels) throw new UsageError(`${images}: no labels lie beside the ${split} images. Copy them too.`);
-    const rows = classes.flatMap((label) => {
-      const all = [...labels.data.keys()].filter((row) => labels.data[row] === label);
+  const trainSet = await readPair(images, 'train', wish);
+  const testSet = await readPair(images, 'test', wish);
+  const { mean: shift, deviation: scale } = trainSet;
+  const pick = (set: Pair, wanted: number, split: 'train' | 'test'): [BinaryProblem['xTrain'], number[]] => {
+    const rows = set.rows.flatMap((all, k) => {
       const half = Math.min(all.length, wanted / 2);
       if (!Number.isInteger(half) || half < 1 || (split === 'train' && half < wanted / 2)) {
         throw new UsageError(
-          `${images}: expected ${wanted / 2} ${split} images of class ${label}, got ${all.length}. Ask for an even number that is there, or for other classes.`,
+          `${images}: expected ${wanted / 2} ${split} images of class ${set.classes[k]}, got ${all.length}. Ask for an even number that is there, or for other classes.`,
         );
       }
-      if (split === 'test') return all.slice(0, half);
-      const order = permutation(engine, foldIn(randomKey(seed), 'images', label), all.length);
-      return Array.from(order.subarray(0, half), (place) => all[place]!);
+      const order =
+        split === 'test'
+          ? all.keys()
+          : permutation(engine, foldIn(randomKey(seed), 'images', set.classes[k]!), all.length);
+      const label = k === 1 ? 1 : -1;
+      return Array.from(order, (place) => ({ image: all[place]!, label })).slice(0, half);
     });
     const order = permutation(engine, foldIn(randomKey(seed), 'images', split), rows.length);
-    const size = x.data.length / x.shape[0]!;
+    const size = rows[0]!.image.length;
     const data = new Float64Array(rows.length * size);
-    const y = Array.from(order, (place, i) => {
-      const from = rows[place]! * size;
-      for (let k = 0; k < size; k++) data[i * size + k] = (x.data[from + k]! - shift) / scale;
-      return labels.data[rows[place]!] === classes[1] ? 1 : -1;
+    order.forEach((place, i) => {
+      const { image } = rows[place]!;
+      for (let k = 0; k < size; k++) data[i * size + k] = (image[k]! - shift) / scale;
     });
-    return [tensor(data, [rows.length, size]), y];
+    return [tensor(data, [rows.length, size]), Array.from(order, (place) => rows[place]!.label)];
   };
-  const [xTrain, yTrain] = pick(first, train, 'train');
-  const [xTest, yTest] = pick(second, test, 'test');
+  const [xTrain, yTrain] = pick(trainSet, train, 'train');
+  const [xTest, yTest] = pick(testSet, test, 'test');
   return { xTrain, yTrain, xTest, yTest };
 }
 
-/** Mean and standard deviation of all pixels. */
-function moments(pixels: ArrayLike<number>): [number, number] {
-  let [sum, square] = [0, 0];
-  for (let i = 0; i < pixels.length; i++) {
-    sum += pixels[i]!;
-    square += pixels[i]! * pixels[i]!; // sums of whole numbers up to 255^2: exact
+interface Pair {
+  readonly classes: readonly number[];
+  /** The images of either class, in stored order. */
+  readonly rows: readonly Float32Array[][];
+  /** Of all pixels of the split, of all classes. */
+  readonly mean: number;
+  readonly deviation: number;
+}
+
+/** Reads a split part by part and keeps the images of two classes. */
+async function readPair(
+  images: string,
+  split: 'train' | 'test',
+  wish: readonly number[] | undefined,
+): Promise<Pair> {
+  let classes = wish;
+  const rows: Float32Array[][] = [[], []];
+  let [sum, square, count] = [0, 0, 0];
+  for await (const { x, labels } of imageParts(images, split)) {
+    if (!labels) throw new UsageError(`${images}: no labels lie beside the ${split} images. Copy them too.`);
+    classes ??= x.shape.at(-1) === 3 ? [0, 1] : [0, 6];
+    if (classes.length !== 2 || classes[0] === classes[1])
+      throw new UsageError(`classes: expected two different classes, got [${classes.join(', ')}].`);
+    for (const pixel of x.data) {
+      sum += pixel;
+      square += pixel * pixel; // sums of whole numbers up to 255^2: exact
+    }
+    count += x.data.length;
+    const size = x.data.length / x.shape[0]!;
+    labels.data.forEach((label, row) =>
+      rows[classes!.indexOf(label)]?.push(x.data.slice(row * size, (row + 1) * size)),
+    );
   }
-  const mean = sum / pixels.length;
-  return [mean, Math.sqrt(square / pixels.length - mean * mean) || 1];
+  const mean = sum / count;
+  return { classes: classes!, rows, mean, deviation: Math.sqrt(square / count - mean * mean) || 1 };
 }
