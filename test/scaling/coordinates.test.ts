@@ -46,18 +46,24 @@ it('replays pre-activations and logits of muP and of the standard parametrisatio
   const reference = await loadReference<Reference>('golikov/mup_coord');
   let compared = 0;
   for (const { optimizer, lr, bias, parametrization, results } of reference.runs) {
-    if (bias) continue; // scalings have no rates for biases; the tables of muPMultipliers do
     for (const { width, seed, coords } of results) {
-      const initial = reference.initial_params_before_rescale[`nobias_w${width}_s${seed}`];
+      // With biases the start of the net of the base width is stored, where every factor is 1; for what biases of wider
+      // nets get there are the tables of muPMultipliers (multipliers.test.ts).
+      const initial =
+        reference.initial_params_before_rescale[`${bias ? 'bias' : 'nobias'}_w${width}_s${seed}`];
       if (!initial) continue;
       const wf = width / reference.base_width;
       const spec = parametrization === 'mup' ? scalings.muP : scalings.default;
       const { weights, rates } = multipliers(spec, wf, { optimizer });
       const layer = (units: number): ReturnType<typeof dense> =>
-        dense(units, { parametrization: 'standard' });
+        dense(units, { parametrization: 'standard', ...(bias ? { bStd: 1 } : {}) });
       const model = createModel(engine, serial(layer(width), relu(), layer(width), relu(), layer(3)), {
         inputShape: [10],
-        parameters: Object.values(initial.params).map((w) => ({ w: transposed(w) })),
+        parameters: ['input_layer', 'hidden_layer', 'readout'].map((name) => {
+          const b = initial.params[`${name}.bias`];
+          const w = transposed(initial.params[`${name}.weight`]!);
+          return b ? { w, b: tensor(b.data) } : { w };
+        }),
         multipliers: weights,
       });
       const x = tensor(reference.X);
@@ -86,5 +92,7 @@ it('replays pre-activations and logits of muP and of the standard parametrisatio
       model.dispose();
     }
   }
-  expect(compared).toBe(80);
+  // Four steps and the start of: two widths and two seeds without biases, one of each with, all for two optimisers and
+  // two parametrisations.
+  expect(compared).toBe(5 * 2 * 2 * (2 * 2 + 1));
 });
