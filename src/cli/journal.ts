@@ -2,7 +2,7 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { deserialize, serialize } from 'node:v8';
-import type { RunCheckpoint, RunJournal, RunTrace } from '../scaling/index.js';
+import type { KeptRun, RunCheckpoint, RunJournal } from '../scaling/index.js';
 import { makeFolder, outputFolder, writeFileAtomic } from './files.js';
 
 export interface FolderJournal extends RunJournal {
@@ -27,7 +27,7 @@ export async function folderJournal(
       const bytes = await readFile(file).catch(() => null);
       if (!bytes) return null;
       try {
-        const what = deserialize(bytes) as RunTrace | RunCheckpoint;
+        const what = deserialize(bytes) as KeptRun | RunCheckpoint;
         if ('state' in what) found.begun.push(what.epoch);
         else if (Array.isArray(what.epochs)) found.finished++;
         else throw new TypeError('not a run');

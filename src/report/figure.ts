@@ -77,7 +77,7 @@ export function lineFigure({ name, title, caption, panels, columns = 2 }: LineFi
   let next = 0;
   const colours = names.map((item) => (references.has(item) ? INK : COLOURS[next++ % COLOURS.length]!));
   const styles = [...new Set(all.flatMap((series) => series.style ?? []))];
-  const look: Look = { names, colours, styles };
+  const look: Look = { names, colours, styles, perRow: Math.max(6, 3 * columns) };
   const views = panels.map((panel) => panelSpec(panel, look));
   return {
     name,
@@ -104,9 +104,11 @@ interface Look {
   readonly names: readonly string[];
   readonly colours: readonly string[];
   readonly styles: readonly string[];
+  /** Names in a row of the legend. */
+  readonly perRow: number;
 }
 
-function panelSpec(panel: Panel, { names, colours, styles }: Look): VegaLiteSpec {
+function panelSpec(panel: Panel, { names, colours, styles, perRow }: Look): VegaLiteSpec {
   const { x, y, series, rules = [], width = 300, height = 200 } = panel;
   const values = series.flatMap((item) => rowsOf(item, panel));
   const banded = series.some((item) => item.low && item.high);
@@ -116,7 +118,8 @@ function panelSpec(panel: Panel, { names, colours, styles }: Look): VegaLiteSpec
     type: 'nominal',
     sort: null,
     scale: { domain: names, range: colours },
-    legend: names.length > 1 ? { ...legend, columns: Math.min(names.length, 6), symbolOpacity: 1 } : null,
+    legend:
+      names.length > 1 ? { ...legend, columns: Math.min(names.length, perRow), symbolOpacity: 1 } : null,
   };
   const strokeDash = {
     field: 'style',

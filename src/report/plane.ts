@@ -119,8 +119,11 @@ export function phasePlane({
         ...points,
         ...[...new Set(labels.map(({ dy }) => dy))].map((dy) => ({
           data: { values: labels.filter((label) => label.dy === dy) },
-          mark: { type: 'text', color: INK, fontSize: 11.5, dy },
           encoding: { ...position, text: { field: 'text' } },
+          // Twice: what lies behind a label is lightened first.
+          layer: [{ stroke: 'white', strokeWidth: 3, opacity: 0.8 }, {}].map((halo) => ({
+            mark: { type: 'text', color: INK, fontSize: 11.5, dy, ...halo },
+          })),
         })),
       ],
     },

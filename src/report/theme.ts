@@ -49,6 +49,7 @@ export const CONFIG: Readonly<Record<string, unknown>> = {
     symbolType: 'stroke',
     columnPadding: 18,
     labelLimit: 260,
+    layout: { bottom: { anchor: 'start', margin: 28 } },
   },
   title: {
     color: INK,

@@ -3,7 +3,7 @@ import { pow } from '../math/elementary.js';
 import { mean, standardDeviation } from '../math/statistics.js';
 import type { Engine } from '../wasm/engine.js';
 import { classify } from './classify.js';
-import { execute, type Task } from './execute.js';
+import { execute, limitTask, trainTask } from './execute.js';
 import type { RunJournal } from './journal.js';
 import { limitRuns, type LimitOptions, type LimitParams } from './limit.js';
 import { limitPlan } from './limit-plan.js';
@@ -131,10 +131,7 @@ export async function compareScalings(engine: Engine, options: CompareOptions): 
       notes.push(error.message);
     }
   }
-  const tasks = groups.map(({ runs, limits }): Task[] => [
-    ...runs.map((run) => ({ run, limit: null })),
-    ...limits.map((simulation) => ({ run: simulation.run, limit: simulation })),
-  ]);
+  const tasks = groups.map(({ runs, limits }) => [...runs.map(trainTask), ...limits.map(limitTask)]);
   const traces = await execute(engine, tasks.flat(), options);
   const curves = groups.map((group, k) => summarise(group, traces.splice(0, tasks[k]!.length), keepTraces));
   return { baseWidth, learningRate, reference: curves[0]!, curves: curves.slice(1), notes };

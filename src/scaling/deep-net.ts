@@ -1,26 +1,44 @@
 // Nets with several hidden layers under a scaling, trained by the models of `net`, and what width checks need of them.
-import { adam, createModel, rmsprop, serial, sgd, dense, Trainer, type LayerDocument } from '../net/index.js';
-import { evaluateLoss, prepareTargets } from '../net/losses.js';
+import {
+  adam,
+  createModel,
+  dense,
+  rmsprop,
+  serial,
+  sgd,
+  Trainer,
+  type LayerDocument,
+  type LayerParameters,
+} from '../net/index.js';
 import { mean, standardDeviation } from '../math/statistics.js';
 import { tensor, type Tensor } from '../math/tensor.js';
 import { defineJob, NumericalError, type Core, type Job } from '../wasm/engine.js';
+import { logisticLoss } from './loss.js';
 import { multipliers } from './multipliers.js';
 import type { Coordinates, RunParams, RunTrace } from './run.js';
-import { expandTerms, preActivations } from './terms.js';
+import { expandTerms, preActivations, type OutputTerm } from './terms.js';
 
 /** @internal One run of a net with `hiddenLayers` layers of equal width. */
 export interface DeepRun extends RunParams {
   readonly hiddenLayers: number;
 }
 
-/** @internal What width checks read. Entry i of the lists belongs to evaluation i. */
-export interface DeepTrace extends Pick<RunTrace, 'meanAbsLogit' | 'overflow'> {
+/** What width checks and figures read of a deep net. Entry i of the lists belongs to epoch `epochs[i]`. */
+export interface DeepTrace extends Pick<
+  RunTrace,
+  'epochs' | 'testLoss' | 'testAccuracy' | 'meanAbsLogit' | 'overflow'
+> {
   /** After training, on the training set. */
   readonly trainLoss: number[];
+  readonly trainAccuracy: number[];
   /** Per hidden layer. */
   readonly coordinates: Coordinates[][];
   /** Variance over test points of the terms of the trained net's output. */
   readonly terms: { readonly moved: readonly number[]; readonly variance: number }[];
+  /** The same with all hidden matrices as one, which has moved where one of them has: variances of f0, fa, fv, fw, fav, ... */
+  readonly groups: Record<string, number>;
+  /** Per matrix after training: mean absolute increment (input: mean length of a row's) over that of the start. */
+  readonly moves: number[];
 }
 
 /** @internal Messages are epochs done. */
@@ -61,11 +79,20 @@ function trainDeep(core: Core, run: DeepRun, report: (epoch: number) => void): D
   const { batchSize, shuffle, seed, learningRate } = run;
   const optimizer = { sgd, adam, rmsprop }[run.optimizer](learningRate);
   const trainer = new Trainer(model, { x, y, loss: 'logistic', optimizer, rates, batchSize, shuffle, seed });
-  const trace: DeepTrace = { meanAbsLogit: [], coordinates: [], trainLoss: [], terms: [], overflow: null };
+  const trace: DeepTrace = {
+    ...{ epochs: [], testLoss: [], testAccuracy: [], meanAbsLogit: [], coordinates: [] },
+    ...{ trainLoss: [], trainAccuracy: [], terms: [], groups: {}, moves: [], overflow: null },
+  };
   const due = new Set(run.evaluateAt);
   const show = (epoch: number): void => {
     if (!due.has(epoch)) return;
-    trace.meanAbsLogit.push(meanAbs(model.forward(test)));
+    const f = model.forward(test);
+    const { loss, accuracy } = logisticLoss(f.data, data.yTest);
+    if (!Number.isFinite(loss)) throw new NumericalError('train: outputs overflow');
+    trace.epochs.push(epoch);
+    trace.testLoss.push(loss);
+    trace.testAccuracy.push(accuracy);
+    trace.meanAbsLogit.push(meanAbs(f));
     if (before) trace.coordinates.push(sizes(preActivations(model, test), before));
   };
   try {
@@ -75,14 +102,15 @@ function trainDeep(core: Core, run: DeepRun, report: (epoch: number) => void): D
       show(epoch);
       report(epoch);
     }
-    const targets = prepareTargets('train', 'logistic', y, data.yTrain.length, 1);
-    const { loss } = evaluateLoss(core, 'logistic', model.forward(x).data, targets, 1);
+    const { loss, accuracy } = logisticLoss(model.forward(x).data, data.yTrain);
     // The last update is not followed by a step that would notice.
     if (!Number.isFinite(loss)) return { ...trace, overflow: { epoch: epochs, step: trainer.step } };
     trace.trainLoss.push(loss);
+    trace.trainAccuracy.push(accuracy);
     const terms = start ? expandTerms(model, test, start) : [];
-    for (const { moved, values } of terms)
-      trace.terms.push({ moved, variance: standardDeviation(Array.from(values.data), 0) ** 2 });
+    for (const { moved, values } of terms) trace.terms.push({ moved, variance: variance(values.data) });
+    if (start) Object.assign(trace.groups, groupTerms(terms, run.hiddenLayers));
+    if (start && keep.increments) trace.moves.push(...movesOf(start, model.parameters));
     return trace;
   } catch (error) {
     if (!(error instanceof NumericalError)) throw error;
@@ -99,6 +127,40 @@ function documentOf({ hiddenLayers, width, activation, init }: DeepRun): LayerDo
     activation as LayerDocument,
   ]);
   return serial(...hidden.flat(), dense(1, options));
+}
+
+const variance = (values: ArrayLike<number>): number => standardDeviation(Array.from(values), 0) ** 2;
+
+/** Variances of the sums of the terms in which the output matrix (a), some hidden ones (v) and the input matrix (w) moved. */
+function groupTerms(terms: readonly OutputTerm[], last: number): Record<string, number> {
+  const sums: Record<string, Float64Array> = {};
+  for (const { moved, values } of terms) {
+    const hidden = moved.some((l) => l > 0 && l < last);
+    const name =
+      `${moved.includes(last) ? 'a' : ''}${hidden ? 'v' : ''}${moved.includes(0) ? 'w' : ''}` || '0';
+    const sum = (sums[`f${name}`] ??= new Float64Array(values.data.length));
+    values.data.forEach((value, i) => (sum[i]! += value));
+  }
+  return Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, variance(sum)]));
+}
+
+function movesOf(start: readonly LayerParameters[], now: readonly LayerParameters[]): number[] {
+  return start.map(({ w: before }, l) => {
+    const [inputs, units] = before.shape as [number, number];
+    const change = before.data.map((value, i) => now[l]!.w.data[i]! - value);
+    const size = (values: ArrayLike<number>): number => {
+      let sum = 0;
+      if (l > 0) for (let i = 0; i < values.length; i++) sum += Math.abs(values[i]!);
+      else
+        for (let r = 0; r < units; r++) {
+          let square = 0;
+          for (let k = 0; k < inputs; k++) square += values[k * units + r]! ** 2;
+          sum += Math.sqrt(square);
+        }
+      return sum;
+    };
+    return size(change) / size(before.data);
+  });
 }
 
 const meanAbs = ({ data }: Tensor): number => mean(Array.from(data, Math.abs));

@@ -1,61 +1,116 @@
 // The runs of an experiment on the engine's pool: the most expensive first, with one progress, remembered in a journal.
-import type { Engine } from '../wasm/engine.js';
+import type { Engine, Job, RunOptions } from '../wasm/engine.js';
+import { deepJob, type DeepRun, type DeepTrace } from './deep-net.js';
 import { isCheckpoint, runKey, type RunJournal } from './journal.js';
 import { limitJob, type LimitParams } from './limit.js';
 import { trainJob, type LongCall } from './onehidden.js';
-import type { RunCheckpoint, RunParams, RunTrace } from './run.js';
+import type { Resume, RunCheckpoint, RunParams, RunTrace } from './run.js';
 import { bytesOfRun } from './space.js';
 
-/** A finite net's run, or a limit's simulation. */
-export type Task =
-  | { readonly run: RunParams; readonly limit: null }
-  | { readonly run: RunParams; readonly limit: LimitParams };
+/** A run on the pool, and what planning needs to know of it. */
+export interface Task<T> {
+  readonly epochs: number;
+  /** In units of about a thousand multiplications. */
+  readonly cost: number;
+  /** Of wasm memory. */
+  readonly bytes: number;
+  key(): string;
+  start(engine: Engine, resume: { readonly resume?: Resume }, how: RunOptions): Promise<T>;
+}
+
+/** Hidden units times rows times epochs. */
+function costOf({ epochs, data, scaling }: RunParams, units: number): number {
+  const rows = data.yTrain.length;
+  const passes = scaling.initCorrection === 'mask' ? 1.5 : 1; // one product more than the two of a step
+  return Math.ceil((passes * (epochs + 1) * units * rows * Math.min(data.inputs, rows)) / 1000);
+}
+
+/** A task whose job takes `params`, and a checkpoint where the job can. */
+const task = <P extends object, T>(
+  job: Job<P & { readonly resume?: Resume }, T>,
+  params: P,
+  rest: Omit<Task<T>, 'start'>,
+): Task<T> => ({
+  ...rest,
+  start: (engine, resume, how) => engine.run(job, { ...params, ...resume }, how),
+});
+
+/** A finite net of one hidden layer. */
+export const trainTask = (run: RunParams): Task<RunTrace> =>
+  task(trainJob, run, {
+    epochs: run.epochs,
+    cost: costOf(run, run.width),
+    bytes: bytesOfRun(run),
+    key: () => runKey(run),
+  });
+
+/** A simulation of a limit. */
+export function limitTask(limit: LimitParams): Task<RunTrace> {
+  const { run, plan } = limit;
+  const fixed = plan.kind === 'kernel';
+  return task(limitJob, limit, {
+    epochs: run.epochs,
+    cost: costOf(run, fixed ? run.data.yTrain.length / 1000 : run.width),
+    bytes: fixed ? 0 : bytesOfRun(run),
+    key: () => runKey(run, { ...limit, run: null }),
+  });
+}
+
+/** A finite net of several hidden layers; it has no checkpoints. */
+export function deepTask(run: DeepRun): Task<DeepTrace> {
+  const { width, hiddenLayers, dtype, data, keep } = run;
+  const parameters = width * (data.inputs + 1 + (hiddenLayers - 1) * width);
+  const rows = data.yTrain.length + data.yTest.length;
+  // Parameters, gradient, moments of the optimiser, and for the terms the start and the increment of each.
+  const copies = 2 + (run.optimizer === 'sgd' ? 0 : 2) + (keep.decomposition ? 2 : 0);
+  return {
+    epochs: run.epochs,
+    cost: Math.ceil((parameters * data.yTrain.length * (run.epochs + 1)) / 1000),
+    bytes: (dtype === 'f32' ? 4 : 8) * (copies * parameters + 2 * rows * hiddenLayers * width),
+    key: () => runKey(run),
+    start: (engine, _resume, how) => engine.run(deepJob, run, how),
+  };
+}
 
 export interface ExecuteOptions extends LongCall {
   readonly journal?: RunJournal | undefined;
   readonly onPlan?: ((plan: { runs: number; left: number; bytes: number }) => void) | undefined;
 }
 
-/** Hidden units times rows times epochs, in units of about a thousand multiplications. */
-function costOf({ run, limit }: Task, from = 0): number {
-  const { epochs, width, data } = run;
-  const rows = data.yTrain.length;
-  const units = limit?.plan.kind === 'kernel' ? rows / 1000 : width;
-  return Math.ceil(((epochs - from + 1) * units * rows * Math.min(data.inputs, rows)) / 1000);
-}
-
 /**
  * Runs all tasks; traces in their order, bit-equal for any number of workers and interruptions. With a journal, finished
  * runs are taken from it and begun ones continued; progress counts what is left to do.
  */
-export async function execute(
+export async function execute<T extends RunTrace | DeepTrace>(
   engine: Engine,
-  tasks: readonly Task[],
+  tasks: readonly Task<T>[],
   { signal, onProgress, journal, onPlan }: ExecuteOptions,
-): Promise<RunTrace[]> {
-  const keys = journal ? tasks.map(({ run, limit }) => runKey(run, limit && { ...limit, run: null })) : [];
+): Promise<T[]> {
+  const keys = journal ? tasks.map((item) => item.key()) : [];
   const kept = await Promise.all(keys.map((key) => journal!.load(key)));
-  const traces = new Array<RunTrace>(tasks.length);
+  const traces = new Array<T>(tasks.length);
   const begun = new Map<number, RunCheckpoint>();
   kept.forEach((what, k) => {
     if (what && isCheckpoint(what)) begun.set(k, what);
-    else if (what) traces[k] = what;
+    else if (what) traces[k] = what as T; // keys name the kind of a run
   });
-  const queue = tasks.flatMap((task, k) =>
-    traces[k] ? [] : [{ k, task, cost: costOf(task, begun.get(k)?.epoch), done: 0 }],
+  const rest = ({ cost, epochs }: Task<T>, k: number): number =>
+    Math.ceil((cost * (epochs + 1 - (begun.get(k)?.epoch ?? 0))) / (epochs + 1));
+  const queue = tasks.flatMap((item, k) =>
+    traces[k] ? [] : [{ k, task: item, cost: rest(item, k), done: 0 }],
   );
   queue.sort((left, right) => right.cost - left.cost || left.k - right.k);
   const left = [...queue];
-  const bytes = Math.max(
-    0,
-    ...queue.map(({ task }) => (task.limit?.plan.kind === 'kernel' ? 0 : bytesOfRun(task.run))),
-  );
-  onPlan?.({ runs: tasks.length, left: queue.length, bytes });
+  onPlan?.({
+    runs: tasks.length,
+    left: queue.length,
+    bytes: Math.max(0, ...queue.map(({ task: { bytes } }) => bytes)),
+  });
   const total = queue.reduce((sum, { cost }) => sum + cost, 0);
   const stop = new AbortController();
   const both = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
   const one = async (item: (typeof queue)[number]): Promise<void> => {
-    const { k, task, cost } = item;
+    const { k, task: own, cost } = item;
     const from = begun.get(k) ?? null;
     const begin = from?.epoch ?? 0;
     const writing: Promise<void>[] = [];
@@ -64,18 +119,15 @@ export async function execute(
         writing.push(journal!.keep(keys[k]!, message as RunCheckpoint));
         return;
       }
-      item.done = (cost * (message - begin)) / Math.max(1, task.run.epochs - begin);
+      item.done = (cost * (message - begin)) / Math.max(1, own.epochs - begin);
       onProgress?.({ done: Math.round(queue.reduce((sum, { done }) => sum + done, 0)), total });
     };
-    const how = { signal: both, onMessage };
     const resume = journal ? { resume: { everySeconds: journal.everySeconds, from } } : {};
-    traces[k] = task.limit
-      ? await engine.run(limitJob, { ...task.limit, ...resume }, how)
-      : await engine.run(trainJob, { ...task.run, ...resume }, how);
+    traces[k] = await own.start(engine, resume, { signal: both, onMessage });
     begun.delete(k);
     await Promise.all(writing);
     await journal?.keep(keys[k]!, traces[k]);
-    onMessage(task.run.epochs);
+    onMessage(own.epochs);
   };
   const lane = async (): Promise<void> => {
     for (let item = left.shift(); item; item = left.shift()) await one(item);

@@ -38,7 +38,7 @@ export {
   type TrainOneHiddenOptions,
 } from './onehidden.js';
 export type { RunCheckpoint, RunTrace } from './run.js';
-export type { RunJournal } from './journal.js';
+export type { KeptRun, RunJournal } from './journal.js';
 export type { HiddenActivation } from './activation.js';
 export { limitModel, type LimitOptions, type LimitResult } from './limit.js';
 export {
@@ -83,5 +83,6 @@ export {
   type GolikovFigureOptions,
   type GolikovWidthsOptions,
 } from './presets.js';
-export { summariseWidths, widthPanels, type WidthSummary } from './width-panels.js';
+export { summariseWidths, widthPanels, type WidthPanels, type WidthSummary } from './width-panels.js';
+export { golikovDeepWidths, type DeepWidths, type GolikovDeepWidthsOptions } from './deep-widths.js';
 export { measurePlane, type MeasuredPlane, type MeasurePlaneOptions } from './plane-heat.js';

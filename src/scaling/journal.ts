@@ -1,6 +1,7 @@
 // What a long experiment remembers outside of this process: finished runs, and where running ones stand.
 import { threefry, foldIn, randomKey, type RandomKey } from '../math/random.js';
 import { version } from '../version.js';
+import type { DeepTrace } from './deep-net.js';
 import type { BinaryData, RunCheckpoint, RunTrace } from './run.js';
 
 /** A place that outlives the process, such as a folder. Keys are short and fit for file names. */
@@ -8,12 +9,15 @@ export interface RunJournal {
   /** Seconds between two checkpoints of a run. */
   readonly everySeconds: number;
   /** What was kept for a run by an earlier call; null: nothing. */
-  load(key: string): Promise<RunTrace | RunCheckpoint | null>;
+  load(key: string): Promise<KeptRun | RunCheckpoint | null>;
   /** Keeps a finished run, or the state of a running one in place of what was kept for it before. */
-  keep(key: string, what: RunTrace | RunCheckpoint): Promise<void>;
+  keep(key: string, what: KeptRun | RunCheckpoint): Promise<void>;
 }
 
-export const isCheckpoint = (what: RunTrace | RunCheckpoint): what is RunCheckpoint => 'state' in what;
+/** A finished run. */
+export type KeptRun = RunTrace | DeepTrace;
+
+export const isCheckpoint = (what: KeptRun | RunCheckpoint): what is RunCheckpoint => 'state' in what;
 
 const digests = new WeakMap<BinaryData, RandomKey>();
 

@@ -21,7 +21,11 @@ export interface GolikovFigureOptions extends Omit<PresetOptions, 'epochs'> {
   readonly limit?: boolean;
 }
 
-function sizeOf<T>(where: string, size: 'ci' | 'paper', sizes: { readonly ci: T; readonly paper: T }): T {
+export function sizeOf<T>(
+  where: string,
+  size: 'ci' | 'paper',
+  sizes: { readonly ci: T; readonly paper: T },
+): T {
   if (size !== 'ci' && size !== 'paper')
     throw new RangeError(`${where}: size must be 'ci' or 'paper', got '${String(size)}'`);
   return sizes[size];

@@ -7,13 +7,16 @@ import type { FigurePanel, FigureSeries } from './panels.js';
 import type { RunTrace } from './run.js';
 
 const TERMS: readonly Term[] = ['f0', 'fa', 'fw', 'faw'];
-const TERM_LABELS = { f0: 'f_0', fa: 'f_a', fw: 'f_w', faw: 'f_aw' } as const;
 
 /** A scaling at one width after training: means over seeds, with standard deviations. */
-interface Point {
+export interface Point {
   readonly mean: number;
   readonly std: number;
 }
+export const pointOf = (values: readonly number[]): Point => ({
+  mean: mean(values),
+  std: standardDeviation(values, 0),
+});
 export interface WidthSummary {
   readonly name: string;
   readonly widths: readonly number[];
@@ -21,10 +24,11 @@ export interface WidthSummary {
   readonly testLoss: readonly Point[];
   readonly trainAccuracy: readonly Point[];
   readonly testAccuracy: readonly Point[];
-  /** Variance over test points of each term. */
-  readonly terms: { readonly [K in Term]: readonly Point[] };
-  /** Increments over the initial standard deviation of a weight: input rows (their length), output weights. */
+  /** Variance over test points of each term: f0, fa, fw, faw; with hidden matrices fv, fav, fvw, favw too. */
+  readonly terms: Readonly<Record<string, readonly Point[]>>;
+  /** Increments over the initial size of a weight: input rows (their length), output weights, hidden weights if any. */
   readonly inputMove: readonly Point[];
+  readonly hiddenMove?: readonly Point[];
   readonly outputMove: readonly Point[];
 }
 
@@ -41,10 +45,7 @@ export function summariseWidths(
         curve.traces?.every(({ decomposition, increments }) => decomposition && increments),
     );
     const per = (of: (trace: RunTrace, curve: ComparedCurve) => number): Point[] =>
-      own.map((curve) => {
-        const values = curve.traces!.map((trace) => of(trace, curve));
-        return { mean: mean(values), std: standardDeviation(values, 0) };
-      });
+      own.map((curve) => pointOf(curve.traces!.map((trace) => of(trace, curve))));
     const last = (key: 'trainLoss' | 'testLoss' | 'trainAccuracy' | 'testAccuracy'): Point[] =>
       per((trace) => trace[key].at(-1)!);
     const outputStart = ({ width, scaling }: ComparedCurve): number =>
@@ -58,7 +59,7 @@ export function summariseWidths(
       testAccuracy: last('testAccuracy'),
       terms: Object.fromEntries(
         TERMS.map((term) => [term, per((trace) => standardDeviation(trace.decomposition![term], 0) ** 2)]),
-      ) as { [K in Term]: Point[] },
+      ),
       inputMove: per((trace) => trace.increments!.at(-1)!.input / gain), // a row has length gain on average
       outputMove: per((trace, curve) => trace.increments!.at(-1)!.output / outputStart(curve)),
     };
@@ -66,10 +67,38 @@ export function summariseWidths(
 }
 
 /** Three groups of panels: losses and accuracies over width and over training, terms, and increments. */
+export interface WidthPanels {
+  readonly losses: FigurePanel[];
+  readonly terms: FigurePanel[];
+  readonly increments: FigurePanel[];
+}
+
+/** How the test loss of the widest nets falls. */
+export interface WidestCurve {
+  readonly name: string;
+  readonly width: number;
+  readonly epochs: readonly number[];
+  readonly testLoss: readonly number[];
+}
+
+/** The panels of nets with one hidden layer. */
 export function widthPanels(
   comparison: Comparison,
   summaries: readonly WidthSummary[] = summariseWidths(comparison),
-): { readonly losses: FigurePanel[]; readonly terms: FigurePanel[]; readonly increments: FigurePanel[] } {
+): WidthPanels {
+  const widest = Math.max(...comparison.curves.map(({ width }) => width ?? 0));
+  const curves = comparison.curves.filter(({ width }) => width === widest);
+  return panelsOver(
+    summaries,
+    curves.map(({ name, epochs, testLoss }) => ({ name, width: widest, epochs, testLoss: testLoss.mean })),
+  );
+}
+
+/** The panels of nets of any depth. */
+export function panelsOver(
+  summaries: readonly WidthSummary[],
+  training: readonly WidestCurve[],
+): WidthPanels {
   const x = { label: 'width', scale: 'log' } as const;
   const series = (
     name: string,
@@ -89,7 +118,7 @@ export function widthPanels(
     label: string,
     scale: 'linear' | 'log',
     keys: readonly [
-      'testLoss' | 'trainLoss' | 'testAccuracy' | 'trainAccuracy' | 'inputMove' | 'outputMove',
+      'testLoss' | 'trainLoss' | 'testAccuracy' | 'trainAccuracy' | 'inputMove' | 'hiddenMove' | 'outputMove',
       string?,
     ][],
     rule?: { value: number; label: string },
@@ -98,11 +127,10 @@ export function widthPanels(
     x,
     y: { label, scale },
     series: summaries.flatMap((own) =>
-      keys.map(([key, style]) => series(own.name, own.widths, own[key], style)),
+      keys.map(([key, style]) => series(own.name, own.widths, own[key]!, style)),
     ),
     ...(rule ? { rules: [{ axis: 'y', ...rule }] } : {}),
   });
-  const widest = Math.max(...comparison.curves.map(({ width }) => width ?? 0));
   return {
     losses: [
       over(
@@ -126,27 +154,33 @@ export function widthPanels(
         { value: 0.5, label: 'chance' },
       ),
       {
-        title: `Test loss in training, d = ${widest}`,
+        title: `Test loss in training, d = ${training[0]?.width}`,
         x: { label: 'epoch + 1', scale: 'log' },
         y: { label: 'cross-entropy', scale: 'log' },
-        series: comparison.curves
-          .filter(({ width }) => width === widest)
-          .map(({ name, epochs, testLoss }) => ({
-            name,
-            x: epochs.map((e) => e + 1),
-            y: testLoss.mean,
-            style: 'test',
-          })),
+        series: training.map(({ name, epochs, testLoss }) => ({
+          name,
+          x: epochs.map((e) => e + 1),
+          y: testLoss,
+          style: 'test',
+        })),
       },
     ],
     terms: summaries.map((own) => ({
       title: own.name,
       x,
       y: { label: 'variance over test points', scale: 'log' },
-      series: TERMS.map((term) => series(TERM_LABELS[term], own.widths, own.terms[term])),
+      series: Object.entries(own.terms).map(([term, points]) => {
+        // Colour: output and input matrices. Dashes: hidden ones, where there are any.
+        const name = `f_${term.slice(1).replace('v', '') || '0'}`;
+        const style = term.includes('v') ? 'hidden increments' : 'hidden start';
+        return series(name, own.widths, points, own.hiddenMove ? style : undefined);
+      }),
     })),
     increments: [
       over('Output weights', 'mean |change| / initial size', 'log', [['outputMove']]),
+      ...(summaries[0]?.hiddenMove
+        ? [over('Hidden weights', 'mean |change| / initial size', 'log', [['hiddenMove']])]
+        : []),
       over('Input weights', 'mean |change of a row| / initial size', 'log', [['inputMove']]),
     ],
   };

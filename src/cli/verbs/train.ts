@@ -1,18 +1,7 @@
 // `train`: finite nets under scalings, beside their limits, from a config or a preset.
 import type { Command } from 'commander';
-import { createResult, lineFigure, type Figure, type Table } from '../../report/index.js';
-import {
-  comparisonPanels,
-  compareScalings,
-  golikovFigure,
-  golikovWidths,
-  summariseWidths,
-  trainOneHidden,
-  widthPanels,
-  type BinaryProblem,
-  type Comparison,
-  type LongCall,
-} from '../../scaling/index.js';
+import { createResult } from '../../report/index.js';
+import { compareScalings, trainOneHidden } from '../../scaling/index.js';
 import { UsageError } from '../errors.js';
 import { outputFolder } from '../files.js';
 import { folderJournal } from '../journal.js';
@@ -29,23 +18,9 @@ import {
 } from '../verb.js';
 import { scalingNamed } from './scaling-point.js';
 import { readConfig, readData, tensorOf, type TrainConfig } from './train-config.js';
-import { imageProblem, xorProblem } from './train-data.js';
-
-interface TrainVerbOptions {
-  readonly config?: string;
-  readonly preset?: 'golikov-figure-1' | 'golikov-widths';
-  readonly size: 'ci' | 'paper';
-  readonly data?: string;
-  readonly classes?: number[];
-  readonly examples?: number;
-  readonly batch?: number;
-  readonly width?: number;
-  readonly seeds?: number;
-  readonly steps?: number;
-  readonly learningRate?: number;
-  readonly checkpointEvery: number;
-  readonly out: string;
-}
+import type { Follow, TrainVerbOptions } from './train-options.js';
+import { fromPreset } from './train-preset.js';
+import { writeComparison } from './train-report.js';
 
 export function registerTrain(program: Command): void {
   verb(program, 'train', 'finite nets under scalings, beside their limits', [
@@ -54,6 +29,7 @@ export function registerTrain(program: Command): void {
     'infinite-width train --preset golikov-figure-1 --data fashion-mnist --batch 64 --out appendix',
     'infinite-width train --preset golikov-figure-1 --size paper --data cifar-10-batches-bin --out paper',
     'infinite-width train --preset golikov-widths --out widths',
+    'infinite-width train --preset golikov-widths --depth 3 --optimizer rmsprop --out deep',
   ])
     .option('--config <file>', 'JSON: data, scalings, widths, seeds, epochs, learningRate, ...')
     .option(
@@ -71,6 +47,12 @@ export function registerTrain(program: Command): void {
     .option('--examples <n>', 'training examples (default: 256; 1024 images at size paper)', wholeNumber(2))
     .option('--batch <n>', 'examples per step (default: all)', wholeNumber(1))
     .option('--width <d>', 'of the wide nets of golikov-figure-1', wholeNumber(128))
+    .option('--depth <n>', 'hidden layers of golikov-widths', wholeNumber(1, 10), 1)
+    .option(
+      '--optimizer <name>',
+      'of golikov-widths with --depth above 1: sgd, rmsprop or adam',
+      oneOf('sgd', 'rmsprop', 'adam'),
+    )
     .option('--seeds <n>', 'nets per curve', wholeNumber(1))
     .option('--steps <n>', 'training steps', wholeNumber(1))
     .option('--learning-rate <eta>', 'of the reference net (default: 0.3, images 0.02)', realNumber(0))
@@ -113,8 +95,6 @@ export function registerTrain(program: Command): void {
     );
 }
 
-type Follow = LongCall & Pick<Parameters<typeof compareScalings>[1], 'journal' | 'onPlan'>;
-
 async function fromConfig(
   options: TrainVerbOptions,
   context: Context,
@@ -129,44 +109,7 @@ async function fromConfig(
     scalings: scalings.map((item) => (typeof item === 'string' ? scalingNamed(item) : item)),
     ...follow,
   });
-  return write(options, context, comparison, config as unknown as Record<string, unknown>);
-}
-
-async function fromPreset(options: TrainVerbOptions, context: Context, follow: Follow): Promise<Outcome> {
-  const { preset, size, data: images, classes, batch, width, seeds, steps, learningRate } = options;
-  const engine = await context.engine();
-  const examples = options.examples ?? (images !== undefined && size === 'paper' ? 1024 : 256);
-  const data: BinaryProblem =
-    images === undefined
-      ? xorProblem(examples, 512, 20, 0)
-      : await imageProblem(engine, { images, train: examples, ...(classes ? { classes } : {}) });
-  const stepsPerEpoch = Math.ceil(examples / (batch ?? examples));
-  const wanted =
-    steps ?? { 'golikov-figure-1': { ci: 100, paper: 2000 }[size], 'golikov-widths': 50 }[preset!];
-  const shared = {
-    data,
-    size,
-    epochs: Math.ceil(wanted / stepsPerEpoch),
-    learningRate: learningRate ?? (images === undefined ? 0.3 : 0.02),
-    ...(batch === undefined ? {} : { batchSize: batch }),
-    ...(seeds === undefined ? {} : { seeds }),
-    ...follow,
-  };
-  const settings = {
-    preset,
-    size,
-    data: images ?? 'xor',
-    classes,
-    examples,
-    batch,
-    width,
-    seeds,
-    steps: wanted,
-  };
-  if (preset === 'golikov-widths')
-    return writeWidths(options, context, await golikovWidths(engine, shared), settings);
-  const comparison = await golikovFigure(engine, { ...shared, ...(width === undefined ? {} : { width }) });
-  return write(options, context, comparison, settings, stepsPerEpoch);
+  return writeComparison(options, context, comparison, config as unknown as Record<string, unknown>);
 }
 
 /** One run from explicit initial weights. */
@@ -209,86 +152,4 @@ async function replay(options: TrainVerbOptions, context: Context, config: Train
     tables: [],
   });
   return { json: traces[0], text: files.join('\n') };
-}
-
-/** Traces stay out of the files: they are as long as all runs together. */
-const withoutTraces = (comparison: Comparison): Comparison => {
-  const bare = ({ traces: _traces, ...curve }: Comparison['reference']): Comparison['reference'] => curve;
-  return { ...comparison, reference: bare(comparison.reference), curves: comparison.curves.map(bare) };
-};
-
-function titleOf({ curves, baseWidth }: Comparison): string {
-  const widths = [...new Set(curves.flatMap(({ width }) => width ?? []))];
-  return `Nets of width ${widths.join(', ')} beside the reference of width ${baseWidth}`;
-}
-
-async function write(
-  options: TrainVerbOptions,
-  context: Context,
-  comparison: Comparison,
-  settings: Record<string, unknown>,
-  stepsPerEpoch?: number,
-): Promise<Outcome> {
-  context.progress.finish();
-  for (const note of comparison.notes) context.progress.log(`note: ${note}`);
-  const figure = lineFigure({
-    name: 'comparison',
-    title: titleOf(comparison),
-    columns: 3,
-    panels: comparisonPanels(comparison, stepsPerEpoch === undefined ? {} : { stepsPerEpoch }),
-  });
-  const table = finalTable(comparison);
-  const { variant } = await context.engine();
-  const shown = settings['keepTraces'] === true ? comparison : withoutTraces(comparison);
-  const result = createResult('train', { ...shown }, { variant, settings });
-  const { files } = await writeReport(options.out, {
-    title: 'Scalings compared',
-    result,
-    figures: [figure],
-    tables: [table],
-  });
-  return { json: { ...shown, files }, text: files.join('\n') };
-}
-
-function finalTable({ reference, curves }: Comparison): Table {
-  return {
-    name: 'final',
-    title: 'After training',
-    columns: ['curve', 'width', 'train loss', 'test loss', 'test accuracy', 'mean |f|', 'K/K0'],
-    rows: [reference, ...curves].map((curve) => [
-      curve.name,
-      curve.width ?? 'limit',
-      curve.trainLoss.mean.at(-1) ?? NaN,
-      curve.testLoss.mean.at(-1) ?? NaN,
-      curve.testAccuracy.mean.at(-1) ?? NaN,
-      curve.meanAbsLogit.mean.at(-1) ?? NaN,
-      curve.relativeKernel.mean.at(-1) ?? NaN,
-    ]),
-  };
-}
-
-async function writeWidths(
-  options: TrainVerbOptions,
-  context: Context,
-  comparison: Comparison,
-  settings: Record<string, unknown>,
-): Promise<Outcome> {
-  context.progress.finish();
-  const summaries = summariseWidths(comparison);
-  const { losses, terms, increments } = widthPanels(comparison, summaries);
-  const figures: Figure[] = [
-    lineFigure({ name: 'losses', title: 'Losses over width', panels: losses, columns: 3 }),
-    lineFigure({ name: 'terms', title: 'Terms of the logit over width', panels: terms }),
-    lineFigure({ name: 'increments', title: 'Moves of the weights over width', panels: increments }),
-  ];
-  const { variant } = await context.engine();
-  const data = {
-    baseWidth: comparison.baseWidth,
-    learningRate: comparison.learningRate,
-    scalings: summaries,
-  };
-  const result = createResult('train-widths', data, { variant, settings });
-  const report = { title: 'Scalings over width', result, figures, tables: [] };
-  const { files } = await writeReport(options.out, report);
-  return { json: { ...data, files }, text: files.join('\n') };
 }
