@@ -1,4 +1,4 @@
-import { classify, type Classification } from './classify.js';
+import { classify, type Classification, type Line } from './classify.js';
 import { multiplierPowers, multipliers, type Multipliers, type OptimizerKind } from './multipliers.js';
 import { format } from './rational.js';
 import { scaling, type Scaling, type ScalingSpec } from './scalings.js';
@@ -74,18 +74,20 @@ export function explain(spec: ScalingSpec, options: ExplainOptions = {}): Explan
     };
   });
   const full = scaling(spec);
-  const words = describe(classification, full.initCorrection !== 'none');
-  return { scaling: full, classification, rows, words, text: layout(full, spec, optimizer, rows, words) };
+  const words = [
+    ...describe(classification, full.initCorrection !== 'none'),
+    'wf is the width over that of the reference net.',
+  ];
+  const text = layout(full, spec, optimizer, baseWidth, rows, words);
+  return { scaling: full, classification, rows, words, text };
 }
 
 const grows = (power: number): string =>
   power === 0 ? 'stays finite' : `${power > 0 ? 'grows' : 'vanishes'} like wf^${round(power)}`;
 const round = (value: number): string => String(Math.round(value * 1e4) / 1e4);
 
-function describe(
-  { status, name, exponents, properties, dominantTerms, nearestSymmetric }: Classification,
-  corrected: boolean,
-): string[] {
+function describe(classification: Classification, corrected: boolean): string[] {
+  const { status, name, exponents, dominantTerms, nearestSymmetric } = classification;
   if (status === 'stagnating') {
     return [
       `This point stagnates: a training step changes the logits by wf^${round(exponents.C)} of what they are at initialisation.`,
@@ -102,13 +104,11 @@ function describe(
   const shown = corrected ? `${name}, with the initial logits put back (IC-MF)` : name;
   return [
     `Stable limit: ${shown}.`,
+    propertiesOf(classification, corrected),
     corrected
       ? 'Logits at initialisation stay finite and random.'
       : `The size of the logits at initialisation ${grows(exponents.A)}; after the first step it ${grows(exponents.logits)}.`,
-    `The tangent kernel at initialisation ${grows(exponents.B)}.`,
-    properties.kernelsEvolve
-      ? 'The tangent kernel evolves from the first step on: features are learned.'
-      : `Weights move by wf^${round(exponents.D)} of their size, so the tangent kernel stays what it was: lazy training with a fixed kernel.`,
+    ...kernelWords(classification),
     exponents.logits > 0
       ? 'Logits diverge, so only their signs matter: the limit corrects misclassified points like a perceptron and then stops.'
       : exponents.logits < 0
@@ -123,6 +123,44 @@ function describe(
   ];
 }
 
+function propertiesOf({ properties: p }: Classification, corrected: boolean): string {
+  const held = [
+    (p.logitsFiniteAtInit || corrected) && 'logits finite at initialisation',
+    p.kernelsFiniteAtInit && 'kernels finite at initialisation',
+    (p.kernelsAndLogitsOfSameOrder || corrected) && 'both of the same order',
+    p.kernelsEvolve && 'kernels that evolve',
+  ].filter((property) => property !== false);
+  return `Of the four properties of finite nets it keeps ${held.length}${held.length > 0 ? `: ${held.join(', ')}` : ''}.`;
+}
+
+/** What becomes of the tangent kernel and of the weights of either layer. */
+function kernelWords({ exponents: e, symmetric, properties, distances }: Classification): string[] {
+  const layers = symmetric
+    ? `The tangent kernel at initialisation ${grows(e.B)}.`
+    : `Of the tangent kernel at initialisation the output layer's part ${grows(e.outputKernelAtInit)}, the input layer's ${grows(e.inputKernelAtInit)}; later they go like wf^${round(e.outputKernel)} and wf^${round(e.inputKernel)}.`;
+  const moves = `A step moves output weights by wf^${round(e.u)} of their size at the start, input weights by wf^${round(e.v)}`;
+  const near = Object.entries(distances).filter(
+    ([, distance]) => distance !== 0 && Math.abs(distance) <= 0.2,
+  );
+  return [
+    layers,
+    properties.kernelsEvolve
+      ? `${moves}: the tangent kernel evolves from the first step on, features are learned.`
+      : `${moves}: the tangent kernel stays what it was, lazy training with a fixed kernel.`,
+    ...near.map(
+      ([line, distance]) =>
+        `It is only ${round(Math.abs(distance))} away from where ${LINE_NAMES[line as Line]}: nets look as if on that line up to width factors of about 10^${round(1 / Math.abs(distance))}.`,
+    ),
+  ];
+}
+
+const LINE_NAMES = {
+  A: 'logits are finite at initialisation',
+  B: 'kernels are finite at initialisation',
+  C: 'kernels and logits are of the same order',
+  D: 'kernels evolve',
+} as const;
+
 const TERM_NAMES = {
   f0: 'f_0 (initial weights)',
   fa: 'f_a (output moved)',
@@ -134,6 +172,7 @@ function layout(
   full: Scaling,
   spec: ScalingSpec,
   optimizer: OptimizerKind,
+  baseWidth: number,
   rows: readonly WidthRow[],
   words: readonly string[],
 ): string {
@@ -149,10 +188,12 @@ function layout(
     `input wf^${format(input)}, hidden wf^${format(hidden)}, output wf^${format(output)}`;
   return [
     `${full.name}: qSigma ${full.qSigma}, qTilde output ${full.qTildeA}, input ${full.qTildeW}`,
-    ...words.map((sentence) => `  ${sentence}`),
+    `With one hidden layer, wf = width / ${baseWidth}:`,
+    ...words.slice(0, -1).map((sentence) => `  ${sentence}`),
     `Multiply initial weights by: ${power(powers.weights)}`,
     `Multiply learning rates (${optimizer}) by: ${power(powers.rates)}`,
-    '   width     std in     hidden        out    rate in     hidden        out',
+    '         initial standard deviation of       learning rate of',
+    '   width       input      hidden      output       input      hidden      output',
     ...lines,
   ].join('\n');
 }

@@ -50,6 +50,26 @@ describe('classify', () => {
     expect(classify({ qSigma: '−1/2', qTilde: 0 }).cell).toBe('ntk'); // a typographic minus
   });
 
+  it('puts sums of decimals, as binary numbers give them, where the exact sums are', () => {
+    const tenths = Array.from({ length: 41 }, (_, i) => i - 20);
+    let [missed, on] = [0, 0];
+    for (const i of tenths)
+      for (const j of tenths)
+        for (const half of [0, 1]) {
+          // Two tenths added up, and a rate that lies on the line D = 0 or C = 0.
+          const [a, b] = [i / 10, j / 10];
+          const sum = a + b;
+          if (sum !== (i + j) / 10) missed++;
+          const rate = half ? -0.3 - sum - 0.2 : -a - b;
+          const exact = { qSigma: { num: i + j, den: 10 }, qTilde: { num: -(i + j) - 5 * half, den: 10 } };
+          const [got, want] = [classify({ qSigma: sum, qTilde: rate }), classify(exact)];
+          expect([got.cell, got.exact], `${sum}, ${rate}`).toEqual([want.cell, want.exact]);
+          if (want.exponents[half ? 'C' : 'D'] === 0) on++;
+        }
+    expect(missed).toBeGreaterThan(100);
+    expect(on).toBe(2 * 41 * 41);
+  });
+
   it('rejects the mislabelled far point of the published list', () => {
     expect(classify({ qSigma: 10, qTilde: 9.5 }).status).toBe('unstable');
     expect(classify({ qSigma: 10, qTilde: -10.5 }).cell).toBe('preNtk');
@@ -133,9 +153,69 @@ describe('classify', () => {
     expect(rows[1]!.rate).toEqual({ input: 0.08, hidden: 0.02, output: 0.005 });
     expect(rows[1]!.std.output).toBeCloseTo(1 / Math.sqrt(3 * 512) / 2, 15);
     expect(explain(scalings.ntk).text).toContain('fixed kernel');
+    expect(explain(scalings.ntk).text).toContain('wf = width / 128');
+    expect(explain(scalings.icMeanField).words[1]).toMatch(
+      /keeps 4: logits finite at initialisation, kernels/,
+    );
+    expect(explain({ qSigma: '-2/3', qTilde: '1/2' }).words[1]).toBe(
+      'Of the four properties of finite nets it keeps 0.',
+    );
+    expect(explain({ qSigma: '-1/2', qTilde: '497/1000' }).text).toContain(
+      'only 0.003 away from where kernels evolve: nets look as if on that line up to width factors of about 10^333.3333',
+    );
+    // Output weights move by their own size, and still the kernel, of random features, does not.
+    const features = explain({ qSigma: '-1/2', qTildeA: '1/2', qTildeW: 0 }).text;
+    expect(features).toContain(
+      'output weights by wf^0 of their size at the start, input weights by wf^-0.5: the tangent kernel stays',
+    );
+    expect(explain(scalings.default).text).toContain(
+      "the output layer's part grows like wf^1, the input layer's stays finite; later they go like wf^1 and wf^1",
+    );
     expect(explain({ qSigma: 0.25, qTilde: 0.25 }).text).toContain('unstable');
     expect(explain({ qSigma: -1, qTilde: -0.25 }).text).toContain('stagnates');
     expect(() => explain(scalings.ntk, { widths: [64] })).toThrow(/base width 128/);
+  });
+
+  it('gives the deviations and rates of every layer at every width that the papers give', () => {
+    // Powers of wf: output weights, hidden weights, rates of input, hidden and output layer.
+    type Row = [number, number, number, number, number];
+    const table: [Parameters<typeof explain>[0], Row][] = [
+      [scalings.default, [0, 0, 0, 0, 0]],
+      [scalings.symDefault, [0, 0, 1 / 2, -1 / 2, -1 / 2]],
+      [scalings.ntk, [0, 0, 0, -1, -1]],
+      [scalings.meanField, [-1 / 2, -1 / 2, 1, 0, -1]],
+      [scalings.icMeanField, [-1 / 2, -1 / 2, 1, 0, -1]],
+      [scalings.muP, [-1 / 2, 0, 1, 0, -1]],
+      [scalings.intermediate('3/4'), [-1 / 4, -1 / 4, 1 / 2, -1 / 2, -1]],
+      [scalings.standardStable, [0, 0, -1, -1, -1]],
+      [{ qSigma: '1/4', qTildeA: '-1/2', qTildeW: '1/8', qTildeV: 0 }, [3 / 4, 3 / 4, 1 / 8, 1 / 4, 0]],
+    ];
+    for (const [spec, [output, hidden, rateIn, rateHidden, rateOut]] of table) {
+      const { rows, scaling: full } = explain(spec, {
+        baseWidth: 64,
+        widths: [64, 256, 4096],
+        inputSize: 100,
+        learningRate: 0.1,
+        gain: 2,
+      });
+      for (const { width, std, rate } of rows) {
+        const wf = width / 64;
+        const want = {
+          input: 2 / 10,
+          hidden: (2 / Math.sqrt(width)) * wf ** hidden,
+          output: (2 / Math.sqrt(width)) * wf ** output,
+          rateIn: 0.1 * wf ** rateIn,
+          rateHidden: 0.1 * wf ** rateHidden,
+          rateOut: 0.1 * wf ** rateOut,
+        };
+        const got = { ...std, rateIn: rate.input, rateHidden: rate.hidden, rateOut: rate.output };
+        for (const [name, value] of Object.entries(want))
+          expect(
+            Math.abs(got[name as keyof typeof got] / value - 1),
+            `${full.name} ${width} ${name}`,
+          ).toBeLessThan(1e-14);
+      }
+    }
   });
 
   it('refuses what is not a finite rational', () => {
