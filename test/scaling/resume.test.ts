@@ -6,9 +6,9 @@ import {
   scalings,
   type CompareOptions,
   type Engine,
+  type KeptRun,
   type RunCheckpoint,
   type RunJournal,
-  type RunTrace,
 } from 'infinite-width';
 import { xorMixture } from '../support/xor.js';
 
@@ -19,12 +19,12 @@ beforeAll(async () => {
 afterAll(() => engine.dispose());
 
 interface Memory extends RunJournal {
-  readonly kept: Map<string, RunTrace | RunCheckpoint>;
+  readonly kept: Map<string, KeptRun | RunCheckpoint>;
   readonly loaded: string[];
 }
 /** A journal that breaks the call off once it has seen `checkpoints` of them. */
 function memory(stop: AbortController, checkpoints = Infinity): Memory {
-  const kept = new Map<string, RunTrace | RunCheckpoint>();
+  const kept = new Map<string, KeptRun | RunCheckpoint>();
   const loaded: string[] = [];
   return {
     everySeconds: 0,
