@@ -4,9 +4,22 @@ import type { Numbers, Pass } from './finite.js';
 
 type Kernel = (...args: unknown[]) => number;
 
+/** Kernels looked up so far: a name put together at every call would cost more than small kernels do. */
+const found = {
+  f32: new WeakMap<object, Map<string, Kernel>>(),
+  f64: new WeakMap<object, Map<string, Kernel>>(),
+};
+
 /** The kernel `name` in the precision of `dtype`. */
-export function kernelOf(core: Core, name: string, dtype: FloatType): Kernel {
-  return (core.kernels as unknown as Record<string, Kernel>)[`${name}_${dtype}`]!;
+export function kernelOf({ kernels }: Core, name: string, dtype: FloatType): Kernel {
+  let byName = found[dtype].get(kernels);
+  if (!byName) found[dtype].set(kernels, (byName = new Map()));
+  let kernel = byName.get(name);
+  if (!kernel) {
+    kernel = (kernels as unknown as Record<string, Kernel>)[`${name}_${dtype}`]!;
+    byName.set(name, kernel);
+  }
+  return kernel;
 }
 
 /** y = a x + b y over equal lengths. */

@@ -25,9 +25,14 @@ export class Machine implements Pass {
   gradientBeta = 0;
   wantsInputCotangent = false;
   #region: Region;
-  #buffers = new Map<string, Numbers>();
+  /** By order, then by value: looked up several times per operation. */
+  #values: Numbers[][] = [];
+  #cotangents: Numbers[][] = [];
+  #scratch = new Map<string, Numbers>();
   #tables = new Map<object, Ticket>();
-  #written = new Set<string>();
+  /** Values whose cotangent, and parameters whose gradient, this backward pass has written. */
+  #writtenValues = new Set<number>();
+  #writtenWeights = new Set<number>();
   #call: CallOptions = {};
   #uniforms = new Map<Operation, Numbers>();
 
@@ -57,8 +62,9 @@ export class Machine implements Pass {
 
   /** Runs them backward; the output's cotangent of that order must have been written. */
   backward(order = 0, observe?: (operation: Operation) => void): void {
-    this.#written.clear();
-    this.#written.add(`g${this.program.output}`);
+    this.#writtenValues.clear();
+    this.#writtenWeights.clear();
+    this.#writtenValues.add(this.program.output);
     const { operations } = this.program;
     for (let i = operations.length - 1; i >= 0; i--) {
       const operation = operations[i]!;
@@ -71,16 +77,15 @@ export class Machine implements Pass {
     return value === 0 && order > 0;
   }
   value(value: number, order: number): Numbers {
-    return this.#buffer(`x${value}.${order}`, this.capacity * this.program.sizes[value]!);
+    return this.#buffer(this.#values, value, order);
   }
   cotangent(value: number, order: number): Numbers {
-    return this.#buffer(`g${value}.${order}`, this.capacity * this.program.sizes[value]!);
+    return this.#buffer(this.#cotangents, value, order);
   }
   addTo(value: number, order: number): Target<Numbers> | null {
     if (value === 0 && !this.wantsInputCotangent) return null;
-    const key = `g${value}`;
-    const beta = this.#written.has(key) ? 1 : 0;
-    this.#written.add(key);
+    const beta = this.#writtenValues.has(value) ? 1 : 0;
+    this.#writtenValues.add(value);
     return { to: slice(this.cotangent(value, order), 0, this.n * this.program.sizes[value]!), beta };
   }
   weights(parameter: number): Tensors {
@@ -91,16 +96,15 @@ export class Machine implements Pass {
   }
   gradient(parameter: number): Target<Tensors> | null {
     if (!this.gradients) return null;
-    const key = `w${parameter}`; // shared weights: later uses add
-    const beta = this.#written.has(key) ? 1 : this.gradientBeta;
-    this.#written.add(key);
+    const beta = this.#writtenWeights.has(parameter) ? 1 : this.gradientBeta; // shared weights: later uses add
+    this.#writtenWeights.add(parameter);
     return { to: this.gradients[parameter]!, beta };
   }
   scratch(key: string, length: number): Numbers {
-    const have = this.#buffers.get(`s${key}`);
+    const have = this.#scratch.get(key);
     if (have && have.length >= length) return slice(have, 0, length);
     const made = this.#region.alloc(this.dtype, length);
-    this.#buffers.set(`s${key}`, made);
+    this.#scratch.set(key, made);
     return made;
   }
   table(key: object, make: () => Int32Array<ArrayBuffer>): Ticket<'i32'> {
@@ -133,15 +137,16 @@ export class Machine implements Pass {
     return this.#call.pattern ?? null;
   }
 
-  #buffer(key: string, length: number): Numbers {
-    let ticket = this.#buffers.get(key);
-    if (!ticket) this.#buffers.set(key, (ticket = this.#region.alloc(this.dtype, length)));
-    return ticket;
+  #buffer(buffers: Numbers[][], value: number, order: number): Numbers {
+    const ofOrder = (buffers[order] ??= []);
+    return (ofOrder[value] ??= this.#region.alloc(this.dtype, this.capacity * this.program.sizes[value]!));
   }
 
   dispose(): void {
     this.#region.dispose();
-    this.#buffers.clear();
+    this.#values = [];
+    this.#cotangents = [];
+    this.#scratch.clear();
     this.#tables.clear();
   }
 }

@@ -76,6 +76,7 @@ export class Trainer {
   readonly #state: OptimizerState;
   readonly #machine: Machine;
   #epoch = -1;
+  #batchTargets: Float64Array = new Float64Array(0);
   #indices: Int32Array = new Int32Array(0);
   #snapshot: Checkpoint | null = null;
 
@@ -167,20 +168,12 @@ export class Trainer {
     const machine = this.#machine;
     machine.theta = model.tensors;
     machine.begin(count, { dropoutKey: foldIn(this.#key, 'step', this.step) });
-    const width = model.program.sizes[0]!;
-    core.heap.write(this.#order, batch);
-    const into = machine.value(0, 0).ptr;
-    kernelOf(core, 'conv_gather', model.dtype)(1, count, width, this.#x.ptr, 0, this.#order.ptr, into);
+    this.#load(batch);
     const output = model.run(machine);
     const f = core.heap.read(output, 0, count * outputs);
-    const y = new Float64Array(count * outputs);
-    batch.forEach((sample, i) =>
-      y.set(this.#targets.subarray(sample * outputs, (sample + 1) * outputs), i * outputs),
-    );
-    core.heap.write(this.#y, y);
     const cotangent = machine.cotangent(model.program.output, 0);
     const value = lossInto(core, loss, output, this.#y, cotangent, [count, outputs], reduction);
-    const accuracy = accuracyOf(loss, f, y, outputs);
+    const accuracy = accuracyOf(loss, f, this.#batchTargets, outputs);
     if (!Number.isFinite(value)) return { loss: value, accuracy, samples: count };
     machine.gradients = this.#tensors;
     machine.gradientBeta = 0;
@@ -191,13 +184,37 @@ export class Trainer {
     return { loss: value, accuracy, samples: count };
   }
 
+  /** Inputs and targets of a batch to where the step reads them; a full batch in stored order stays there. */
+  #load(batch: Int32Array): void {
+    const { model } = this;
+    const isFixed = !this.#shuffle && batch.length === this.samples;
+    if (isFixed && this.#batchTargets === this.#targets) return;
+    const { heap } = model.core;
+    const width = model.program.sizes[0]!;
+    heap.write(this.#order, batch);
+    const gather = kernelOf(model.core, 'conv_gather', model.dtype);
+    gather(1, batch.length, width, this.#x.ptr, 0, this.#order.ptr, this.#machine.value(0, 0).ptr);
+    if (isFixed) this.#batchTargets = this.#targets;
+    else {
+      const { outputSize } = model;
+      this.#batchTargets = new Float64Array(batch.length * outputSize);
+      for (const [i, sample] of batch.entries())
+        this.#batchTargets.set(
+          this.#targets.subarray(sample * outputSize, (sample + 1) * outputSize),
+          i * outputSize,
+        );
+    }
+    heap.write(this.#y, this.#batchTargets);
+  }
+
   #batch(): Int32Array {
     const epoch = Math.floor(this.step / this.stepsPerEpoch);
     if (epoch !== this.#epoch) {
       this.#epoch = epoch;
-      this.#indices = this.#shuffle
-        ? permutation(this.model.core, foldIn(this.#key, 'epoch', epoch), this.samples)
-        : Int32Array.from({ length: this.samples }, (_, i) => i);
+      if (this.#shuffle)
+        this.#indices = permutation(this.model.core, foldIn(this.#key, 'epoch', epoch), this.samples);
+      else if (this.#indices.length === 0)
+        this.#indices = Int32Array.from({ length: this.samples }, (_, i) => i);
     }
     const first = (this.step % this.stepsPerEpoch) * this.batchSize;
     return this.#indices.subarray(first, Math.min(first + this.batchSize, this.samples));

@@ -26,9 +26,10 @@ export function denseMap(positions: number, fanIn: number, channels: number): We
       });
     },
     transpose(pass, w, gy, gx, alpha, beta) {
-      const sizes = { m: pass.n * positions, n: fanIn, k: channels };
       gemmCall(pass, {
-        ...sizes,
+        m: pass.n * positions,
+        n: fanIn,
+        k: channels,
         a: gy,
         lda: channels,
         b: w,
@@ -41,9 +42,10 @@ export function denseMap(positions: number, fanIn: number, channels: number): We
       });
     },
     gradient(pass, x, gy, gw, alpha, beta) {
-      const sizes = { m: fanIn, n: channels, k: pass.n * positions };
       gemmCall(pass, {
-        ...sizes,
+        m: fanIn,
+        n: channels,
+        k: pass.n * positions,
         a: x,
         lda: fanIn,
         transA: true,

@@ -72,6 +72,7 @@ export function pushAffine(
   const biasLength = spec.bShape ? sizeOfShape(spec.bShape) : 0;
   const x = input.id;
   const y = output.id;
+  const parts: Parts = { x, y, parameter, map, scale, biasScale, biasLength };
   builder.push({
     path,
     inputs: [x],
@@ -80,8 +81,8 @@ export function pushAffine(
     map,
     scale,
     biasScale,
-    forward: (pass, order) => forward(pass, order, { x, y, parameter, map, scale, biasScale, biasLength }),
-    backward: (pass, order) => backward(pass, order, { x, y, parameter, map, scale, biasScale, biasLength }),
+    forward: (pass, order) => forward(pass, order, parts),
+    backward: (pass, order) => backward(pass, order, parts),
   } as WeightOperation);
   return output;
 }
