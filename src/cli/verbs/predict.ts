@@ -1,6 +1,4 @@
-import { join } from 'node:path';
 import type { Command } from 'commander';
-import Papa from 'papaparse';
 import { parseNet, type NetDocument } from '../../net/document.js';
 import {
   crossValidate,
@@ -11,18 +9,15 @@ import {
   type CrossValidation,
   type DataTable,
   type FitOptions,
-  type FitReport,
-  type Metrics,
   type TableModel,
   type TablePrediction,
 } from '../../predict/index.js';
 import { isMissing } from '../../predict/table/csv.js';
-import { createResult, formatNumber, type Table } from '../../report/index.js';
+import { formatNumber } from '../../report/index.js';
 import type { Engine } from '../../wasm/engine.js';
 import { UsageError } from '../errors.js';
-import { outputFolder, readJson, readText, writeFileAtomic } from '../files.js';
-import { tableFigures } from '../predictFigures.js';
-import { writeReport } from '../report.js';
+import { outputFolder, readJson, readText } from '../files.js';
+import { describePrediction, writePrediction } from '../predictReport.js';
 import {
   listOf,
   oneOf,
@@ -132,7 +127,15 @@ async function run(options: PredictOptions, context: Context): Promise<Outcome> 
     test && truth ? measureTable(prediction!, truth, model.target) : (validation?.metrics ?? null);
   const report = await model.prepare({ signal: context.signal });
   const rows = test ? null : (validation?.rows ?? null);
-  const files = await write(options, model, { report, prediction, metrics, validation, truth, rows, engine });
+  const files = await writePrediction(options, model, {
+    report,
+    prediction,
+    metrics,
+    validation,
+    truth,
+    rows,
+    engine,
+  });
   const summary = {
     target: model.target,
     report,
@@ -140,7 +143,7 @@ async function run(options: PredictOptions, context: Context): Promise<Outcome> 
     meanFoldScore: validation?.meanScore ?? null,
     files,
   };
-  return { json: summary, text: describe(report, metrics, validation, files) };
+  return { json: summary, text: describePrediction(report, metrics, validation, files) };
 }
 
 /** Whether any row of the table has the target. */
@@ -219,122 +222,4 @@ async function validated(
   });
   progress.finish();
   return result;
-}
-
-interface Written {
-  readonly report: FitReport;
-  readonly prediction: TablePrediction | null;
-  readonly metrics: Metrics | null;
-  readonly validation: CrossValidation | null;
-  readonly truth: DataTable | null;
-  /** The train row of each prediction, when they are cross-validated. */
-  readonly rows: readonly number[] | null;
-  readonly engine: Engine;
-}
-
-async function write(options: PredictOptions, model: TableModel, found: Written): Promise<readonly string[]> {
-  const { report, prediction, metrics, validation, truth, rows, engine } = found;
-  const files: string[] = [];
-  const save = async (name: string, content: string): Promise<void> => {
-    await writeFileAtomic(join(options.out, name), content);
-    files.push(join(options.out, name));
-  };
-  const values = truth && columnValues(truth, model.target, rows);
-  if (prediction) await save('predictions.csv', predictionsCsv(prediction, values, rows));
-  if (!options.model) await save('model.json', model.save());
-  const settings = { ...options, out: undefined };
-  const data = { target: model.target, fit: report, metrics, folds: validation?.folds ?? null, prediction };
-  const written = await writeReport(options.out, {
-    title: `Prediction of ${model.target}`,
-    lead: lead(report, metrics),
-    result: createResult('predict', data, { variant: engine.variant, seed: options.seed, settings }),
-    figures: prediction && metrics ? tableFigures(prediction, metrics, values!) : [],
-    tables: [candidateTable(report)],
-  });
-  return [...files, ...written.files];
-}
-
-function columnValues(table: DataTable, column: string, rows: readonly number[] | null): string[] {
-  const index = table.columns.indexOf(column);
-  const list = rows ? rows.map((row) => table.rows[row]!) : table.rows;
-  return list.map((row) => String(row[index] ?? ''));
-}
-
-function predictionsCsv(
-  prediction: TablePrediction,
-  truth: readonly string[] | null,
-  rows: readonly number[] | null,
-): string {
-  const records = Array.from({ length: prediction.rows }, (_, i) => {
-    const record: Record<string, string | number> = { row: (rows ? rows[i]! : i) + 1 };
-    if (truth) record['target'] = truth[i]!;
-    if (prediction.task === 'classification') {
-      record['prediction'] = prediction.labels![i]!;
-      prediction.classes!.forEach((name, k) => {
-        record[`p_${name}`] = prediction.probabilities![i * prediction.classes!.length + k]!;
-      });
-    } else {
-      record['prediction'] = prediction.mean![i]!;
-      record['deviation'] = prediction.deviation![i]!;
-      for (const { level, low, high } of prediction.intervals!) {
-        record[`low_${Math.round(100 * level)}`] = low[i]!;
-        record[`high_${Math.round(100 * level)}`] = high[i]!;
-      }
-    }
-    return record;
-  });
-  if (rows) records.sort((a, b) => Number(a['row']) - Number(b['row']));
-  return `${Papa.unparse(records, { newline: '\n' })}\n`;
-}
-
-function lead(report: FitReport, metrics: Metrics | null): string {
-  const how = report.time === null ? 'leave-one-out' : 'five-fold';
-  const loo =
-    report.task === 'classification'
-      ? `${how} accuracy ${formatNumber(report.looAccuracy!)}`
-      : `${how} R² ${formatNumber(report.looR2!)}`;
-  const held = !metrics
-    ? ''
-    : metrics.task === 'classification'
-      ? `; on rows it did not see: accuracy ${formatNumber(metrics.accuracy)}, log loss ${formatNumber(metrics.logLoss)}, calibration error ${formatNumber(metrics.calibrationError)}`
-      : `; on rows it did not see: R² ${formatNumber(metrics.r2)}, RMSE ${formatNumber(metrics.rmse)}, coverage ${metrics.coverage.map(({ level, share }) => `${Math.round(100 * level)} %: ${(100 * share).toFixed(1)} %`).join(', ')}`;
-  return `${report.rows} rows, ${report.features} features, ${report.method.toUpperCase()}: ${loo}${held}.`;
-}
-
-function describe(
-  report: FitReport,
-  metrics: Metrics | null,
-  validation: CrossValidation | null,
-  files: readonly string[],
-): string {
-  const best = report.candidates[0]!;
-  const depth =
-    best.depth === null ? 'the given net' : `${best.depth} hidden layer${best.depth > 1 ? 's' : ''}`;
-  return [
-    lead(report, metrics),
-    report.probabilities === 'cross-entropy'
-      ? `chosen: ${report.method.toUpperCase()} of ${depth}, flow of the cross-entropy for ${formatNumber(report.time!)} steps`
-      : `chosen: ${report.method.toUpperCase()} of ${depth}, noise ${formatNumber(report.diagnostics.diagReg)} of the mean diagonal (added ${formatNumber(report.diagnostics.added)}, jitter ${formatNumber(report.diagnostics.jitter)})`,
-    ...(validation
-      ? [
-          `mean over ${validation.folds.length} folds: ${formatNumber(validation.meanScore)} ${report.task === 'classification' ? 'accuracy' : 'R²'}`,
-        ]
-      : []),
-    ...report.notes.map((note) => `note: ${note}`),
-    `written: ${files.join(', ')}`,
-  ].join('\n');
-}
-
-function candidateTable(report: FitReport): Table {
-  return {
-    name: 'candidates',
-    title: 'Best candidates by leave-one-out log density',
-    columns: ['kernel', 'depth', 'noise', 'log density (nats per row)'],
-    rows: report.candidates.map(({ method, depth, diagReg, score }) => [
-      method,
-      depth ?? 'given',
-      formatNumber(diagReg),
-      formatNumber(score),
-    ]),
-  };
 }
