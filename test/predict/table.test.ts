@@ -9,6 +9,7 @@ import {
   type DataTable,
   type Engine,
 } from 'infinite-width';
+import { digestOf } from '#build/predict/table/file.js';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { maxGap, noise } from './support.js';
@@ -122,6 +123,45 @@ describe('fit and predict', () => {
     expect(() => loadModel(engine, 'x')).toThrow('no JSON');
     expect(() => loadModel(engine, text.replace(/"x":"[^"]{8}/, '"x":"'))).toThrow('damaged');
     expect(() => loadModel(engine, text.replace('"version":1', '"version":9'))).toThrow('version 9');
+  });
+
+  it('refuses model files that were changed, by their digest, and what has a digest but not the form', async () => {
+    const named = { ...numbers(30, 5), columns: ['x1', 'x2', 'colour', 'y'] };
+    const models = [
+      await fit(engine, named, { target: 'y', method: 'ntk', diagReg: 0.1 }),
+      await fit(engine, classes(30, 3), { target: 'class', method: 'nngp', probabilities: 'cross-entropy' }),
+    ] as const;
+    const text = models[0].save();
+    expect(() => loadModel(engine, text.replace('"diagReg":0.1', '"diagReg":0.2'))).toThrow(
+      /damaged: its content has changed/,
+    );
+    const pathsOf = (value: unknown): string[][] =>
+      value && typeof value === 'object'
+        ? Object.entries(value).flatMap(([key, entry]) => [[key], ...pathsOf(entry).map((p) => [key, ...p])])
+        : [];
+    const junk = fc.constantFrom(undefined, null, -1, 0, 1e300, 'x', [], {}, true, 1.5, 'AAAA');
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(...models), fc.nat(), junk, async (model, place, value) => {
+        const { digest: _, ...file } = JSON.parse(model.save());
+        const paths = pathsOf(file);
+        const path = paths[place % paths.length]!;
+        let inner = file;
+        for (const key of path.slice(0, -1)) inner = inner[key];
+        if (value === undefined) delete inner[path.at(-1)!];
+        else inner[path.at(-1)!] = value;
+        try {
+          const rows = model.task === 'regression' ? named : classes(30, 3);
+          const changed = loadModel(engine, JSON.stringify({ ...file, digest: digestOf(file) }));
+          const { mean, probabilities } = await changed.predict(rows);
+          expect((mean ?? probabilities!).every(Number.isFinite)).toBe(true);
+        } catch (error) {
+          expect(String(error)).toMatch(
+            /^(RangeError|TypeError|NumericalError): (loadModel|net|predict|fit|the train)/,
+          );
+        }
+      }),
+      { seed: 9, numRuns: 300 },
+    );
   });
 
   it('solves in tiles what does not fit in one piece, and predicts the same', async () => {

@@ -1,5 +1,6 @@
 // The model file: what a fit found, as JSON that Node and browsers load alike.
 import type { NetDocument } from '../../net/document.js';
+import { checkModelFile } from './checkFile.js';
 import type { Encoder } from './encoder.js';
 import type { TargetCode } from './target.js';
 
@@ -37,35 +38,45 @@ export interface ModelFile {
 /** The file as a JSON text. */
 export function writeModelFile({ x, y, flow, ...rest }: ModelFile): string {
   const arrays = { x: toBase64(x), y: toBase64(y) };
-  return JSON.stringify({
+  const content = {
     ...rest,
     ...arrays,
     ...(flow ? { flow: { ...flow, weights: toBase64(flow.weights) } } : {}),
-  });
+  };
+  return JSON.stringify({ ...content, digest: digestOf(content) });
 }
 
 /** The file in a text that `writeModelFile` wrote. RangeError for anything else. */
 export function readModelFile(text: string): ModelFile {
-  let file: ModelFile & { x: unknown; y: unknown };
+  let found: ModelFile & { x: unknown; y: unknown; digest: unknown };
   try {
-    file = JSON.parse(text) as typeof file;
+    found = JSON.parse(text) as typeof found;
   } catch {
     throw new RangeError('loadModel: the text is no JSON. Is it a model file of infinite-width predict?');
   }
-  if (file?.format !== 'infinite-width/table-model')
+  if (found?.format !== 'infinite-width/table-model')
     throw new RangeError('loadModel: this is no model file of infinite-width predict');
-  if (file.version !== 1)
-    throw new RangeError(`loadModel: version ${String(file.version)} is not known here`);
+  if (found.version !== 1)
+    throw new RangeError(`loadModel: version ${String(found.version)} is not known here`);
+  const { digest, ...file } = found;
+  if (digest !== digestOf(file))
+    throw new RangeError('loadModel: the file is damaged: its content has changed. Save the model anew.');
   const [x, y] = [fromBase64(file.x), fromBase64(file.y)];
   const flow = file.flow && { ...file.flow, weights: fromBase64(file.flow.weights) };
-  const outputs = file.rows * file.target.centre.length;
-  if (
-    x.length !== file.rows * file.encoder.features ||
-    y.length !== outputs ||
-    (flow && flow.weights.length !== outputs)
-  )
-    throw new RangeError('loadModel: the file is damaged: its arrays do not have the sizes it says');
-  return { ...file, x, y, ...(flow ? { flow } : {}) };
+  const model: ModelFile = { ...file, x, y, ...(flow ? { flow } : {}) };
+  checkModelFile(model);
+  return model;
+}
+
+/** FNV-1a of the JSON text, 2 x 32 bits: a guard against damage, not against intent. */
+export function digestOf(content: object): string {
+  const text = JSON.stringify(content);
+  let [a, b] = [0x811c9dc5, 0x01000193];
+  for (let i = 0; i < text.length; i++) {
+    a = Math.imul(a ^ text.charCodeAt(i), 0x01000193);
+    b = Math.imul(b ^ text.charCodeAt(text.length - 1 - i), 0x01000193);
+  }
+  return [a, b].map((word) => (word >>> 0).toString(16).padStart(8, '0')).join('');
 }
 
 function toBase64(data: Float64Array): string {
