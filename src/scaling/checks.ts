@@ -194,12 +194,14 @@ export async function learningRateTransfer(
   if (rates.length < 3)
     throw new RangeError(`learningRateTransfer: expected at least three rates, got ${rates.length}`);
   const columns: number[][] = [];
-  for (const learningRate of rates) {
+  for (const [r, learningRate] of rates.entries()) {
     const traces = await sweepOf(engine, 'learningRateTransfer', hiddenLayers, {
       ...rest,
       widths,
       learningRate,
       evaluateAt: [rest.epochs],
+      onProgress: ({ done, total }) =>
+        rest.onProgress?.({ done: r * total + done, total: rates.length * total }),
     });
     columns.push(
       widths.map((_, w) =>

@@ -149,7 +149,7 @@ function kernelWords({ exponents: e, symmetric, properties, distances }: Classif
       : `${moves}: the tangent kernel stays what it was, lazy training with a fixed kernel.`,
     ...near.map(
       ([line, distance]) =>
-        `It is only ${round(Math.abs(distance))} away from where ${LINE_NAMES[line as Line]}: nets look as if on that line up to width factors of about 10^${round(1 / Math.abs(distance))}.`,
+        `It is only ${round(Math.abs(distance))} away from where ${LINE_NAMES[line as Line]}: for what tells the two apart to grow tenfold takes a width factor of about 10^${round(1 / Math.abs(distance))}.`,
     ),
   ];
 }

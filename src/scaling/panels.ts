@@ -16,7 +16,11 @@ export interface FigureSeries {
 /** Curves that share axes. */
 export interface FigurePanel {
   readonly title: string;
-  readonly x: { readonly label: string; readonly scale: 'linear' | 'log' };
+  readonly x: {
+    readonly label: string;
+    readonly scale: 'linear' | 'log';
+    readonly ticks?: readonly number[];
+  };
   readonly y: { readonly label: string; readonly scale: 'linear' | 'log' };
   readonly series: readonly FigureSeries[];
   readonly rules?: readonly { readonly axis: 'x' | 'y'; readonly value: number; readonly label?: string }[];

@@ -99,7 +99,8 @@ export function panelsOver(
   summaries: readonly WidthSummary[],
   training: readonly WidestCurve[],
 ): WidthPanels {
-  const x = { label: 'width', scale: 'log' } as const;
+  const ticks = [...new Set(summaries.flatMap(({ widths }) => widths))];
+  const x = { label: 'width', scale: 'log', ticks } as const;
   const series = (
     name: string,
     widths: readonly number[],

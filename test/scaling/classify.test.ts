@@ -161,7 +161,7 @@ describe('classify', () => {
       'Of the four properties of finite nets it keeps 0.',
     );
     expect(explain({ qSigma: '-1/2', qTilde: '497/1000' }).text).toContain(
-      'only 0.003 away from where kernels evolve: nets look as if on that line up to width factors of about 10^333.3333',
+      'only 0.003 away from where kernels evolve: for what tells the two apart to grow tenfold takes a width factor of about 10^333.3333',
     );
     // Output weights move by their own size, and still the kernel, of random features, does not.
     const features = explain({ qSigma: '-1/2', qTildeA: '1/2', qTildeW: 0 }).text;

@@ -1,8 +1,10 @@
 // `scaling limit`: the infinitely wide net itself.
 import type { Command } from 'commander';
-import { formatTable } from '../../report/index.js';
+import { formatTable, lineFigure, type Panel, type Table } from '../../report/index.js';
 import { curvesOf } from '../../scaling/compare.js';
-import { limitModel, type LimitResult } from '../../scaling/index.js';
+import { limitModel, type CurveQuantity, type LimitResult } from '../../scaling/index.js';
+import { outputFolder } from '../files.js';
+import { withReport } from '../report.js';
 import { perform, realNumber, verb, wholeNumber } from '../verb.js';
 import { pointOf, withPoint, type PointOptions } from './scaling-point.js';
 import { xorProblem } from './train-data.js';
@@ -11,6 +13,7 @@ export function registerLimit(parent: Command): void {
   withPoint(
     verb(parent, 'limit', 'simulates the infinitely wide net itself, on the XOR mixture', [
       'infinite-width scaling limit --scaling meanField --epochs 100 --learning-rate 0.3',
+      'infinite-width scaling limit --scaling symDefault --closure 64 --seeds 4 --out limit',
     ]),
   )
     .option('--epochs <n>', 'full-batch steps', wholeNumber(1), 100)
@@ -19,19 +22,12 @@ export function registerLimit(parent: Command): void {
     .option('--seeds <n>', 'independent simulations', wholeNumber(1), 2)
     .option('--particles <n>', 'units where features move', wholeNumber(2), 4096)
     .option('--closure <wf>', 'gradient of logits at this width factor instead of the limit', realNumber(1))
+    .option('--out <dir>', 'folder for result.json, a figure and report.html')
     .action(
-      perform<
-        PointOptions & {
-          epochs: number;
-          learningRate: number;
-          baseWidth: number;
-          seeds: number;
-          particles: number;
-          closure?: number;
-        }
-      >(async (options, context) => {
+      perform<LimitVerbOptions>(async ({ out, ...options }, context) => {
         const { epochs, learningRate, baseWidth, seeds, particles, closure } = options;
         const { progress, signal } = context;
+        if (out !== undefined) await outputFolder(out);
         progress.start('simulating', 1);
         const result = await limitModel(await context.engine(), pointOf(options), {
           data: xorProblem(256, 512, 20, 0),
@@ -46,16 +42,73 @@ export function registerLimit(parent: Command): void {
           onProgress: ({ done, total }) => progress.update(done / total),
         });
         progress.finish();
-        const { text, failure, note } = limitReport(result);
+        const { table, failure, note } = limitReport(result);
         if (note) progress.log(`note: ${note}`);
-        return { json: result, text, ...(failure ? { failure } : {}) };
+        const { variant } = await context.engine();
+        const outcome = await withReport(
+          out,
+          { kind: 'limit', title: 'Infinitely wide net', settings: { ...options }, variant },
+          { json: result, text: formatTable(table) },
+          () => [lineFigure({ name: 'limit', title: table.title, panels: limitPanels(result) })],
+          [table],
+        );
+        return failure ? { ...outcome, failure } : outcome;
       }),
     );
 }
 
+interface LimitVerbOptions extends PointOptions {
+  readonly epochs: number;
+  readonly learningRate: number;
+  readonly baseWidth: number;
+  readonly seeds: number;
+  readonly particles: number;
+  readonly closure?: number;
+  readonly out?: string;
+}
+
+/** Means over simulations with bands of a standard deviation; infinite losses of diverging logits are left out. */
+function limitPanels({ traces }: LimitResult): Panel[] {
+  const curves = curvesOf(traces);
+  const panel = (
+    title: string,
+    label: string,
+    scale: 'linear' | 'log',
+    parts: readonly (readonly [CurveQuantity, string?])[],
+  ): Panel => ({
+    title,
+    x: { label: 'epoch + 1', scale: 'log' },
+    y: { label, scale },
+    series: parts.map(([quantity, style]) => {
+      const { mean, std } = curves[quantity];
+      const at = [...mean.keys()].filter((i) => mean[i]! < Infinity && (scale === 'linear' || mean[i]! > 0));
+      return {
+        name: 'limit',
+        ...(style === undefined ? {} : { style }),
+        x: at.map((i) => traces[0]!.epochs[i]! + 1),
+        y: at.map((i) => mean[i]!),
+        low: at.map((i) => mean[i]! - std[i]!),
+        high: at.map((i) => mean[i]! + std[i]!),
+      };
+    }),
+  });
+  return [
+    panel('Loss', 'cross-entropy', 'log', [
+      ['testLoss', 'test'],
+      ['trainLoss', 'train'],
+    ]),
+    panel('Accuracy', 'accuracy', 'linear', [
+      ['testAccuracy', 'test'],
+      ['trainAccuracy', 'train'],
+    ]),
+    panel('Logits', 'mean |f|', 'log', [['meanAbsLogit']]),
+    panel('Kernel, relative', 'K / K at the start', 'log', [['relativeKernel']]),
+  ];
+}
+
 /** Means over independent simulations with their standard errors, and whether the numbers can be trusted. */
 function limitReport({ name, kind, power, traces }: LimitResult): {
-  readonly text: string;
+  readonly table: Table;
   readonly failure?: string;
   readonly note?: string;
 } {
@@ -73,23 +126,23 @@ function limitReport({ name, kind, power, traces }: LimitResult): {
     '±',
   ]);
   const title = `${name}: ${kind}, logits times wf^${power}; means of ${n} simulations ± standard error`;
-  const text = formatTable({ name: 'limit', title, columns: ['epoch', ...columns], rows });
+  const table: Table = { name: 'limit', title, columns: ['epoch', ...columns], rows };
   const first = traces.find(({ overflow }) => overflow);
   if (first) {
     const { epoch, step } = first.overflow!;
     const where = `epoch ${epoch}, step ${step} (seed ${first.seed})`;
     return {
-      text,
+      table,
       failure: `limit: outputs overflow in ${where}; the numbers before it are above. Use a smaller --learning-rate.`,
     };
   }
   const [start, end] = [curves.trainLoss.mean[0]!, curves.trainLoss.mean.at(-1)!];
   return end > 10 * start && end < Infinity
     ? {
-        text,
+        table,
         note: `the training loss rose from ${start.toPrecision(3)} to ${end.toPrecision(3)}: this rate is too large.`,
       }
-    : { text };
+    : { table };
 }
 
 function fixed(value: number | null, digits = 4): string {
