@@ -60,7 +60,7 @@ describe('the CI-size figure', () => {
   it('trains mean field like the reference and NTK slower', () => {
     const reference = at('reference', 'trainLoss', 80);
     for (const name of ['mean-field', 'IC-MF'])
-      expect(Math.abs(at(name, 'trainLoss', 80) / reference - 1)).toBeLessThan(0.12);
+      expect(Math.abs(at(name, 'trainLoss', 80) / reference - 1)).toBeLessThan(0.1);
     expect(at('NTK', 'trainLoss', 80)).toBeGreaterThan(1.5 * reference);
   });
 
@@ -68,7 +68,12 @@ describe('the CI-size figure', () => {
     for (const epoch of [0, 1, 2, 3]) {
       expect(Math.abs(at('IC-MF', 'testLoss', epoch) / at('NTK', 'testLoss', epoch) - 1)).toBeLessThan(0.01);
     }
+    // To 1 % with 16 seeds (xor-figure.test.ts); 3 seeds leave 1.5.
     expect(Math.abs(at('IC-MF', 'testLoss', 80) / at('mean-field', 'testLoss', 80) - 1)).toBeLessThan(0.02);
+    for (const epoch of [0, 1, 2, 3])
+      expect(
+        Math.abs(at('IC-MF', 'meanAbsLogit', epoch) / at('NTK', 'meanAbsLogit', epoch) - 1),
+      ).toBeLessThan(0.01);
   });
 
   it('measures a quantity over the plane: feature learning where D = 0, lazy below, unstable above', async () => {

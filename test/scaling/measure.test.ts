@@ -18,40 +18,61 @@ import { xorMixture } from '../support/xor.js';
 
 let engine: Engine;
 beforeAll(async () => {
-  engine = await createEngine({ variant: 'simd' });
+  engine = await createEngine({ variant: 'simd', workers: 'auto' });
 });
 afterAll(() => engine.dispose());
 
 describe('measureExponents', () => {
+  const widths = [2 ** 11, 2 ** 14, 2 ** 17];
+  const symmetric = cells.map(({ id, example }): [string, ScalingSpec] => [
+    id,
+    { qSigma: example[0], qTilde: example[1] },
+  ]);
+  /** A point with steps wf^u of output and wf^v of input weights, from logits that start finite. */
+  const point = (u: string, v: string): ScalingSpec => ({ qSigma: '-1/2', qTildeA: u, qTildeW: v });
   const unequal: [string, ScalingSpec][] = [
-    ['default', scalings.default],
-    ['u = 1/2, v = -1/2', { qSigma: '-3/4', qTildeA: '5/4', qTildeW: '1/4' }],
-    ['u = -1/2, v = 0', { qSigma: -1, qTildeA: '1/2', qTildeW: 1 }],
+    ['default, (1/2, -1/2)', scalings.default],
+    ['(1/2, -1/2), another start', { qSigma: '-3/4', qTildeA: '5/4', qTildeW: '1/4' }],
+    ['(1/4, -1/4)', point('3/4', '1/4')],
+    ['(1/4, -1/2)', point('3/4', '0')],
+    ['(0, -1/2)', point('1/2', '0')],
+    ['(-1/2, 0)', point('0', '1/2')],
+    ['(-1/2, 0), another start', { qSigma: -1, qTildeA: '1/2', qTildeW: 1 }],
   ];
-  const points: [string, ScalingSpec][] = [
-    ...cells.map(({ id, example }): [string, ScalingSpec] => [
-      id,
-      { qSigma: example[0], qTilde: example[1] },
-    ]),
-    ...unequal,
-  ];
-  it.each(points)('finds the predicted powers of %s', async (_name, scaling) => {
-    const result = await measureExponents(engine, {
-      scaling,
-      widths: [512, 1024, 2048, 4096, 8192],
-      seeds: 4,
-      tolerance: 0.13,
+  it.each([...symmetric, ...unequal])('finds the predicted powers of %s to .1', async (_name, scaling) => {
+    const { slopes, verdict } = await measureExponents(engine, { scaling, widths, seeds: 4 });
+    const predicted = slopes.filter(({ theory }) => theory !== null);
+    expect(predicted.length).toBeGreaterThan(14);
+    const wrong = predicted.filter(({ slope, theory, standardError }) => {
+      // Logits are sums of random signs: four seeds leave their powers uncertain.
+      const noise = standardError! > 0.02 ? 2 * standardError! : 0;
+      return Math.abs(slope - theory!) > 0.1 + noise;
     });
-    const wrong = result.slopes.filter(({ verdict }) => verdict === 'differs');
     expect(
       wrong.map(
         ({ quantity, step, slope, theory }) => `${quantity} step ${step}: ${slope} instead of ${theory}`,
       ),
     ).toEqual([]);
-    expect(result.verdict).toBe('agrees');
-    const logits = result.slopes.filter(({ quantity }) => quantity === 'logits');
+    expect(verdict).toBe('agrees');
+    const logits = slopes.filter(({ quantity }) => quantity === 'logits');
     expect(logits.length).toBe(4);
     for (const { standardError } of logits) expect(standardError).toBeLessThan(0.15);
+  });
+
+  it('finds which kernels stay fixed under unequal rates, and how unstable logits run away', async () => {
+    const measured = async (scaling: ScalingSpec, quantity: string, more = {}): Promise<number[]> =>
+      (await measureExponents(engine, { scaling, widths, seeds: 4, ...more })).slopes
+        .filter((row) => row.quantity === quantity && row.step > 0)
+        .map(({ slope }) => slope);
+    const near = (got: readonly number[], want: readonly number[]): void =>
+      want.forEach((value, i) => expect(Math.abs(got[i]! - value), `${got.join(' ')}`).toBeLessThan(0.1));
+    near(await measured(point('1', '0'), 'kernelChange'), [0, 0, 0]); // u = 1/2, v = -1/2
+    near(await measured(point('3/4', '0'), 'kernelChange'), [-0.25, -0.25, -0.25]);
+    near(await measured(point('1/2', '0'), 'kernelChange'), [-0.5, -0.5, -0.5]);
+    near(await measured(point('0', '1/2'), 'kernelChange'), [0, 0, 0]);
+    // u + v = .2: the power rises with every step, by u + v once the increments dominate.
+    for (const scaling of [point('4/5', '2/5'), point('2/5', '4/5')])
+      near(await measured(scaling, 'logits', { steps: 4, learningRate: 1 }), [0.8, 0.84, 0.9, 0.97]);
   });
 
   it('notices a wrong theory: exponents of one point against a net of another', async () => {

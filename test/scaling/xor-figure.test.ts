@@ -59,6 +59,7 @@ beforeAll(async () => {
     limit: false,
     dtype: 'f32',
     evaluateAt: Object.keys(table['reference']!).map(Number),
+    keepTraces: true,
   });
   found = [reference, ...curves];
 }, 120_000);
@@ -99,6 +100,26 @@ it('shows what the figure must show', () => {
   for (const name of ['mean-field', 'NTK', 'IC-MF'])
     expect(Math.abs(at(name, 'kernel', 0) / kernel - 1), name).toBeLessThan(0.05);
   expect(at('sym-default', 'kernel', 0) / at('NTK', 'kernel', 0)).toBeCloseTo(Math.sqrt(8), 5);
+  // K of the default is K_w + wf K_a; logits start equal but for mean field, which has them over sqrt(wf).
+  const [start] = curveOf('NTK').traces!.map(({ outputKernel, inputKernel }) => [
+    outputKernel[0]!,
+    inputKernel[0]!,
+  ]);
+  curveOf('default').traces![0]!.inputKernel[0]!.forEach((value, i) =>
+    expect(value / start![1]![i]!).toBeCloseTo(1, 6),
+  );
+  curveOf('default').traces![0]!.outputKernel[0]!.forEach((value, i) =>
+    expect(value / start![0]![i]!).toBeCloseTo(8, 5),
+  );
+  curveOf('NTK').traces!.forEach(({ meanAbsLogit: [first] }, seed) => {
+    for (const [name, factor] of [
+      ['IC-MF', 1],
+      ['sym-default', 1],
+      ['default', 1],
+      ['mean-field', Math.sqrt(8)],
+    ] as const)
+      expect(first! / curveOf(name).traces![seed]!.meanAbsLogit[0]!, name).toBeCloseTo(factor, 5);
+  });
   const learns = ['mean-field', 'IC-MF', 'IC-MF (mask)'];
   for (const epoch of [12, 30, 80, 100]) {
     const evolved = at('reference', 'relativeKernel', epoch);
@@ -112,8 +133,14 @@ it('shows what the figure must show', () => {
   const loss = at('reference', 'trainLoss', 80);
   for (const name of learns) expect(Math.abs(at(name, 'trainLoss', 80) / loss - 1), name).toBeLessThan(0.1);
   expect(at('NTK', 'trainLoss', 80)).toBeGreaterThan(1.5 * loss);
-  for (const epoch of [0, 1, 3])
+  const logits = (name: string, epoch: number): number => {
+    const { epochs, meanAbsLogit } = curveOf(name);
+    return meanAbsLogit.mean[epochs.indexOf(epoch)]!;
+  };
+  for (const epoch of [0, 1, 3]) {
     expect(Math.abs(at('IC-MF', 'testLoss', epoch) / at('NTK', 'testLoss', epoch) - 1)).toBeLessThan(0.01);
+    expect(Math.abs(logits('IC-MF', epoch) / logits('NTK', epoch) - 1)).toBeLessThan(0.01);
+  }
   for (const epoch of [80, 100])
     expect(Math.abs(at('IC-MF', 'testLoss', epoch) / at('mean-field', 'testLoss', epoch) - 1)).toBeLessThan(
       0.01,
