@@ -4,7 +4,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { CoordinateCheck, LimitResult, Measurement } from 'infinite-width';
+import type { CoordinateCheck, LimitResult, Measurement, RateTransfer } from 'infinite-width';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
 const main = fileURLToPath(new URL('../../build/cli/main.js', import.meta.url));
@@ -94,6 +94,38 @@ it.each(['meanField', 'ntk', 'symDefault'])(
     expect(risen.stderr).toMatch(/note: the training loss rose from 0\.\d+ to .*: this rate is too large/);
   },
 );
+
+it('draws what it measured, and where the best rate goes', async () => {
+  const out = join(folder, 'figures');
+  const small = '--widths 64,128,256 --seeds 2';
+  const lines = [
+    `transfer --scaling muP --depth 2 ${small} --steps 3 --rates 0.1,0.4,1.6`,
+    `coord-check --scaling muP --depth 2 ${small} --steps 2`,
+    'measure --scaling ntk --widths 128,256,512 --seeds 2 --steps 2',
+    'limit --scaling symDefault --particles 256 --epochs 4',
+  ];
+  const names = ['transfer', 'coordinates', 'measure', 'limit'];
+  for (const [k, line] of lines.entries()) {
+    const ended = await run(`${line} --out ${out}${k} --json`);
+    parse(ended);
+    expect((await readdir(`${out}${k}`)).sort()).toEqual(
+      ['report.html', 'result.json', `${names[k]}.svg`, `${names[k]}.vl.json`].sort(),
+    );
+    expect(ended.stderr).toMatch(/^done /m);
+  }
+  const { losses, verdict } = parse<RateTransfer>(await run(`${lines[0]!} --json`));
+  expect(losses.map((row) => row.length)).toEqual([3, 3, 3]);
+  const { stdout } = await run(lines[0]!);
+  expect(stdout.split('\n')[0]).toMatch(new RegExp(`^muP: ${verdict}, `));
+  expect((await run(`transfer --scaling muP ${small} --rates 0.1,0.2`)).stderr).toMatch(
+    /at least three rates, got 2/,
+  );
+  const refused = await run(`transfer --scaling muP ${small} --out /proc/none`);
+  expect([refused.code, refused.stderr]).toEqual([
+    2,
+    expect.stringContaining('/proc/none cannot be written'),
+  ]);
+});
 
 it('refuses a folder it cannot write before it trains', async () => {
   const started = performance.now();
