@@ -182,12 +182,26 @@ function putDiagonal(
   }
 }
 
+/** Every term of a table as vectors: K at c >= 0, what it changes by at c < 0, and T. */
+function splatted(
+  series: Float64Array,
+  dtype: FloatType,
+): Float32Array<ArrayBuffer> | Float64Array<ArrayBuffer> {
+  const lanes = dtype === 'f32' ? 4 : 2;
+  const vectors = new (dtype === 'f32' ? Float32Array : Float64Array)(series.length * lanes);
+  for (let i = 0; i < series.length; i++) {
+    const value = i % 2 === 0 ? series[i]! : series[i]! - series[i - 1]!;
+    vectors.fill(value, i * lanes, (i + 1) * lanes);
+  }
+  return vectors;
+}
+
 /** Every entry by one table of the net. */
 function runSphere(flat: Flat, { square, series, diagonal }: SphereTable): void {
   const { core, params, n1, ld } = flat;
   const { dtype } = params;
   core.heap.scope((scope) => {
-    const table = scope.put(series).ptr;
+    const table = scope.put(splatted(series, dtype)).ptr as Ptr<'f64'>;
     const spare = scope.alloc(dtype, flat.t ? 0 : ld).ptr as Ptr<'f64'>;
     const map = kernelOf(core, 'sphereMap', dtype);
     eachBlock(flat, (row, rows, columns) => {

@@ -95,7 +95,7 @@ export async function sphereTable(
   });
   const one = { data: new Float64Array(channels), shape: [1, channels] };
   one.data[0] = norm;
-  const call = { ...params, square, dtype: 'f64' as const, pattern1: null, pattern2: null };
+  const call = { ...params, square, nngp: undefined, dtype: 'f64' as const, pattern1: null, pattern2: null };
   const two = { data, shape: [2 * points.length, channels] };
   const [self, all] = await engine.map(tileJob, [
     { ...call, x1: one, x2: null },

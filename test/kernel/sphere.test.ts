@@ -103,11 +103,13 @@ describe('a table of the whole net', () => {
     }
   });
 
-  it('gives the same bits for any tile, any workers, and without the NTK', async () => {
+  it('gives the same bits for any tile, any workers, and for one kernel alone', async () => {
     const [x, document] = [sphere(365, 4, 5), net({ layer: 'elu' }, 2)];
     const whole = await kernel(engine, document, x);
     const nngp = await kernel(engine, document, x, null, { get: 'nngp' });
     expect(nngp.nngp.data).toEqual(whole.nngp.data);
+    const alone = await kernel(engine, document, x, null, { get: 'ntk' });
+    expect(alone.ntk.data).toEqual(whole.ntk.data);
     const pool = await createEngine({ variant: 'simd', workers: 2 });
     try {
       const parts = await kernel(pool, document, x, null, { tile: 101 });
