@@ -72,7 +72,8 @@ function compileKernels(variant, wasm) {
   );
   const features = ['simd', 'relaxed-simd', 'bulk-memory', 'bulk-memory-opt', 'sign-ext', 'mutable-globals'];
   const enabled = [...features, 'nontrapping-float-to-int'].map((feature) => `--enable-${feature}`);
-  const passes = ['-mvp', ...enabled, '-O3', '-O3', '--low-memory-unused', wasm, '-o', wasm];
+  const inlining = '--one-caller-inline-max-function-size=300';
+  const passes = ['-mvp', ...enabled, '-O3', '-O3', inlining, '--low-memory-unused', wasm, '-o', wasm];
   run(`kernels (${variant}), optimised`, ['binaryen', 'bin', 'wasm-opt'], passes);
   writeFileSync(wasm, compact(readFileSync(wasm)));
 }
@@ -98,7 +99,7 @@ restore(); // a packing that was interrupted
 const kernels = ['simd', 'relaxed'].map((variant) => at('build', 'kernels', `${variant}.wasm`));
 for (const wasm of fast ? kernels.slice(0, 1) : kernels) {
   const variant = basename(wasm, '.wasm');
-  if (stale(wasm, at('assembly'), at('asconfig.json'), at('.ci', 'compact.mjs'))) {
+  if (stale(wasm, at('assembly'), at('asconfig.json'), at('.ci', 'compact.mjs'), script)) {
     compileKernels(variant, wasm);
   }
 }
