@@ -114,34 +114,3 @@ export function rowGelu<T>(n: i32, k: usize, t: usize, o: usize, os: usize, inc:
     k += 16; t += 16; o += inc; w += 16;
   } while (k < end);
 }
-
-/**
- * phi(x) = [x >= 0] x^n: kappa = a^n J_n/(2 pi), kappa' = n^2 a^(n-1) J_(n-1)/(2 pi), J_0 = pi - theta,
- * J_1 = sin + (pi - theta) cos, J_(j+1) = (2j+1) cos J_j + j^2 sin^2 J_(j-1). Tables: 1/s, s. Parameter: n.
- */
-export function rowRectifiedMonomial<T>(n: i32, k: usize, t: usize, o: usize, os: usize, inc: usize, w: usize, ws: usize, p: usize): void {
-  const c0 = at<T>(0), c1 = at<T>(1), c2 = at<T>(2), c3 = at<T>(3), c4 = at<T>(4), c5 = at<T>(5);
-  const c6 = at<T>(6), c7 = at<T>(7), c8 = at<T>(8), c9 = at<T>(9), c10 = at<T>(10);
-  const al = load<f64>(p), degree = <i32>load<f64>(p, 32), q = num<T>(al / (2 * PI)), n2 = num<T>(<f64>degree * <f64>degree);
-  const beta = par<T>(p, 1), g = par<T>(p, 2), d = par<T>(p, 3), one = num<T>(1), zero = num<T>(0), pi = num<T>(PI);
-  const end = k + <usize>n * sizeof<T>();
-  do {
-    const a = v128.mul<T>(v128.load(o + os), v128.load(w + ws));
-    const c = v128.mul<T>(v128.mul<T>(v128.load(k), v128.load(o)), v128.load(w));
-    const ca = v128.pmin<T>(v128.abs<T>(c), one), negative = v128.lt<T>(c, zero);
-    const v = v128.sqrt<T>(v128.add<T>(one, ca)), u = v128.sqrt<T>(v128.sub<T>(one, ca));
-    const e = v128.mul<T>(u, poly<T>(v, c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10));
-    const sin = v128.mul<T>(u, v), sin2 = v128.mul<T>(sin, sin), cos = v128.bitselect(v128.neg<T>(ca), ca, negative);
-    let low = v128.bitselect(e, v128.sub<T>(pi, e), negative); // J_0 = pi - theta
-    let high = madd<T>(low, cos, sin), before = zero, power = one; // J_1; J_(n-1) and a^(n-1)
-    for (let j = 1; j <= degree; j++) {
-      const next = madd<T>(num<T>(<f64>(j * j)), v128.mul<T>(sin2, low), v128.mul<T>(num<T>(<f64>(2 * j + 1)), v128.mul<T>(cos, high)));
-      before = low; low = high; high = next;
-      if (j > 1) power = v128.mul<T>(power, a);
-    }
-    const full = degree > 0 ? v128.mul<T>(power, a) : one;
-    const K = v128.mul<T>(q, v128.mul<T>(full, low)), D = v128.mul<T>(v128.mul<T>(q, n2), v128.mul<T>(power, before));
-    put<T>(k, t, K, D, beta, g, d);
-    k += 16; t += 16; o += inc; w += 16;
-  } while (k < end);
-}

@@ -1,8 +1,8 @@
 // Duals of activations with a closed form, one row of entries at a time: kappa = E[phi(u) phi(v)] and its derivative
 // kappa' = E[phi'(u) phi'(v)] for (u, v) ~ N(0, [[k11, k12], [k12, k22]]), fused with the affine layer that follows:
 //   K <- alpha kappa + beta,   T <- alpha kappa' T + g alpha kappa + d.
-import { rowAbRelu, rowErf, rowGelu, rowRectifiedMonomial, rowSign } from './dual-angles';
-import { rowExp, rowExpNormalized, rowGabor, rowGaussian, rowTrig } from './dual-exponentials';
+import { rowAbRelu, rowErf, rowGelu, rowSign } from './dual-angles';
+import { rowRare } from './dual-rare';
 import { rowSeries } from './dual-series';
 
 /** One row of n entries (a multiple of 16 bytes) through activation `kind` and the affine layer after it. */
@@ -12,12 +12,7 @@ export function mapRow<T>(kind: i32, n: i32, k: usize, t: usize, o: usize, os: u
     case 2: return rowSign<T>(n, k, t, o, inc, w, p);
     case 3: return rowErf<T>(n, k, t, o, os, inc, w, ws, p);
     case 4: return rowGelu<T>(n, k, t, o, os, inc, w, ws, p);
-    case 5: return rowTrig<T>(n, k, t, o, inc, w, p);
-    case 6: return rowExp<T>(n, k, t, o, inc, w, p);
-    case 7: return rowGaussian<T>(n, k, t, o, os, inc, w, ws, p);
-    case 8: return rowGabor<T>(n, k, t, o, os, inc, w, ws, p);
-    case 9: return rowExpNormalized<T>(n, k, t, o, os, inc, w, ws, p);
-    case 10: return rowRectifiedMonomial<T>(n, k, t, o, os, inc, w, ws, p);
-    default: return rowSeries<T>(n, k, t, o, os, inc, w, ws, p);
+    case 11: return rowSeries<T>(n, k, t, o, os, inc, w, ws, p);
+    default: return rowRare(sizeof<T>() == 4, kind, n, k, t, o, os, inc, w, ws, p);
   }
 }
