@@ -1,7 +1,9 @@
 // Empirical kernels of a finite net: NTK from factors of the Jacobian, NNGP from outputs, by tiles of samples.
 import { sizeOfShape } from '../layers/finite.js';
 import { asTensor, tensor, type Tensor, type TensorLike } from '../math/tensor.js';
-import type { Model } from '../net/model.js';
+import { foldIn, type RandomKey } from '../math/random.js';
+import type { CallOptions } from '../net/machine.js';
+import type { CallInputs, Model } from '../net/model.js';
 import { bytesPerElement, drainNow } from '../wasm/engine.js';
 import { addLayer, outputPairs, type Outputs } from './contract.js';
 import { Signals, signalBytes } from './signals.js';
@@ -16,6 +18,11 @@ export interface EmpiricalNtkOptions {
   readonly frozen?: readonly string[];
   /** Samples per tile; default: what fits into the memory budget. */
   readonly tile?: number;
+  /** Draws the masks of dropout layers, those of x1 and x2 apart; without it they are the identity. */
+  readonly dropoutKey?: RandomKey;
+  /** Edge weights (n, v, v) of aggregate layers for x1 and x2; default: the identity. */
+  readonly pattern1?: TensorLike | null;
+  readonly pattern2?: TensorLike | null;
   readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void;
 }
 
@@ -91,10 +98,11 @@ export function empiricalNngp(
   model: Model,
   x1: TensorLike,
   x2: TensorLike | null = null,
-  { outputs = 'trace' }: Pick<EmpiricalNtkOptions, 'outputs'> = {},
+  options: Pick<EmpiricalNtkOptions, 'outputs' | 'dropoutKey' | 'pattern1' | 'pattern2'> = {},
 ): Tensor {
-  const f1 = model.forward(x1);
-  const f2 = x2 === null ? f1 : model.forward(x2);
+  const { outputs = 'trace' } = options;
+  const f1 = model.forward(x1, callOf(options, 1));
+  const f2 = x2 === null ? f1 : model.forward(x2, callOf(options, 2));
   const o = model.outputSize;
   const [n1, n2] = [f1.shape[0]!, f2.shape[0]!];
   const planes = planeCount(outputs, o);
@@ -125,6 +133,7 @@ function* ntkOf(
   }
   const a = model.input('empiricalNtk', asTensor(x1));
   const b = x2 === null ? a : model.input('empiricalNtk', asTensor(x2));
+  const [ofA, ofB] = [blockCalls(options, 1, a.n), blockCalls(options, x2 === null ? 1 : 2, b.n)];
   const wanted = wantedLayers(model, options.frozen ?? []);
   const paths = model.program.parameters.filter((_, i) => wanted.has(i)).map(({ path }) => path);
   const o = model.outputSize;
@@ -137,7 +146,7 @@ function* ntkOf(
   let done = 0;
   for (let s = 0; s < a.n; s += tile) {
     const n1 = Math.min(tile, a.n - s);
-    const left = new Signals(model, a.data.subarray(s * width, (s + n1) * width), n1, wanted);
+    const left = new Signals(model, a.data.subarray(s * width, (s + n1) * width), n1, wanted, ofA(s, n1));
     try {
       yield* left.backward();
       for (let t = 0; t < b.n; t += tile) {
@@ -147,7 +156,7 @@ function* ntkOf(
         const same = x2 === null && t === s;
         const right = same
           ? left
-          : new Signals(model, b.data.subarray(t * width, (t + n2) * width), n2, wanted);
+          : new Signals(model, b.data.subarray(t * width, (t + n2) * width), n2, wanted, ofB(t, n2));
         try {
           if (!same) yield* right.backward();
           const place = { s, t, n1, n2, columns: b.n, planes, mirror: x2 === null && t > s, o, outputs };
@@ -163,6 +172,36 @@ function* ntkOf(
   }
   const shape = shapeOf(outputs, a.n, b.n, o);
   return results.map((data, i) => ({ path: perLayer ? paths[i]! : '', ntk: tensor(data, shape) }));
+}
+
+type Calls = Pick<EmpiricalNtkOptions, 'dropoutKey' | 'pattern1' | 'pattern2'>;
+
+/** What a call for the samples of x1 or x2 brings. */
+function callOf({ dropoutKey, pattern1, pattern2 }: Calls, side: 1 | 2): CallInputs {
+  const pattern = side === 1 ? pattern1 : pattern2;
+  return {
+    ...(dropoutKey ? { dropoutKey: foldIn(dropoutKey, side) } : {}),
+    ...(pattern ? { pattern } : {}),
+  };
+}
+
+/** The same for a block of them. */
+function blockCalls(
+  options: Calls,
+  side: 1 | 2,
+  samples: number,
+): (first: number, count: number) => CallOptions {
+  const { dropoutKey = null, pattern } = callOf(options, side);
+  const edges = pattern ? asTensor(pattern, `empiricalNtk: pattern${side}`).data : null;
+  if (edges && edges.length % samples !== 0)
+    throw new RangeError(
+      `empiricalNtk: pattern${side} must have shape (${samples}, v, v), got ${edges.length} numbers.`,
+    );
+  const size = edges ? edges.length / samples : 0;
+  return (first, count) => ({
+    ...{ first, dropoutKey },
+    pattern: edges && Float64Array.from(edges.subarray(first * size, (first + count) * size)),
+  });
 }
 
 interface Place {

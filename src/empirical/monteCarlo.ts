@@ -1,5 +1,6 @@
 // Kernels of anything that has a finite model, by averaging empirical kernels over draws of the weights.
 import { usesFunctions } from '../layers/activation/functions.js';
+import { foldIn, randomKey } from '../math/random.js';
 import { asTensor, type Tensor, type TensorLike } from '../math/tensor.js';
 import type { KernelName } from '../kernel/index.js';
 import { parseNet, type NetDocument } from '../net/document.js';
@@ -14,6 +15,9 @@ export interface MonteCarloOptions {
   /** Whole number from 0 to 2^32; default 0. The same seed gives the same bits for any number of workers. */
   readonly seed?: number;
   readonly get?: readonly KernelName[];
+  /** Edge weights (n, v, v) of aggregate layers for x1 and x2; default: the identity. */
+  readonly pattern1?: TensorLike | null;
+  readonly pattern2?: TensorLike | null;
   /** Stops once the standard error is below this share of the root mean square of the kernel (all kernels asked for). */
   readonly targetRelativeError?: number;
   readonly signal?: AbortSignal;
@@ -37,6 +41,7 @@ interface ChunkParams {
   readonly x2: Tensor | null;
   readonly get: readonly KernelName[];
   readonly seeds: readonly number[];
+  readonly patterns: { readonly pattern1?: Tensor; readonly pattern2?: Tensor };
 }
 /** Mean and sum of squared deviations over the draws of one chunk. */
 interface Moments {
@@ -54,15 +59,16 @@ const WAVE = 8;
 export const monteCarloJob: Job<ChunkParams, Chunk> = defineJob(
   'empirical/monteCarlo',
   async (core, params, { breathe }) => {
-    const { net, x1, x2, get, seeds } = params;
+    const { net, x1, x2, get, seeds, patterns } = params;
     let chunk: Chunk = {};
     for (const seed of seeds) {
       const dtype = x1.data instanceof Float32Array ? 'f32' : 'f64';
       const model = createModel(core, net, { inputShape: x1.shape.slice(1), seed, dtype });
       try {
         const draw: Chunk = {};
+        const call = { ...patterns, dropoutKey: foldIn(randomKey(seed), 'masks') };
         for (const name of get) {
-          const { data } = (name === 'ntk' ? empiricalNtk : empiricalNngp)(model, x1, x2);
+          const { data } = (name === 'ntk' ? empiricalNtk : empiricalNngp)(model, x1, x2, call);
           draw[name] = { count: 1, mean: Float64Array.from(data), squares: new Float64Array(data.length) };
         }
         chunk = merge(chunk, draw);
@@ -97,7 +103,8 @@ function merge(left: Chunk, right: Chunk): Chunk {
 
 /**
  * NNGP and NTK as means over finite nets of the widths written in `net`, with standard errors. Unbiased for the finite
- * widths; the infinite-width kernel differs by O(1/width). x2 = null means x1 with itself.
+ * widths; the infinite-width kernel differs by O(1/width). Dropout layers in mode 'train' draw masks. x2 = null means x1
+ * with itself.
  */
 export async function monteCarloKernel(
   engine: Engine,
@@ -115,7 +122,12 @@ export async function monteCarloKernel(
   }
   const first = asTensor(x1, 'monteCarloKernel: x1');
   const second = x2 === null ? null : asTensor(x2, 'monteCarloKernel: x2');
-  const shared = { net: parseNet(net), x1: first, x2: second, get };
+  const patterns = Object.fromEntries(
+    (['pattern1', 'pattern2'] as const)
+      .filter((name) => options[name])
+      .map((name) => [name, asTensor(options[name]!, `monteCarloKernel: ${name}`)]),
+  );
+  const shared = { net: parseNet(net), x1: first, x2: second, get, patterns };
   let all: Chunk = {};
   let done = 0;
   while (done < samples) {

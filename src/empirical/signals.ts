@@ -4,7 +4,7 @@ import { isWeightOperation } from '../layers/affine/finite.js';
 import { denseMap } from '../layers/affine/dense.js';
 import { sizeOfShape, type Numbers, type Operation, type WeightOperation } from '../layers/finite.js';
 import { after, kernelOf } from '../layers/rows.js';
-import { Machine } from '../net/machine.js';
+import { Machine, type CallOptions } from '../net/machine.js';
 import { tangentOf, type Model } from '../net/model.js';
 import { bytesPerElement } from '../wasm/engine.js';
 
@@ -56,14 +56,20 @@ export class Signals {
   readonly #uses = new Map<WeightOperation, Use>();
 
   /** Runs `n` samples forward; `wanted` are parameter indices. The cotangents come with `backward`. */
-  constructor(model: Model, data: Float64Array | Float32Array, n: number, wanted: ReadonlySet<number>) {
+  constructor(
+    model: Model,
+    data: Float64Array | Float32Array,
+    n: number,
+    wanted: ReadonlySet<number>,
+    call: CallOptions = {},
+  ) {
     const { core, program, dtype } = model;
     this.n = n;
     const theta = tangentOf('empiricalNtk', model);
     this.machine = new Machine(core, program, dtype, n);
     const { machine } = this;
     machine.theta = theta;
-    machine.begin(n);
+    machine.begin(n, call);
     machine.setInput(data);
     machine.forward(0);
     const size = sizeOfShape(program.outputShape);

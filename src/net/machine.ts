@@ -1,7 +1,8 @@
 // The memory in which a program runs on a batch: values, cotangents and their higher orders, allocated when first used.
 import type { Numbers, Operation, Pass, Target, Tensors } from '../layers/finite.js';
 import { slice, type Core, type FloatType, type Region, type Ticket } from '../wasm/engine.js';
-import { foldIn, uniform, type RandomKey } from '../math/random.js';
+import { kernelOf } from '../layers/rows.js';
+import { foldIn, type RandomKey } from '../math/random.js';
 import type { Program } from './program.js';
 
 /** What one call adds to the parameters and the input. */
@@ -10,6 +11,8 @@ export interface CallOptions {
   readonly dropoutKey?: RandomKey | null;
   /** Edge weights (n, v, v) of aggregate layers. */
   readonly pattern?: Float64Array | null;
+  /** The place of the first sample among all of the call, so that masks do not depend on how it is cut; default 0. */
+  readonly first?: number;
 }
 
 export class Machine implements Pass {
@@ -122,13 +125,14 @@ export class Machine implements Pass {
     return ticket as Numbers;
   }
   uniforms(operation: Operation, length: number): Numbers | null {
-    const key = this.#call.dropoutKey;
-    if (!key) return null;
+    const { dropoutKey, first = 0 } = this.#call;
+    if (!dropoutKey) return null;
     let drawn = this.#uniforms.get(operation);
     if (!drawn) {
       drawn = this.scratch(`uniform ${operation.output}`, length);
-      const stream = foldIn(key, 'dropout', operation.output);
-      this.core.heap.write(drawn, uniform(this.core, stream, length, this.dtype));
+      const [high, low] = foldIn(dropoutKey, 'dropout', operation.output);
+      const before = (first * length) / this.n;
+      kernelOf(this.core, 'random_uniform', this.dtype)(high, low, before, length, 0, 1, drawn.ptr);
       this.#uniforms.set(operation, drawn);
     }
     return drawn;

@@ -287,6 +287,7 @@ export class Model {
       const machine = this.machine(size);
       const edges = pattern ? pattern.length / n : 0;
       const options: CallOptions = {
+        first,
         dropoutKey: call.dropoutKey ?? null,
         pattern: pattern ? Float64Array.from(pattern.subarray(first * edges, (first + count) * edges)) : null,
       };

@@ -107,6 +107,24 @@ const pools = (rank: number): fc.Arbitrary<NetDocument> =>
       padding,
     })
     .map((fields) => fields);
+const attention: fc.Arbitrary<NetDocument> = fc
+  .record({
+    heads: fc.integer({ min: 1, max: 2 }),
+    linearScaling: fc.boolean(),
+    mechanism: fc.constantFrom('softmax', 'identity'),
+    positional: fc.constantFrom('none', 'sum', 'concat'),
+    valuePositional: fc.boolean(),
+    bStd: bias,
+  })
+  .map((fields) => ({ layer: 'attention', channels: 3, keyChannels: 2, valueChannels: 3, ...fields }));
+const resize = (rank: number): fc.Arbitrary<NetDocument> =>
+  fc
+    .record({
+      sizes: fc.array(fc.integer({ min: 2, max: 6 }), { minLength: rank, maxLength: rank }),
+      method: fc.constantFrom('linear', 'nearest'),
+      antialias: fc.boolean(),
+    })
+    .map(({ sizes, ...fields }) => ({ layer: 'imageResize', shape: [-1, ...sizes, -1], ...fields }));
 const spatialLayer = (rank: number): fc.Arbitrary<NetDocument> =>
   fc.oneof(
     smooth,
@@ -114,10 +132,12 @@ const spatialLayer = (rank: number): fc.Arbitrary<NetDocument> =>
     filterLayer('convTranspose', rank),
     filterLayer('convLocal', rank),
     pools(rank),
+    attention,
+    resize(rank),
     fc.constantFrom<NetDocument>(
+      { layer: 'maxPool', window: new Array<number>(rank).fill(2), padding: 'SAME' },
       { layer: 'layerNorm', eps: 0.1 },
       { layer: 'layerNorm', axis: [1, rank + 1], eps: 0.1 },
-      { layer: 'imageResize', shape: [-1, ...new Array<number>(rank).fill(4), -1] },
       { layer: 'index', slices: [[null, null, -1], ...new Array<null>(rank - 1).fill(null)] },
       { layer: 'aggregate' },
       { layer: 'dropout', keep: 0.7 },
@@ -156,7 +176,7 @@ describe('gradients and tangents against central differences', () => {
           return; // a window larger than what is left of the image
         }
         tried++;
-        expect(check(engine, net, shape)).toBeLessThan(2e-6);
+        expect(check(engine, net, shape, { dropoutKey: [3, 4] })).toBeLessThan(2e-6);
       }),
       { seed: 7, numRuns: 120 },
     );
@@ -200,6 +220,16 @@ describe('gradients and tangents against central differences', () => {
       ];
       expect(check(engine, net as NetDocument, [2, 2, 3]), JSON.stringify(fields)).toBeLessThan(1e-6);
     }
+  });
+
+  it('recurrent nets', () => {
+    const net = (fields: object): NetDocument => [
+      { layer: 'rnn', units: 4, activation: { layer: 'tanh' }, wStd: 1.2, bStd: 0.3, ...fields },
+      { layer: 'flatten' },
+      { layer: 'dense', units: 2 },
+    ];
+    for (const fields of [{}, { activation: { layer: 'erf' }, uStd: 0.7 }, { parametrization: 'standard' }])
+      expect(check(engine, net(fields), [5, 3]), JSON.stringify(fields)).toBeLessThan(1e-6);
   });
 
   it('aggregation with a pattern, on any axes; dropout with masks', () => {
