@@ -2,6 +2,7 @@
 // are not traced they have the axes (d0, d0', d1, d1', ...). On a traced axis the kernel is `Theta (x) I`, so these
 // axes of y become extra right-hand-side columns.
 import { asTensor, assertFinite, sizeOf, type Tensor, type TensorLike } from '../math/tensor.js';
+import { NumericalError } from '../wasm/engine.js';
 
 export interface Layout {
   readonly yShape: readonly number[];
@@ -59,9 +60,14 @@ export function toMatrix(layout: Layout, value: TensorLike, samples: number, nam
   return permute(given.data, shape, [...layout.rowAxes, ...layout.tracedAxes]);
 }
 
-/** The inverse of `toMatrix`. */
+/** The inverse of `toMatrix`, for answers: NumericalError where they left the range of float64. */
 export function fromMatrix(layout: Layout, data: Float64Array, samples: number): Tensor<Float64Array> {
   const shape = targetShape(layout, samples);
+  const bad = data.find((value) => !Number.isFinite(value));
+  if (bad !== undefined)
+    throw new NumericalError(
+      `predict: an output came out as ${bad}: targets or kernels are too large for float64. Scale them down.`,
+    );
   const order = [...layout.rowAxes, ...layout.tracedAxes];
   const back = order.map((_, axis) => order.indexOf(axis));
   return {

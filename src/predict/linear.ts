@@ -127,10 +127,19 @@ export async function factorise(
     jitter = jitter === 0 ? 16 * EPSILON * mean : 8 * jitter;
   }
   const { values } = await eigen(engine, matrix, size, run);
-  const [low, high] = [values[0]!, values[size - 1]!];
-  throw new NumericalError(
-    `the train kernel is not positive definite: eigenvalues from ${low.toPrecision(3)} to ${high.toPrecision(3)} of its scale, and a jitter of ${jitter.toPrecision(2)} did not help. Raise diagReg above ${Math.max(0, -low / (mean || 1)).toPrecision(2)}, or compute the kernel in f64.`,
-    { minEigenvalue: low, jitter, ...(low > 0 ? { condition: high / low } : {}) },
+  throw notDefinite(mean, [values[0]!, values[size - 1]!], jitter);
+}
+
+/** The error of a kernel that no jitter made definite; lengths in its scale. */
+export function notDefinite(mean: number, [low, high]: readonly number[], jitter: number): NumericalError {
+  if (mean === 0)
+    return new NumericalError(
+      "the train kernel is zero. Check the inputs and the net, or add noise with diagRegScale: 'absolute'.",
+      { minEigenvalue: 0, jitter },
+    );
+  return new NumericalError(
+    `the train kernel is not positive definite: eigenvalues from ${low!.toPrecision(3)} to ${high!.toPrecision(3)} of its scale, and a jitter of ${jitter.toPrecision(2)} did not help. Raise diagReg above ${Math.max(0, -low! / mean).toPrecision(2)}, or compute the kernel in f64.`,
+    { minEigenvalue: low!, jitter, ...(low! > 0 ? { condition: high! / low! } : {}) },
   );
 }
 

@@ -67,5 +67,9 @@ export async function maxLearningRate(
     throw new NumericalError(`${name}: the kernel's largest eigenvalue is ${top}; nothing can be learned`, {
       minEigenvalue: top,
     });
-  return (2 * (1 + momentum) * targets) / top;
+  const rate = (2 * (1 + momentum) * targets) / top;
+  if (rate < Infinity) return rate;
+  throw new NumericalError(
+    `${name}: it overflows float64 for the largest eigenvalue ${top}. Scale the kernel up.`,
+  );
 }

@@ -130,7 +130,7 @@ export class TrainSystem {
       ...this.base,
       method,
       minEigenvalue: values[0]! * this.scale,
-      maxEigenvalue: values[values.length - 1]! * this.scale,
+      maxEigenvalue: Math.min(values[values.length - 1]! * this.scale, Number.MAX_VALUE),
       droppedModes: dropped,
     };
   }

@@ -212,9 +212,35 @@ describe('predict with solvers that do not hold the kernel', () => {
     }
   });
 
+  it('does not change with the scale of the targets, from 1e-300 to 1e300', async () => {
+    for (const solver of ['exact', 'tiled', 'cg', 'nystrom', 'features'] as const) {
+      const options = { ...problem, solver, rank: 60, seed: 1 };
+      const base = await predict(engine, net, options);
+      for (const factor of [2 ** -990, 2 ** 990]) {
+        const y = { data: yTrain.data.map((value) => value * factor), shape: yTrain.shape };
+        const { mean, diagnostics } = await predict(engine, net, { ...options, yTrain: y });
+        expect(
+          maxGap(
+            mean.data.map((value) => value / factor),
+            base.mean.data,
+          ),
+        ).toBeLessThan(1e-9 * largest(base.mean));
+        if (solver === 'cg')
+          expect(diagnostics.errorBound! / factor / base.diagnostics.errorBound!).toBeCloseTo(1, 6);
+        if (diagnostics.residual !== undefined) expect(diagnostics.residual).toBeLessThan(Infinity);
+      }
+    }
+  });
+
   it('says what it cannot do', async () => {
     const refuse = (options: object, message: RegExp) =>
       expect(predict(engine, net, { ...problem, ...options } as never)).rejects.toThrow(message);
+    const zero = { data: new Float64Array(5 * n), shape: [n, 5] };
+    const lone = serial(dense(512), relu(), dense(1));
+    for (const solver of ['exact', 'tiled', 'cg', 'nystrom', 'features'] as const)
+      await expect(predict(engine, lone, { ...problem, xTrain: zero, solver })).rejects.toThrow(
+        /the train kernel is zero.*diagRegScale: 'absolute'/,
+      );
     await refuse({ solver: 'magic' }, /solver must be/);
     await refuse({ solver: 'cg', time: 5 }, /knows t = Infinity only, got 5.*'exact'/);
     await refuse({ solver: 'tiled', mode: 'discrete' }, /mode 'flow'/);

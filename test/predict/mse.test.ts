@@ -189,6 +189,13 @@ describe('gradientDescentMse', () => {
   });
 
   it('refuses what has no answer', async () => {
+    const top = gradientDescentMse(engine, {
+      ntk: dd,
+      y: tensor(new Float64Array(n * o).fill(1.7e308), [n, o]),
+    });
+    await expect(top(1e300, { ntkTestTrain: scaled(td, 1e3) })).rejects.toThrow(
+      /too large for float64\. Scale/,
+    );
     const bad = tensor(Float64Array.of(1, 2, 2, 1), [2, 2]);
     const two = tensor(Float64Array.of(1, 2), [2, 1]);
     const error: NumericalError = await gradientDescentMse(engine, { ntk: bad, y: two })(null, {

@@ -2,8 +2,8 @@
 // proportional to what the factor still leaves of the diagonal. Chen, Epperly, Tropp & Webber 2023 (2207.06503), alg. 4.
 // F F' is the Nystrom approximation on the chosen samples; K - F F' is positive semidefinite.
 import { foldIn, randomKey, uniformAt } from '../../math/random.js';
-import { NumericalError, type RunOptions } from '../../wasm/engine.js';
-import { factorise, product, transpose, whiten } from '../linear.js';
+import type { RunOptions } from '../../wasm/engine.js';
+import { factorise, notDefinite, product, transpose, whiten } from '../linear.js';
 import type { NetSystem } from './netSystem.js';
 
 /** F (n, rank) as blocks of columns, each (n, width). */
@@ -72,8 +72,7 @@ export async function lowRank(
     pivots.push(...chosen);
     run.onProgress?.(pivots.length, wanted);
   }
-  if (pivots.length === 0)
-    throw new NumericalError('predict: the train kernel is zero. Check the inputs and the net.');
+  if (pivots.length === 0) throw notDefinite(0, [0, 0], 0);
   return { rank: pivots.length, pivots, blocks, lower: assemble(blocks, heads, pivots), left };
 }
 

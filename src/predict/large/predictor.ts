@@ -10,7 +10,7 @@ import type { GpMethod } from '../gp.js';
 import { kernelDiagonal, kernelPair, rowsOf } from '../kernels.js';
 import { timesOf, type Times } from '../layout.js';
 import { product, rowDots } from '../linear.js';
-import type { Regularisation } from '../system.js';
+import { powerOfTwo, type Diagnostics, type Regularisation } from '../system.js';
 import { lowRankBytes } from './lowRank.js';
 import { NetSystem } from './netSystem.js';
 import { featuresRegressor } from './features.js';
@@ -64,7 +64,11 @@ export async function largePredictor(
   if (task.mode === 'discrete')
     throw new RangeError(`predict: solver '${solver}' knows the limit of the flow only; use mode 'flow'`);
   const outputs = y.shape[1] ?? 1;
-  const targets = { y: Float64Array.from(y.data), outputs };
+  // Targets near 1, so that sums of their squares neither overflow nor vanish.
+  let top = 0;
+  for (const value of y.data) top = Math.max(top, Math.abs(value));
+  const unit = top > 0 ? powerOfTwo(top) : 1;
+  const targets = { y: Float64Array.from(y.data, (value) => value / unit), outputs };
   const name = method === 'nngp' ? 'nngp' : 'ntk';
   const bytes =
     solver === 'tiled'
@@ -95,13 +99,20 @@ export async function largePredictor(
       return { data: out, shape: [...times, ...shape] };
     };
     return {
-      mean: repeated(result.mean, [m, ...y.shape.slice(1)]),
+      mean: repeated(
+        result.mean.map((value) => value * unit),
+        [m, ...y.shape.slice(1)],
+      ),
       ...(wants === 'full' ? { covariance: repeated(result.spread, [m, m]) } : {}),
       ...(wants === 'diagonal' ? { variance: repeated(result.spread, [m]) } : {}),
-      diagnostics: regressor.diagnostics,
+      diagnostics: inUnits(regressor.diagnostics, unit),
     };
   };
 }
+
+/** The bound of the error of the mean is in units of the targets. */
+const inUnits = (found: Diagnostics, unit: number): Diagnostics =>
+  found.errorBound === undefined ? found : { ...found, errorBound: found.errorBound * unit };
 
 function limitTimes(solver: Solver, n: number, time: Times): readonly number[] {
   const { values, shape } = timesOf('predict', time);

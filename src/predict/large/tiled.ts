@@ -14,7 +14,7 @@ import {
 import { tiledCholesky, tiledSolve } from '../../math/tiledCholesky.js';
 import { NumericalError, type Engine, type RunOptions } from '../../wasm/engine.js';
 import type { Factored } from '../factored.js';
-import { product, rowDots, transpose } from '../linear.js';
+import { notDefinite, product, rowDots, transpose } from '../linear.js';
 
 /** Bytes that a factorisation of size n holds, tiles and workers. */
 export const tiledFootprint = (engine: Engine, n: number): number =>
@@ -77,14 +77,7 @@ export async function tiledFactor(
     if (!(mean > 0) || next > 1e-7 * mean) {
       await fill(tiles);
       const { smallest, largest } = await extremeEigenvalues((x) => multiply(tiles, x), n, { maxSteps: 100 });
-      throw new NumericalError(
-        `the train kernel is not positive definite: eigenvalues from ${smallest.toPrecision(3)} to ${largest.toPrecision(3)} of its scale, and a jitter of ${jitter.toPrecision(2)} did not help. Raise diagReg above ${Math.max(0, -smallest / (mean || 1)).toPrecision(2)}, or compute the kernel in f64.`,
-        {
-          minEigenvalue: smallest,
-          jitter,
-          ...(smallest > 0 ? { condition: largest / smallest } : {}),
-        },
-      );
+      throw notDefinite(mean, [smallest, largest], jitter);
     }
     jitter = next;
   }
