@@ -171,6 +171,57 @@ describe('random nets', () => {
   });
 });
 
+describe('strided 1x1 convolutions', () => {
+  const point = (strides: number[]): NetDocument => ({ layer: 'conv', channels: 3, filter: [1, 1], strides });
+  const box: NetDocument = { layer: 'conv', channels: 3, filter: [3, 3], padding: 'SAME', bStd: 0.3 };
+  const relu: NetDocument = { layer: 'relu' };
+  const ends: NetDocument[] = [relu, { layer: 'globalAvgPool' }, { layer: 'dense', units: 1 }];
+  const fork = (a: NetDocument, b: NetDocument): NetDocument => ({ layer: 'sum', branches: [a, b] });
+  const identity: NetDocument = { layer: 'identity' };
+  it.each<[string, NetDocument[], number]>([
+    // 4 x 3 positions are wanted of every map: 144 pairs
+    [
+      'behind maps of single positions',
+      [box, { layer: 'layerNorm' }, { layer: 'erf' }, point([2, 2])],
+      2 * 144,
+    ],
+    ['twice', [box, relu, point([2, 1]), relu, point([1, 2])], 3 * 144],
+    ['behind a sum', [box, fork([relu, point([1, 1])], identity), point([2, 2])], 3 * 144],
+    ['beside a reader of everything', [box, relu, fork([point([2, 2])], [{ ...box, strides: [2, 2] }])], 0],
+    [
+      'beside another reader of one branch',
+      [fork([box, relu, box], box), fork(point([2, 2]), [box, point([2, 2])])],
+      0,
+    ],
+    ['behind a norm of the image', [box, { layer: 'layerNorm', axis: [1, 2, 3] }, relu, point([2, 2])], 0],
+  ])('%s', (_, body, steps) => {
+    const net = parseNet([...body, ...ends]);
+    const params = {
+      net,
+      ntk: true,
+      dtype: 'f64' as const,
+      diagonalSpatial: false,
+      maskConstant: null,
+      pattern1: null,
+      pattern2: null,
+      frozen: [],
+      tolerance: 1e-13,
+      x1: images([2, 8, 6, 2], 3),
+      x2: images([3, 8, 6, 2], 4),
+    };
+    const { planes } = planKernel(net, [2, 8, 6, 2], [3, 8, 6, 2]);
+    if (steps > 0) expect(planes).toMatchObject({ affineSteps: steps });
+    for (const x2 of [params.x2, null]) {
+      const [fast, slow] = [
+        planesTile(engine, { ...params, x2 })!,
+        computeTile(engine, { ...params, x2 }, () => {}),
+      ];
+      for (const name of ['nngp', 'ntk'] as const)
+        fast[name]!.forEach((value, i) => expect(Math.abs(value / slow[name]![i]! - 1)).toBeLessThan(1e-12));
+    }
+  });
+});
+
 describe('kernel()', () => {
   const relu: NetDocument = { layer: 'relu' };
   const layer: NetDocument = { layer: 'conv', channels: 4, filter: [3, 3], padding: 'SAME', wStd: 1.4 };

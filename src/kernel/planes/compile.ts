@@ -8,7 +8,7 @@ import {
   type Filter,
   type Node,
   type NormNode,
-} from './graph.js';
+} from './nodes.js';
 import type { Evaluation, Program, Split } from './programs.js';
 import { isRowNorm, type States } from './states.js';
 import type { Records } from './records.js';

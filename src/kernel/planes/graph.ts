@@ -1,5 +1,4 @@
 // A Net document as a graph of plane operations on two spatial axes (one axis: a single row; none: a single position).
-import { baseWidthOf } from '../../layers/affine/kernel.js';
 import type { Shaped } from '../../layers/shapes.js';
 import { normaliseAxis } from '../../layers/shapes.js';
 import {
@@ -12,14 +11,11 @@ import {
 } from '../../layers/geometry.js';
 import {
   isActivation,
-  type ActivationLayer,
   type ConcatLayer,
   type ConvLayer,
-  type DenseLayer,
   type IndexLayer,
   type MergeLayer,
 } from '../../layers/vocabulary.js';
-import { dualOf } from '../../layers/activation/dual.js';
 import {
   identityAxis,
   localAxis,
@@ -29,87 +25,8 @@ import {
   sharedAxis,
   type MixAxis,
 } from './axis.js';
-
-/** Thrown while lowering a net that planes cannot represent; `planPlanes` turns it into a reason. */
-export class NotPlanes extends Error {}
-
-export interface Filter {
-  readonly kh: number;
-  readonly kw: number;
-  readonly th: number;
-  readonly tw: number;
-  readonly lh: number;
-  readonly lw: number;
-}
-export const POINT: Filter = { kh: 1, kw: 1, th: 1, tw: 1, lh: 0, lw: 0 };
-
-interface Base {
-  readonly inputs: readonly number[];
-  readonly H: number;
-  readonly W: number;
-  /** True channel count: units * sOut, times positions after flatten. */
-  readonly C: number;
-  /** Which of the two axes the document knows, in its order: [0, 1], [1], [0] or []. */
-  readonly axes: readonly (0 | 1)[];
-  readonly path: string;
-}
-export interface AffineNode extends Base {
-  readonly op: 'affine';
-  readonly filter: Filter;
-  /** Windows wrap around: only on modular planes. */
-  readonly circular: boolean;
-  /** K' = w box(K) + b2, T' = w box(T + gamma K) + bT. */
-  readonly w: number;
-  readonly b2: number;
-  readonly bT: number;
-  readonly gamma: number;
-}
-export interface ActivationNode extends Base {
-  readonly op: 'activation';
-  readonly activation: Activation;
-}
-/** relu: a min(x,0) + b max(x,0). erf: a erf(b x) + c. dual: a number and parameters of assembly/dual.ts. */
-export type Activation =
-  | { readonly kind: 'relu'; readonly a: number; readonly b: number }
-  | { readonly kind: 'erf'; readonly a: number; readonly b: number; readonly c: number }
-  | { readonly kind: 'dual'; readonly dual: number; readonly params: readonly number[] };
-export interface NormNode extends Base {
-  readonly op: 'norm';
-  readonly rows: boolean;
-  readonly cols: boolean;
-  readonly eps: number;
-}
-/** Mixes offsets; one pair of axes per input. */
-export interface MixNode extends Base {
-  readonly op: 'mix';
-  readonly maps: readonly (readonly [MixAxis, MixAxis])[];
-  /** Masks: the tap ids of the window's centre (pools, convolutions); else the output is masked where all sources are. */
-  readonly centre?: readonly [number, number];
-  /** Masks: masked where any source is (transposed convolutions). */
-  readonly any?: boolean;
-}
-/** The scaled sum over all pairs of positions, or over equal positions only. */
-export interface CollapseNode extends Base {
-  readonly op: 'collapse';
-  readonly pairing: 'all' | 'same';
-  readonly scale: number;
-  /** Masked positions are left out of the mean. */
-  readonly average: boolean;
-}
-export interface MergeNode extends Base {
-  readonly op: 'sum' | 'product';
-  /** Weights of the terms of a sum (a concatenation of channels is a weighted mean). */
-  readonly weights: readonly number[];
-}
-export interface PlainNode extends Base {
-  readonly op: 'input';
-}
-export interface DropoutNode extends Base {
-  readonly op: 'dropout';
-  readonly keep: number;
-}
-export type Node =
-  PlainNode | AffineNode | ActivationNode | NormNode | MixNode | CollapseNode | MergeNode | DropoutNode;
+import { NotPlanes, POINT, type Filter, type MixNode, type Node } from './nodes.js';
+import { activationOf, weights } from './parameters.js';
 
 /** Where a circular convolution cannot run on modular planes, its path is in `unrolled` and it becomes a mixing layer. */
 export function lower(net: Shaped, unrolled: ReadonlySet<string>): Node[] {
@@ -403,37 +320,4 @@ class Builder {
     });
     return this.mixBoth(inputs, path, maps);
   }
-}
-
-/** w is W^2 here; T' = W^2 A(T + gamma K) + bT in both parametrisations (kernels of Dense and Conv, arXiv 2001.07301). */
-function weights(
-  layer: DenseLayer | ConvLayer,
-  channels: number,
-  filter: number,
-  path: string,
-): { w: number; b2: number; bT: number; gamma: number } {
-  const w = layer.wStd ** 2;
-  const b2 = (layer.bStd ?? 0) ** 2;
-  const standard = layer.parametrization === 'standard';
-  if (standard && w === 0) throw new NotPlanes(`${path} (${layer.layer}) has wStd = 0`);
-  return {
-    w,
-    b2,
-    bT: layer.bStd === null ? 0 : standard ? 1 : b2,
-    gamma: standard ? (filter * baseWidthOf(layer, channels)) / w : 1,
-  };
-}
-
-const [RELU, ERF, GAUSSIAN] = [1, 3, 7];
-
-function activationOf(layer: ActivationLayer, path: string): Activation {
-  const dual = dualOf(layer);
-  const name = `${path} (${layer.layer})`;
-  if (dual.form !== 'closed') throw new NotPlanes(`${name} has tables that grow with the accuracy`);
-  const { kind, params } = dual;
-  const [a = 0, b = 0, c = 0] = params;
-  if (kind === RELU) return { kind: 'relu', a, b };
-  if (kind === ERF) return { kind: 'erf', a, b, c };
-  if (kind === GAUSSIAN && b > 0) throw new NotPlanes(`${name} has moments that may diverge`);
-  return { kind: 'dual', dual: kind, params };
 }

@@ -3,7 +3,7 @@ import type { Shaped } from '../../layers/shapes.js';
 import { commonWeight } from './axis.js';
 import { Arena, Blob, Constants } from './blob.js';
 import { compileProgram, type Store } from './compile.js';
-import type { Node } from './graph.js';
+import type { Node } from './nodes.js';
 import { NotPlanes, split, type Offset, type Program, type Split } from './programs.js';
 import { Records } from './records.js';
 import {

@@ -1,6 +1,8 @@
 // Cuts a graph at its mixing layers into programs, and finds by backward demand which offsets every program must run for.
 import { flowsInto } from './axis.js';
-import { lower, NotPlanes, type CollapseNode, type MixNode, type Node } from './graph.js';
+import { lower } from './graph.js';
+import { NotPlanes, type CollapseNode, type MixNode, type Node } from './nodes.js';
+import { subsample } from './sampling.js';
 import type { Shaped } from '../../layers/shapes.js';
 
 export type Offset = readonly [dh: number, dw: number];
@@ -45,7 +47,8 @@ type Draft = { -readonly [K in keyof Program]: Program[K] };
 export function split(net: Shaped, options: { masked: boolean; diagonal: boolean }): Split {
   const unrolled = new Set<string>();
   for (;;) {
-    const nodes = lower(net, unrolled);
+    const lowered = lower(net, unrolled);
+    const nodes = options.masked ? lowered : subsample(lowered);
     const last = options.masked ? nodes.length - 1 : foldTail(nodes);
     const users = usersOf(nodes, last);
     const programs = cut(nodes, last);

@@ -1,7 +1,7 @@
 // The order of programs and rows of offsets, and where stored planes lie meanwhile.
 import { flowsInto, type MixAxis } from './axis.js';
 import type { Arena, Blob, Constants } from './blob.js';
-import type { MixNode, Node } from './graph.js';
+import type { MixNode, Node } from './nodes.js';
 import type { Offset, Program, Split } from './programs.js';
 
 /** Steps of the executor, four words each: [0, program, offsets, count] or [1, arena offset, bytes, 0]. */
