@@ -361,10 +361,10 @@ export function cos_v<T>(x: v128): v128 {
 
 const ATAN64_P: usize = memory.data<f64>([-0.004880052338466366, -0.08740132919525456, -0.3968926070282097, -0.6396399356535178, -0.3333333333333333], 16);
 const ATAN64_Q: usize = memory.data<f64>([0.005590632385742025, 0.13525869584278902, 0.8800752267416498, 2.2734582766912936, 2.5189198069605347, 1], 16);
-const ATAN32: usize = memory.data<f32>([0.033362915378979625, -0.07626632861915807, 0.1086093927947368, -0.14265557208601867, 0.19999391677139194, -0.3333333030462039], 16);
 
 /** The angle of (x, y) in [-pi, pi], with the zeros and infinities of C's atan2. */
 export function atan2_v<T>(y: v128, x: v128): v128 {
+  if (sizeof<T>() == 4) return narrow(atan2_v<f64>(lowHalf(y), lowHalf(x)), atan2_v<f64>(highHalf(y), highHalf(x)));
   const ay = v128.abs<T>(y), ax = v128.abs<T>(x), one = k<T>(ONE), zero = v128.splat<T>(<T>0);
   const steep = v128.gt<T>(ay, ax);
   let small = v128.pmin<T>(ay, ax), large = v128.pmax<T>(ay, ax);
@@ -380,8 +380,7 @@ export function atan2_v<T>(y: v128, x: v128): v128 {
   const upper = v128.gt<T>(small, v128.mul<T>(large, k<T>(ATAN_SPLIT)));
   const t = v128.div<T>(pick(upper, v128.sub<T>(small, large), small), pick(upper, v128.add<T>(small, large), large));
   const z = v128.mul<T>(t, t);
-  let r: v128;
-  if (sizeof<T>() == 8) r = v128.div<T>(p4<T>(ATAN64_P, z), p5<T>(ATAN64_Q, z)); else r = p5<T>(ATAN32, z);
+  const r = v128.div<T>(p4<T>(ATAN64_P, z), p5<T>(ATAN64_Q, z));
   let angle = madd<T>(v128.mul<T>(t, z), r, t);
   angle = pick(upper, v128.add<T>(k<T>(PI_4), v128.add<T>(angle, k<T>(PI_4_LO))), angle);
   angle = pick(steep, v128.sub<T>(k<T>(PI_2), v128.sub<T>(angle, k<T>(PI_2_LO))), angle);

@@ -1,5 +1,6 @@
 // Row finisher of the activations of dual.ts on offset planes. Their tables lie in the record one after the other, `size` values each.
 import { dualDiagonal, dualTables_f32, dualTables_f64 } from './dual';
+import { inverseRoot, read, write } from './either';
 import { mapRow } from './dual-rows';
 import { madd } from './simd';
 
@@ -44,23 +45,22 @@ export function dualRow<T>(b: usize, d: usize, px: usize, py: usize, gx: usize, 
 }
 
 /** Self pairs at offset 0: gains (where computed here), the two tables at py, and the exact diagonal. work: 160 bytes per column. */
-export function dualRowDiagonal<T>(b: usize, d: usize, py: usize, gy: usize, compute: bool, size: i32, m: i32, cp: usize, work: usize, kind: i32, p: usize): void {
-  const line = <usize>m * 16, lanes = <i32>(16 / sizeof<T>()), n = m * lanes, k = work, t = k + line;
-  if (compute && gy != 0) {
-    affineInto<T>(b, k, t, 0, 0, m, cp, true);
-    for (let j: usize = 0; j < line; j += 16)
-      v128.store(gy + j, v128.div<T>(v128.load(cp, 0), v128.sqrt<T>(v128.add<T>(v128.load(k + j), v128.load(cp, 160)))));
+export function dualRowDiagonal(single: bool, b: usize, d: usize, py: usize, gy: usize, compute: bool, size: i32, m: i32, cp: usize, work: usize, kind: i32, p: usize): void {
+  const lanes = single ? 4 : 2, line = <usize>m * 16, n = m * lanes, k = work, t = k + line, bytes: usize = single ? 4 : 8;
+  for (let gains: usize = compute && gy != 0 ? 0 : gy; ; gains = gy) {  // without the gains first, to make them
+    if (single) affineInto<f32>(b, k, t, gains, gains, m, cp, true); else affineInto<f64>(b, k, t, gains, gains, m, cp, true);
+    if (gains == gy) break;
+    for (let j: usize = 0; j < line; j += 16) v128.store(gy + j, inverseRoot(single, v128.load(cp, 0), v128.load(k + j), v128.load(cp, 160)));
   }
-  affineInto<T>(b, k, t, gy, gy, m, cp, true);
   const q = t + line, kappa = q + <usize>n * 8, slope = kappa + <usize>n * 8;
-  for (let i = 0; i < n; i++) store<f64>(q + <usize>i * 8, <f64>load<T>(k + <usize>i * sizeof<T>()));
-  if (sizeof<T>() == 4) dualTables_f32(kind, n, p, q, py, size * lanes); else dualTables_f64(kind, n, p, q, py, size * lanes);
+  for (let i = 0; i < n; i++) store<f64>(q + <usize>i * 8, read(single, k + <usize>i * bytes));
+  if (single) dualTables_f32(kind, n, p, q, py, size * lanes); else dualTables_f64(kind, n, p, q, py, size * lanes);
   dualDiagonal(kind, n, p, q, kappa, slope);
   const gamma = load<f64>(p, 16);
   for (let i = 0; i < n; i++) {
-    const at = <usize>i * sizeof<T>(), value = load<f64>(kappa + <usize>i * 8);
-    store<T>(k + at, <T>value);
-    store<T>(t + at, <T>(load<f64>(slope + <usize>i * 8) * <f64>load<T>(t + at) + gamma * value));
+    const at = <usize>i * bytes, value = load<f64>(kappa + <usize>i * 8);
+    write(single, k + at, value);
+    write(single, t + at, load<f64>(slope + <usize>i * 8) * read(single, t + at) + gamma * value);
   }
   weave(k, t, d, m);
 }

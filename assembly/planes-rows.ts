@@ -5,6 +5,7 @@
 // Constants of an op, 16 bytes each: 0 one, 1 wA, 2 w(A - B pi/2), 3 w B pi/2, 4 the sign bit, 5 b^2/w, 6 bT/w, 7 gamma of the
 // output, 8 gamma missing on the input, 9 w, 10 eps, 11 and 12 of the activation, 16.. the coefficients of acos, scaled.
 // acos(c) = u P(v), u = sqrt(1-c), v = sqrt(1+c): minimax of degree 4 (f32) or 10 (f64); the nearest singularity is v = -sqrt(2).
+import { add, inverseRoot, mul } from './either';
 import { madd, nmadd } from './simd';
 
 // @ts-ignore: decorator
@@ -273,24 +274,24 @@ export function reluDiagonal<T>(b: usize, d: usize, py: usize, gy: usize, comput
 }
 
 /** Self pairs at offset 0: the table {rho} of an erf and the gains; erfRow follows. Constants 13: sqrt(2w) b, 14: 2 b^2. */
-export function erfTables<T>(b: usize, py: usize, gy: usize, compute: bool, m: i32, cp: usize): void {
+export function erfTables(single: bool, b: usize, py: usize, gy: usize, compute: bool, m: i32, cp: usize): void {
   const ONE = v128.load(cp, 0), w = v128.load(cp, 144);
   for (const end = b + <usize>m * 32; b < end; b += 32, py += 16) {
-    let q = v128.mul<T>(v128.add<T>(v128.load(b), v128.load(cp, 80)), w);
+    let q = mul(single, add(single, v128.load(b), v128.load(cp, 80)), w);
     if (gy) {
-      if (compute) v128.store(gy, v128.div<T>(ONE, v128.sqrt<T>(v128.add<T>(q, v128.load(cp, 160)))));
+      if (compute) v128.store(gy, inverseRoot(single, ONE, q, v128.load(cp, 160)));
       const g = v128.load(gy);
-      q = v128.mul<T>(q, v128.mul<T>(g, g));
+      q = mul(single, q, mul(single, g, g));
       gy += 16;
     }
-    v128.store(py, v128.div<T>(v128.load(cp, 208), v128.sqrt<T>(madd<T>(q, v128.load(cp, 224), ONE))));
+    v128.store(py, inverseRoot(single, v128.load(cp, 208), mul(single, q, v128.load(cp, 224)), ONE));
   }
 }
 
 /** Self pairs at offset 0: the gains of an affine row with a channel layerNorm. */
-export function affineGains<T>(b: usize, gy: usize, m: i32, cp: usize): void {
+export function affineGains(single: bool, b: usize, gy: usize, m: i32, cp: usize): void {
   for (const end = b + <usize>m * 32; b < end; b += 32, gy += 16) {
-    const q = madd<T>(v128.load(b), v128.load(cp, 144), v128.load(cp, 80));
-    v128.store(gy, v128.div<T>(v128.load(cp, 0), v128.sqrt<T>(v128.add<T>(q, v128.load(cp, 160)))));
+    const q = add(single, mul(single, v128.load(b), v128.load(cp, 144)), v128.load(cp, 80));
+    v128.store(gy, inverseRoot(single, v128.load(cp, 0), q, v128.load(cp, 160)));
   }
 }

@@ -16,6 +16,7 @@ import {
   affineGains, affineRow, box33, boxAny, conv33Erf, conv33General, conv33Plain, erfRow, erfTables, reluDiagonal, reluRow,
 } from './planes-rows';
 import { dualRow, dualRowDiagonal } from './planes-duals';
+import { accumulate, elements } from './planes-elements';
 import { mixPlane } from './planes-mix';
 
 // Row finishers: relu with K >= 0 and nothing else, relu with everything, erf, affine into or onto the plane, duals of dual.ts.
@@ -74,98 +75,12 @@ function inputRow<T>(x: usize, y: usize, d: usize, m: i32, channels: i32, plane:
   }
 }
 
-/** The index of an offset in a table of planes. */
-// @ts-ignore: decorator
-@inline function planeIndex(eh: i32, ew: i32, H: i32, W: i32, modular: bool): i32 {
-  return modular ? eh * W + ew : (eh + H - 1) * (2 * W - 1) + ew + W - 1;
-}
-
-/** d = s times w; s may be d. */
-function scalePlane<T>(src: usize, dst: usize, srs: usize, drs: usize, n: i32, m: i32, w: v128): void {
-  for (let i = 0; i < n; i++) {
-    let s = src + <usize>i * srs, d = dst + <usize>i * drs;
-    for (let j = 0; j < m; j++) {
-      v128.store(d, v128.mul<T>(v128.load(s), w)); v128.store(d, v128.mul<T>(v128.load(s, 16), w), 16);
-      s += 32; d += 32;
-    }
-  }
-}
-
-/** out += weight * sum of the plane: T inside a row, f64 across rows. out: K then M, f64[lanes] each. */
-function accumulate<T>(src: usize, rs: usize, n: i32, m: i32, out: usize, weight: i32): void {
-  const f = f64x2.splat(<f64>weight);
-  for (let i = 0; i < n; i++) {
-    let s = src + <usize>i * rs, k = v128.splat<T>(<T>0), t = k;
-    for (const end = s + <usize>m * 32; s < end; s += 32) { k = v128.add<T>(k, v128.load(s)); t = v128.add<T>(t, v128.load(s, 16)); }
-    if (sizeof<T>() == 8) {
-      v128.store(out, f64x2.add(v128.load(out), f64x2.mul(f, k)));
-      v128.store(out, f64x2.add(v128.load(out, 16), f64x2.mul(f, t)), 16);
-    } else {
-      v128.store(out, f64x2.add(v128.load(out), f64x2.mul(f, f64x2.promote_low_f32x4(k))));
-      v128.store(out, f64x2.add(v128.load(out, 16), f64x2.mul(f, f64x2.promote_low_f32x4(v128.shuffle<i32>(k, k, 2, 3, 2, 3)))), 16);
-      v128.store(out, f64x2.add(v128.load(out, 32), f64x2.mul(f, f64x2.promote_low_f32x4(t))), 32);
-      v128.store(out, f64x2.add(v128.load(out, 48), f64x2.mul(f, f64x2.promote_low_f32x4(v128.shuffle<i32>(t, t, 2, 3, 2, 3)))), 48);
-    }
-  }
-}
-
-/** An accumulated mean as a 1x1 plane: scale * sum (* g g'). */
-function loadMean<T>(acc: usize, d: usize, scale: v128, g: v128): void {
-  let k = v128.load(acc), t = v128.load(acc, 16);
-  if (sizeof<T>() == 4) {
-    k = v128.shuffle<i32>(f32x4.demote_f64x2_zero(k), f32x4.demote_f64x2_zero(t), 0, 1, 4, 5);
-    t = v128.shuffle<i32>(f32x4.demote_f64x2_zero(v128.load(acc, 32)), f32x4.demote_f64x2_zero(v128.load(acc, 48)), 0, 1, 4, 5);
-  }
-  const f = v128.mul<T>(scale, g);
-  v128.store(d, v128.mul<T>(k, f)); v128.store(d, v128.mul<T>(t, f), 16);
-}
-
-/** Gains of a layerNorm that also averages over rows (flag 1) or columns (flag 2): 1/sqrt(mean of q + eps), over unmasked positions. */
-function spatialGains<T>(src: usize, rs: usize, H: i32, W: i32, flags: i32, mask: usize, gains: usize, cp: usize): void {
-  const one = v128.load(cp, 0), zero = v128.splat<T>(<T>0);
-  const rows = flags & 1 ? H : 1, cols = flags & 2 ? W : 1;
-  for (let i = 0; i < H; i += rows) for (let j = 0; j < W; j += cols) {
-    let sum = zero, count = zero;
-    for (let a = i; a < i + rows; a++) for (let b = j; b < j + cols; b++) {
-      sum = v128.add<T>(sum, v128.load(src + <usize>a * rs + <usize>b * 32));
-      count = v128.add<T>(count, mask ? v128.load(mask + <usize>(a * W + b) * 16) : one);
-    }
-    const g = v128.div<T>(one, v128.sqrt<T>(v128.add<T>(v128.div<T>(sum, v128.max<T>(count, one)), v128.load(cp, 160))));
-    for (let a = i; a < i + rows; a++) for (let b = j; b < j + cols; b++) v128.store(gains + <usize>(a * W + b) * 16, g);
-  }
-}
-
-/** out = {K, Theta = M - gamma K} of every element of the plane, in order. */
-function emit<T>(src: usize, rs: usize, n: i32, m: i32, out: usize, gamma: v128): void {
-  for (let i = 0; i < n; i++) {
-    let s = src + <usize>i * rs;
-    for (let j = 0; j < m; j++) {
-      const k = v128.load(s);
-      v128.store(out, k); v128.store(out, v128.sub<T>(v128.load(s, 16), v128.mul<T>(gamma, k)), 16);
-      s += 32; out += 32;
-    }
-  }
-}
-
-/** d = a * b of independent factors: K = K1 K2, T = T1 K2 + K1 T2; constant 8 turns M of the factors into M of the product. */
-function multiply<T>(src: usize, dst: usize, srs: usize, drs: usize, n: i32, m: i32, extra: v128): void {
-  for (let i = 0; i < n; i++) {
-    let s = src + <usize>i * srs, d = dst + <usize>i * drs;
-    for (let j = 0; j < m; j++) {
-      const k1 = v128.load(d), k2 = v128.load(s), k = v128.mul<T>(k1, k2);
-      const t = v128.add<T>(v128.mul<T>(v128.load(d, 16), k2), v128.mul<T>(k1, v128.load(s, 16)));
-      v128.store(d, k); v128.store(d, v128.add<T>(t, v128.mul<T>(k, extra)), 16);
-      s += 32; d += 32;
-    }
-  }
-}
-
 // The drivers below are one instance for both dtypes: `single` (f32) picks the row functions.
 
 /** One row: `count` elements of the producer's row b, finished into d. Table and gain pointers are at the first element. */
 function finish(single: bool, op: usize, blob: usize, size: i32, b: usize, d: usize, px: usize, py: usize, gx: usize, gy: usize, self: bool, diagonal: bool, count: i32, cp: usize, r: usize): void {
   const fin = word(op, 13);
-  if (diagonal) { if (single) finishDiagonal<f32>(op, blob, size, fin, b, d, py, gy, count, cp, r); else finishDiagonal<f64>(op, blob, size, fin, b, d, py, gy, count, cp, r); }
+  if (diagonal) finishDiagonal(single, op, blob, size, fin, b, d, py, gy, count, cp, r);
   if (diagonal && (fin <= FIN_GENERAL || fin == FIN_DUAL)) return;
   if (fin <= FIN_GENERAL) {
     if (single) reluRow<f32>(b, d, px, py, gx, gy, count, cp, r, self); else reluRow<f64>(b, d, px, py, gx, gy, count, cp, r, self);
@@ -178,12 +93,12 @@ function finish(single: bool, op: usize, blob: usize, size: i32, b: usize, d: us
 }
 
 /** What self pairs at offset 0 compute: tables and gains, and where the entries are known exactly, these. */
-function finishDiagonal<T>(op: usize, blob: usize, size: i32, fin: i32, b: usize, d: usize, py: usize, gy: usize, count: i32, cp: usize, r: usize): void {
+function finishDiagonal(single: bool, op: usize, blob: usize, size: i32, fin: i32, b: usize, d: usize, py: usize, gy: usize, count: i32, cp: usize, r: usize): void {
   const compute = word(op, 15) != 0;
-  if (fin <= FIN_GENERAL) reluDiagonal<T>(b, d, py, gy, compute, count, cp);
-  else if (fin == FIN_ERF) erfTables<T>(b, py, gy, compute, count, cp);
-  else if (fin == FIN_DUAL) dualRowDiagonal<T>(b, d, py, gy, compute, size, count, cp, r, word(op, 16), blob + (<usize>word(op, 17) << 2));
-  else if (compute && gy != 0) affineGains<T>(b, gy, count, cp);
+  if (fin <= FIN_GENERAL) { if (single) reluDiagonal<f32>(b, d, py, gy, compute, count, cp); else reluDiagonal<f64>(b, d, py, gy, compute, count, cp); }
+  else if (fin == FIN_ERF) erfTables(single, b, py, gy, compute, count, cp);
+  else if (fin == FIN_DUAL) dualRowDiagonal(single, b, d, py, gy, compute, size, count, cp, r, word(op, 16), blob + (<usize>word(op, 17) << 2));
+  else if (compute && gy != 0) affineGains(single, b, gy, count, cp);
 }
 
 /** A box row producer and a row finisher, for all rows of a plane. On modular planes the X' side of a row wraps: two segments. */
@@ -240,21 +155,6 @@ function input<T>(op: usize, dst: usize, drs: usize, X: usize, Y: usize, H: i32,
   }
 }
 
-/** An op of one plane that computes element by element. */
-function elements<T>(code: i32, ctx: usize, op: usize, blob: usize, arena: usize, src: usize, dst: usize, rs: usize, drs: usize, H: i32, W: i32, eh: i32, ew: i32, modular: bool): void {
-  const n = modular ? H : H - abs(eh), m = modular ? W : W - abs(ew), self = word(ctx, 5) != 0, diagonal = self && eh == 0 && ew == 0;
-  const cp = <usize>word(ctx, 1) + <usize>word(op, 6) * 16, X = <usize>word(ctx, 2), Y = <usize>word(ctx, 3), w = v128.load(cp, 144);
-  const index = <usize>planeIndex(eh, ew, H, W, modular) << 2, tables = blob + (<usize>word(op, code == 4 && self && word(ctx, 9) != 0 ? 17 : 16) << 2);
-  if (code == 4) scalePlane<T>(arena + <usize>load<i32>(tables + index), dst, <usize>m * 32, drs, n, m, w);
-  else if (code == 7) {
-    const gain = word(op, 14), g = gain < 0 ? v128.load(cp, 0) : v128.mul<T>(x0<T>(X + <usize>gain * (self ? 16 : sizeof<T>()), self), v128.load(Y + <usize>gain * 16));
-    loadMean<T>(src, dst, w, g);
-  } else if (code == 8) multiply<T>(src, dst, rs, drs, n, m, v128.load(cp, 128));
-  else if (code == 9) { if (diagonal) scalePlane<T>(dst, dst, drs, drs, n, m, w); }  // dropout: the same entries on both sides of an identical pair
-  else if (code == 10) { if (diagonal) spatialGains<T>(src, rs, H, W, word(op, 16), word(op, 17) < 0 ? 0 : Y + <usize>word(op, 17) * 16, Y + <usize>word(op, 14) * 16, cp); }
-  else if (word(ctx, 9) == 0) emit<T>(src, rs, n, m, <usize>word(ctx, 4) + <usize>load<i32>(tables + index) * 32, v128.load(cp, 112));  // 11; the self pass has no result
-}
-
 function plane(single: bool, ctx: usize, program: usize, dh: i32, dw: i32, weight: i32): void {
   const blob = <usize>word(ctx, 8), arena = <usize>word(ctx, 0), modular = word(program, 3) != 0, self = word(ctx, 5) != 0;
   const constants = <usize>word(ctx, 1), X = <usize>word(ctx, 2), Y = <usize>word(ctx, 3);
@@ -272,8 +172,7 @@ function plane(single: bool, ctx: usize, program: usize, dh: i32, dw: i32, weigh
     else if (code == 6) { if (single) accumulate<f32>(src, rs, n, m, dst, weight); else accumulate<f64>(src, rs, n, m, dst, weight); }
     else if (code == 3) { if (single) input<f32>(op, dst, drs, X, Y, H, W, eh, ew, modular, self, cp); else input<f64>(op, dst, drs, X, Y, H, W, eh, ew, modular, self, cp); }
     else if (code == 5) mixPlane(single, ctx, op, blob, arena, src, rs, eh, ew, H, W, modular);
-    else if (single) elements<f32>(code, ctx, op, blob, arena, src, dst, rs, drs, H, W, eh, ew, modular);
-    else elements<f64>(code, ctx, op, blob, arena, src, dst, rs, drs, H, W, eh, ew, modular);
+    else elements(single, code, ctx, op, blob, arena, src, dst, rs, drs, H, W, eh, ew, modular);
   }
 }
 
