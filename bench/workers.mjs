@@ -1,4 +1,5 @@
 // How much faster are two workers than one? Wall-clock time, so run it on a quiet machine.
+// Points lie in shared memory, which tiledGram reads without a copy.
 //   node bench/workers.mjs [rounds] [n of gram] [n of cholesky]
 import { availableParallelism } from 'node:os';
 import { createEngine, tiledCholesky, tiledGram } from '../build/index.js';
@@ -7,10 +8,11 @@ import { tiledAddDiagonal } from '../build/math/tiled.js';
 const [rounds = 3, gramSize = 4096, choleskySize = 4096] = process.argv.slice(2).map(Number);
 const engines = await Promise.all([1, 2].map((workers) => createEngine({ variant: 'auto', workers })));
 const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
-const data = (n, d) => ({
-  data: Float64Array.from({ length: n * d }, (_, i) => Math.sin(i * i)),
-  shape: [n, d],
-});
+const data = (n, d) => {
+  const shared = new Float64Array(new SharedArrayBuffer(8 * n * d));
+  for (let i = 0; i < n * d; i++) shared[i] = Math.sin(i * i);
+  return { data: shared, shape: [n, d] };
+};
 const timed = async (run) => {
   const begin = performance.now();
   await run();
@@ -18,8 +20,10 @@ const timed = async (run) => {
 };
 
 const points = data(gramSize, 1024);
+const thousand = data(1024, 1024);
 const few = data(choleskySize, 64);
 const questions = {
+  'gram n=1024 d=1024': (engine) => timed(() => tiledGram(engine, thousand)),
   [`gram n=${gramSize} d=1024`]: (engine) => timed(() => tiledGram(engine, points)),
   [`cholesky n=${choleskySize}`]: async (engine) => {
     const matrix = await tiledGram(engine, few);

@@ -1,7 +1,7 @@
 // Symmetric matrices larger than one wasm memory: the lower triangle as square tiles in ordinary JS memory (shared with
 // the workers where the platform allows it), worked on by jobs of a few tiles each. Tile sizes depend on n alone, and
 // every tile sees its updates in the same order, so results have equal bits for any number of workers.
-import { defineJob, type Engine, type Job } from '../wasm/engine.js';
+import { defineJob, NumericalError, type Engine, type Job } from '../wasm/engine.js';
 import { gemm, gram } from './matmul.js';
 import { asTensor, assertFinite, type TensorLike } from './tensor.js';
 
@@ -32,7 +32,7 @@ export interface TiledOptions {
 /** Tiles are large enough for gemm to run at full speed and small enough to keep two workers busy. */
 export function tileOf(n: number, wish?: number): number {
   if (!Number.isSafeInteger(n) || n < 1) throw new RangeError(`tiled: expected a size n >= 1, got ${n}.`);
-  const tile = wish ?? (n < 2048 ? 256 : n < 8192 ? 512 : 1024);
+  const tile = wish ?? (n <= 2048 ? 256 : n < 8192 ? 512 : 1024);
   if (!Number.isInteger(tile) || tile < 1) throw new RangeError(`tiled: expected a tile >= 1, got ${tile}.`);
   return Math.min(tile, n);
 }
@@ -132,8 +132,9 @@ export const tiledGramJob: Job<GramParams, Float64Array | null> = defineJob(
 );
 
 /**
- * alpha X X^T for X of shape `[n, d]`, tile by tile on the workers. n d + n^2 / 2 numbers of JS memory.
- * RangeError for other shapes and for NaN or infinity in X.
+ * alpha X X^T for X of shape `[n, d]`, tile by tile on the workers. n d + n^2 / 2 numbers of JS memory; float64 X in a
+ * SharedArrayBuffer is read where it lies (leave it alone meanwhile), which saves the n d and the time of a copy.
+ * RangeError for other shapes and for NaN or infinity in X, NumericalError where a norm overflows.
  */
 export async function tiledGram(
   engine: Engine,
@@ -147,21 +148,25 @@ export async function tiledGram(
       `tiledGram: expected shape [n, d] with n, d >= 1, got [${tensor.shape.join(', ')}].`,
     );
   }
-  assertFinite(tensor, 'tiledGram: x');
+  if (!Number.isFinite(alpha))
+    throw new RangeError(`tiledGram: alpha must be a finite number, got ${alpha}.`);
   const tile = tileOf(n, wish);
-  const bytes = tiledBytes(n, tile).matrix + 8 * n * width + engine.workers * 8 * tile * (2 * width + tile);
+  const { data } = tensor;
+  const readable = data instanceof Float64Array && inPlace(engine, data) ? data : null;
+  const working = Math.max(1, engine.workers) * 8 * tile * (2 * width + tile);
+  const bytes = tiledBytes(n, tile).matrix + (readable ? 0 : 8 * n * width) + working;
   const total = tileIndex(tileRows({ n, tile }), 0);
   onProgress?.({ done: 0, total, bytes });
   const matrix = tiledMatrix(n, tile);
-  const shared = sharedArray(n * width);
-  const rowsOf = (i: number): Float64Array =>
-    shared.subarray(i * tile * width, Math.min(n, (i + 1) * tile) * width);
+  const shared = readable ?? sharedArray(n * width);
+  const part = <A extends Float64Array | Float32Array>(array: A, i: number): A =>
+    array.subarray(i * tile * width, Math.min(n, (i + 1) * tile) * width) as A;
   let done = 0;
   const compute = async (pairs: readonly (readonly [number, number])[]): Promise<void> => {
     const jobs = pairs.map(([i, j]): GramParams => {
       const out = matrix.tiles[tileIndex(i, j)]!;
-      const right = i === j ? null : rowsOf(j);
-      return { left: rowsOf(i), right, width, alpha, out, inPlace: inPlace(engine, out) };
+      const right = i === j ? null : part(shared, j);
+      return { left: part(shared, i), right, width, alpha, out, inPlace: inPlace(engine, out) };
     });
     const onDone = (): void => onProgress?.({ done: ++done, total, bytes });
     const results = await engine.map(tiledGramJob, jobs, { signal, onDone });
@@ -171,10 +176,16 @@ export async function tiledGram(
   // full tile, come last and fill gaps.
   const rows = Array.from({ length: tileRows(matrix) }, (_, i) => i);
   const running = rows.map((i) => {
-    rowsOf(i).set(tensor.data.subarray(i * tile * width, Math.min(n, (i + 1) * tile) * width));
+    if (!readable) part(shared, i).set(part(data, i));
     return compute(rows.slice(0, Math.max(i, 1)).map((j) => [i, j] as const));
   });
   running.push(compute(rows.slice(1).map((i) => [i, i] as const)));
   await Promise.all(running);
+  for (let i = 0; i < n; i++) {
+    // A row that is not finite has no finite norm: cheaper than a pass over X before.
+    if (Number.isFinite(tiledEntry(matrix, i, i))) continue;
+    assertFinite(tensor, 'tiledGram: x');
+    throw new NumericalError(`tiledGram: the squared norm of row ${i} of x overflows. Scale x down.`);
+  }
   return matrix;
 }

@@ -99,6 +99,22 @@ describe('tiled', () => {
     expect(results[2]).toEqual(results[0]);
   });
 
+  it('reads shared memory where it lies, and says so in the bytes', async () => {
+    const [n, d, tile] = [70, 9, 32];
+    const x = points(n, d);
+    const isShared = typeof SharedArrayBuffer === 'function'; // not in every page
+    const lies = new Float64Array(new (isShared ? SharedArrayBuffer : ArrayBuffer)(8 * n * d));
+    lies.set(x.data);
+    for (const engine of engines) {
+      const bytes: number[] = [];
+      const run = (data: Float64Array) =>
+        tiledGram(engine, tensor(data, [n, d]), { tile, onProgress: (p) => bytes.push(p.bytes) });
+      const [copied, inPlace] = [await run(x.data), await run(lies)];
+      expect(copies(inPlace)).toEqual(copies(copied));
+      expect(bytes[0]! - bytes.at(-1)!).toBe(isShared && engine.workers > 0 ? 8 * n * d : 0);
+    }
+  });
+
   it('names the pivot that fails, wherever it lies', async () => {
     for (const engine of engines) {
       for (const at of [0, 17, 39]) {
@@ -127,7 +143,9 @@ describe('tiled', () => {
   it('checks its input', async () => {
     const engine = engines[0]!;
     await expect(tiledGram(engine, [1, 2])).rejects.toThrow('shape');
-    await expect(tiledGram(engine, [[NaN]])).rejects.toThrow('NaN');
+    await expect(tiledGram(engine, [[1], [NaN]])).rejects.toThrow('entry [1, 0] is NaN');
+    await expect(tiledGram(engine, [[1e200]])).rejects.toThrow('norm of row 0 of x overflows');
+    await expect(tiledGram(engine, [[1]], { alpha: Infinity })).rejects.toThrow('alpha');
     const matrix = tiledMatrix(3);
     await expect(tiledSolve(engine, matrix, [1, 2])).rejects.toThrow('shape');
     expect(() => tiledMatrix(0)).toThrow('n >= 1');
