@@ -1,7 +1,9 @@
 // How does our gemm compare with other libraries of this runtime, one thread each? Interleaved rounds, CPU time, medians.
 //   npm run build && cd bench/peers && npm install && node run.mjs [sizes]
+import { resolveObjectURL } from 'node:buffer';
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
+import { Worker as Thread } from 'node:worker_threads';
 import { createEngine } from '../../build/index.js';
 import { gemm } from '../../build/math/matmul.js';
 
@@ -68,12 +70,19 @@ const peers = {
     };
   },
   async jax() {
-    globalThis.navigator ??= { hardwareConcurrency: 1 };
+    // It needs a browser's Worker: without one its kernels and its memory do not fit together. One worker, for one thread.
+    const worker = () => void (globalThis.Worker = BlobWorker);
+    worker();
+    Object.defineProperty(globalThis, 'navigator', {
+      value: { ...globalThis.navigator, hardwareConcurrency: 1 },
+      configurable: true,
+    });
     const { defaultDevice, init, numpy } = await import('@jax-js/jax');
     await init('wasm');
     defaultDevice('wasm');
     return {
       'jax-js f32': (n) => {
+        worker(); // others set it to Node's own when they start
         const [a, b] = inputs(Float32Array, n).map((x) => numpy.array(x).reshape([n, n]));
         return async () => numpy.matmul(a.ref, b.ref).data();
       },
@@ -89,6 +98,29 @@ const peers = {
     };
   },
 };
+
+/** What jax-js uses of a browser's Worker made from a blob, on a thread of Node. */
+class BlobWorker {
+  #thread;
+  constructor(url) {
+    const bridge = `const { parentPort } = require('node:worker_threads');
+      globalThis.self = globalThis;
+      globalThis.postMessage = (message) => parentPort.postMessage(message);
+      parentPort.on('message', (data) => globalThis.onmessage({ data }));\n`;
+    this.#thread = resolveObjectURL(url)
+      .text()
+      .then((source) => {
+        const thread = new Thread(bridge + source, { eval: true });
+        thread.on('message', (data) => this.onmessage?.({ data }));
+        thread.on('error', ({ message }) => this.onerror?.({ message }));
+        return thread;
+      });
+  }
+  postMessage(message) {
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
+    void this.#thread.then((thread) => thread.postMessage(message));
+  }
+}
 
 /** An ONNX model of one MatMul node, written by hand: no file, no converter. */
 function matmulModel(n, elementType) {
