@@ -59,8 +59,14 @@ export interface Change {
 }
 
 /**
+ * What the samples of one run cannot show: how much a ratio differs from one process to the next (where memory lies,
+ * when the engine compiles), as a standard deviation. Six runs on one quiet machine; docs/bench.md has the check.
+ */
+const BETWEEN_RUNS = { flops: 0.012, roots: 0.012, bytes: 0.05 } as const;
+
+/**
  * Case by case, how the ratio to the roofline changed: clock speed and neighbours cancel. A change counts beyond three
- * standard errors and 3 %.
+ * standard errors, of the samples of both runs and between runs, and beyond 3 %.
  */
 export function compareBench(before: BenchReport, after: BenchReport): Change[] {
   const old = new Map(before.cases.map((one) => [one.name, one]));
@@ -68,7 +74,7 @@ export function compareBench(before: BenchReport, after: BenchReport): Change[] 
     const was = old.get(one.name);
     if (!was) return [];
     const change = one.ratio / was.ratio - 1;
-    const noise = Math.sqrt(one.noise ** 2 + was.noise ** 2);
+    const noise = Math.sqrt(one.noise ** 2 + was.noise ** 2 + 2 * BETWEEN_RUNS[one.limit] ** 2);
     const sure = Math.abs(change) > Math.max(0.03, 3 * noise);
     return [{ name: one.name, change, noise, verdict: sure ? (change > 0 ? 'faster' : 'slower') : 'same' }];
   });
