@@ -55,6 +55,30 @@ async function measure(width, rows, features) {
 await measure(4096, 256, 784);
 await measure(4096, 256, 64);
 await measure(4096, 256, 20);
+// What seeds of one width stacked into one net could save: the time of a unit falls with the width until a step's fixed
+// costs are spread; half of these are the loss, which every seed has to itself.
+const perUnit = [];
+for (const width of [32, 128, 512, 4096]) {
+  const data = xor(256, 1, 20);
+  const options = {
+    data,
+    scaling: scalings.meanField,
+    width,
+    baseWidth: 32,
+    learningRate: 0.01,
+    dtype: 'f32',
+  };
+  const run = (epochs) => trainOneHidden(engine, { ...options, epochs, evaluateAt: [] });
+  const steps = Math.ceil(2e5 / width);
+  await run(steps);
+  const rounds = [];
+  for (let i = 0; i < 5; i++) {
+    const start = await seconds(() => run(1));
+    rounds.push(((await seconds(() => run(steps + 1))) - start) / steps);
+  }
+  perUnit.push(`${width}: ${((1e6 * median(rounds)) / width).toFixed(2)}`);
+}
+console.log(`microseconds per unit and step by width, 256 x 20, f32: ${perUnit.join(', ')}`);
 const times = [];
 for (let i = 0; i < 3; i++)
   times.push(await seconds(() => golikovFigure(engine, { data: xor(256, 512, 20) })));

@@ -138,6 +138,7 @@ export function registerTransfer(parent: Command): void {
               ...{ widths, baseWidth, seeds, optimizer, ...follow },
               scaling: pointOf(options),
               data: xorProblem(64, 16, 8, 0),
+              dtype: 'f32',
               epochs: steps,
               learningRates: rates,
               hiddenLayers: depth,
