@@ -10,6 +10,7 @@ import { spreads, type EnsembleModel, type SpreadParts } from './ensembleSpread.
 import { batched, byTime, dynamicsOf, factorsAt, stepsOf, sweep, type DynamicsOptions } from './sweep.js';
 import { TrainSystem, type Diagnostics, type Regularisation } from './system.js';
 
+/** The train set of `gradientDescentMseEnsemble`: kernels, targets, noise and dynamics. */
 export interface EnsembleOptions extends Regularisation, DynamicsOptions {
   /** Train-train kernels. The NNGP is the covariance of the initial outputs; `ntk` uses both. */
   readonly nngp?: TensorLike;
@@ -20,6 +21,7 @@ export interface EnsembleOptions extends Regularisation, DynamicsOptions {
   readonly traceAxes?: readonly number[];
 }
 
+/** The points of one call, by their kernels. */
 export interface EnsembleCall {
   /** Test-train kernels; without them the answer is about the train set. */
   readonly nngpTestTrain?: TensorLike;
@@ -31,6 +33,7 @@ export interface EnsembleCall {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** The law of the outputs over initialisations, at the times asked for. */
 export interface EnsembleResult {
   /** (...t, samples, ...o) */
   readonly mean: Tensor;
@@ -41,6 +44,7 @@ export interface EnsembleResult {
   readonly diagnostics: Diagnostics;
 }
 
+/** Means and covariances at times in steps, of any shape; null is infinity. */
 export type EnsemblePredictor = (t: Times, call?: EnsembleCall) => Promise<EnsembleResult>;
 
 /** Mean and covariance over initialisations of trained infinitely wide nets (prior mean 0), at any times. */

@@ -21,6 +21,7 @@ import { product } from './linear.js';
 import { relativeDecay } from './spectral.js';
 import { largestEigenvalue } from './stability.js';
 
+/** Kernel, targets, loss and accuracy of `gradientFlow`. */
 export interface GradientFlowOptions {
   /** Train-train kernel, symmetric; axes as for `gradientDescentMse`. */
   readonly ntk: TensorLike;
@@ -46,6 +47,7 @@ export interface FlowState {
   readonly testVelocity?: Tensor;
 }
 
+/** Where outputs start, or the state to go on from. */
 export interface FlowCall extends RunOptions {
   /** Initial outputs, default 0; not together with `state`. */
   readonly f0Train?: TensorLike;
@@ -57,6 +59,7 @@ export interface FlowCall extends RunOptions {
   readonly onProgress?: (progress: { done: number; total: number }) => void;
 }
 
+/** Outputs at the times asked for, the state at the last one, and what the integrator did. */
 export interface FlowResult {
   /** (...t, n, ...o) */
   readonly train: Tensor;
@@ -69,6 +72,7 @@ export interface FlowResult {
   readonly report: IntegrateReport | { readonly method: 'closed form' };
 }
 
+/** Outputs at increasing, finite times in steps. */
 export type GradientFlow = (t: Times, call?: FlowCall) => Promise<FlowResult>;
 
 /**

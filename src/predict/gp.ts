@@ -18,8 +18,10 @@ import { divided, product, rowDots, transpose } from './linear.js';
 import { exactBytes } from './factored.js';
 import { TrainSystem, type Diagnostics, type Regularisation } from './system.js';
 
+/** Posterior with the NNGP, law of nets trained with the NTK, or posterior with the NTK as prior. */
 export type GpMethod = 'nngp' | 'ntk' | 'ntkgp';
 
+/** The train set of `gpInference`: kernels, targets and noise. */
 export interface GpOptions extends Regularisation {
   /** Train-train kernels; `ntk` needs both for its covariance. Axes as for `gradientDescentMse`. */
   readonly nngp?: TensorLike;
@@ -30,6 +32,7 @@ export interface GpOptions extends Regularisation {
   readonly traceAxes?: readonly number[];
 }
 
+/** The points of one call, by their kernels. */
 export interface GpCall {
   readonly nngpTestTrain?: TensorLike;
   readonly ntkTestTrain?: TensorLike;
@@ -41,6 +44,7 @@ export interface GpCall {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** The law of the outputs without observation noise. */
 export interface GpResult {
   /** (tests, ...o) */
   readonly mean: Tensor;
@@ -51,6 +55,7 @@ export interface GpResult {
   readonly diagnostics: Diagnostics;
 }
 
+/** The law at the points of a call. */
 export type GpPredictor = (call?: GpCall) => Promise<GpResult>;
 
 /**

@@ -14,6 +14,7 @@ export interface IntegrateOptions {
   readonly onStep?: ((t: number) => void) | undefined;
 }
 
+/** What the integrator did. */
 export interface IntegrateReport {
   readonly steps: number;
   readonly rejected: number;

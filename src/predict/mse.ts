@@ -17,6 +17,7 @@ import {
 } from './sweep.js';
 import { TrainSystem, type Diagnostics, type Regularisation } from './system.js';
 
+/** Kernel, targets, noise and dynamics of `gradientDescentMse`. */
 export interface GradientDescentMseOptions extends Regularisation, DynamicsOptions {
   /** Train-train kernel: zipped axes (d0, d0', d1, d1', ...) for the axes of y that are not traced. */
   readonly ntk: TensorLike;
@@ -26,6 +27,7 @@ export interface GradientDescentMseOptions extends Regularisation, DynamicsOptio
   readonly traceAxes?: readonly number[];
 }
 
+/** Where outputs start, and the test points by their kernel. */
 export interface MseCall {
   /** Initial train outputs (default 0); null: no train outputs are computed. */
   readonly f0Train?: TensorLike | null;
@@ -36,6 +38,7 @@ export interface MseCall {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Outputs at the times asked for. */
 export interface MseResult {
   /** (...t, n, ...o) */
   readonly train?: Tensor;
@@ -44,6 +47,7 @@ export interface MseResult {
   readonly diagnostics: Diagnostics;
 }
 
+/** Outputs at times in steps, of any shape; null is infinity. */
 export interface MsePredictor {
   (t: Times, call?: MseCall): Promise<MseResult>;
   /** Train loss |f_t - y|^2 / (2N) at the times, from the spectrum alone. */

@@ -11,6 +11,7 @@ import type { LargeOptions } from './large/regressor.js';
 import { chooseSolver, largePredictor, type Solver } from './large/predictor.js';
 import type { Regularisation } from './system.js';
 
+/** The train set of `predict`, noise, dynamics, and how the system is solved. */
 export interface TrainSet extends Regularisation, DynamicsOptions, LargeOptions {
   /** (n, ...) inputs, as the net takes them. */
   readonly xTrain: TensorLike;
@@ -24,6 +25,7 @@ export interface TrainSet extends Regularisation, DynamicsOptions, LargeOptions 
   readonly solver?: Solver;
 }
 
+/** Points, times and what is asked of them. */
 export interface PredictCall {
   /** (m, ...) inputs; absent: the train set itself. */
   readonly xTest?: TensorLike;
@@ -34,6 +36,7 @@ export interface PredictCall {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** The law at the points and times of a call. */
 export type Predictor = (call?: PredictCall) => Promise<EnsembleResult>;
 
 /**

@@ -36,6 +36,7 @@ export async function largestEigenvalue(
   return scale * (await engine.run(lanczosJob, { matrix: scaled, size, tolerance: 1e-14 }, run));
 }
 
+/** What `maxLearningRate` may be told. */
 export interface MaxLearningRateOptions {
   /** N, the number of target entries (samples times outputs); default: the rows of the kernel matrix. */
   readonly targets?: number;

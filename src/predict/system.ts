@@ -5,6 +5,7 @@ import { dense, exactBytes, type Factored } from './factored.js';
 import { placeMatrix, tiledFactor } from './large/tiled.js';
 import { eigen, factorise, type Eigen, type Factor } from './linear.js';
 
+/** Noise on the diagonal of the train kernel. */
 export interface Regularisation {
   /** Added to the diagonal of the train-train kernel; see `diagRegScale`. Default 0. */
   readonly diagReg?: number;

@@ -10,6 +10,7 @@ import { kernelPair } from '../kernels.js';
 import { outerJob, product, whiten } from '../linear.js';
 import { TrainSystem } from '../system.js';
 
+/** Kernel, noise and whether derivatives are wanted. */
 export interface EvidenceOptions {
   /** Prior covariance; default `nngp`. */
   readonly method?: 'nngp' | 'ntk';
@@ -24,6 +25,7 @@ export interface EvidenceOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** The value and, where asked for, its derivatives. */
 export interface Evidence {
   /** Nats, of all targets together (output columns are independent). */
   readonly value: number;

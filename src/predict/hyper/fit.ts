@@ -8,6 +8,7 @@ import { NumericalError, type Engine } from '../../wasm/engine.js';
 import { evidence, inputs } from './evidence.js';
 import { climb, type Point } from './lbfgs.js';
 
+/** What is climbed, what stays, and for how long. */
 export interface FitHyperparametersOptions {
   /** `marginal` (default): log marginal likelihood; `leaveOneOut`: leave-one-out log predictive density. */
   readonly objective?: 'marginal' | 'leaveOneOut';
@@ -28,6 +29,7 @@ export interface FitHyperparametersOptions {
   readonly onProgress?: ((progress: { done: number; total: number }) => void) | undefined;
 }
 
+/** The best net and noise found. */
 export interface FittedHyperparameters {
   readonly net: NetDocument;
   readonly diagReg: number;

@@ -5,6 +5,7 @@ import type { Diagnostics } from '../system.js';
 
 export type Stage = 'kernel' | 'factor' | 'solve' | 'predict';
 
+/** Where a solver that does not hold the kernel is. */
 export interface LargeProgress {
   readonly stage: Stage;
   /** Parts done of `total` in this stage. */

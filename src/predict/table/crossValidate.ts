@@ -16,6 +16,7 @@ import { classMetrics, regressionMetrics, type Metrics } from './metrics.js';
 import type { TablePrediction } from './model.js';
 import { fitTarget, labelledRows, type Task } from './target.js';
 
+/** Those of `fit`, and the folds. */
 export interface CrossValidateOptions extends FitOptions {
   /** Default 5, or the number of rows when that is smaller. */
   readonly folds?: number;
@@ -23,6 +24,7 @@ export interface CrossValidateOptions extends FitOptions {
   readonly foldOf?: readonly number[];
 }
 
+/** What left-out rows say. */
 export interface CrossValidation {
   readonly task: Task;
   /** Of all left-out predictions together; `r2` and `accuracy` also as the mean over folds. */

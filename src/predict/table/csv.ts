@@ -6,10 +6,12 @@ export interface Table {
   readonly columns: readonly string[];
   readonly rows: readonly (readonly Cell[])[];
 }
+/** A raw cell: text, a number, or a missing value. */
 export type Cell = string | number | boolean | null | undefined;
 /** What functions that want a table accept: a table, or records by column name. */
 export type TableLike = Table | readonly Readonly<Record<string, Cell>>[];
 
+/** How text is split. */
 export interface ParseTableOptions {
   /** What errors call the file. */
   readonly name?: string;

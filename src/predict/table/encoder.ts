@@ -4,6 +4,7 @@
 import { normalQuantile } from '../../math/elementary.js';
 import { columnOf, isMissing, labelOf, numberOf, type Cell, type Table } from './csv.js';
 
+/** How columns are read. */
 export interface ColumnOptions {
   /** Columns to leave out. */
   readonly ignore?: readonly string[];

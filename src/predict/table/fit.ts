@@ -16,6 +16,7 @@ import { scoreJob } from './select.js';
 import { placeOf } from './smoother.js';
 import { classIndex, encodeTarget, fitTarget, labelledRows, type TargetCode, type Task } from './target.js';
 
+/** The column to predict, and what may be fixed instead of chosen. */
 export interface FitOptions extends ColumnOptions {
   /** The column to predict. */
   readonly target: string;

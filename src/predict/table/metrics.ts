@@ -2,6 +2,7 @@
 import { log } from '../../math/elementary.js';
 import type { TablePrediction } from './model.js';
 
+/** Rows of one range of confidence. */
 export interface ReliabilityBin {
   /** Range of the predicted probability of the predicted class. */
   readonly low: number;
@@ -11,6 +12,7 @@ export interface ReliabilityBin {
   readonly accuracy: number;
 }
 
+/** How good class probabilities are. */
 export interface ClassMetrics {
   readonly task: 'classification';
   readonly rows: number;
@@ -22,6 +24,7 @@ export interface ClassMetrics {
   readonly reliability: readonly ReliabilityBin[];
 }
 
+/** How good predicted numbers and intervals are. */
 export interface RegressionMetrics {
   readonly task: 'regression';
   readonly rows: number;
@@ -31,6 +34,7 @@ export interface RegressionMetrics {
   readonly coverage: readonly { readonly level: number; readonly share: number }[];
 }
 
+/** One of the two, by `task`. */
 export type Metrics = ClassMetrics | RegressionMetrics;
 
 /** Metrics of class predictions against the true labels; null: not known, not counted. */

@@ -10,6 +10,7 @@ import { argmax } from './rows.js';
 import type { SmootherRun } from './smoother.js';
 import { outputsOf, type TargetCode, type Task } from './target.js';
 
+/** Levels of intervals, and the options of long calls. */
 export interface TablePredictOptions {
   /** Coverage of the intervals; default [0.5, 0.9, 0.95]. */
   readonly levels?: readonly number[];
@@ -17,12 +18,14 @@ export interface TablePredictOptions {
   readonly onProgress?: ((progress: { done: number; total: number }) => void) | undefined;
 }
 
+/** Bounds of every row at one level of coverage. */
 export interface Interval {
   readonly level: number;
   readonly low: Float64Array;
   readonly high: Float64Array;
 }
 
+/** Predictions of rows: numbers with intervals, or classes with probabilities. */
 export interface TablePrediction {
   readonly task: Task;
   readonly rows: number;

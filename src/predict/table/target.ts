@@ -1,6 +1,7 @@
 // The target column: numbers to predict, or classes.
 import { columnOf, isMissing, labelOf, numberOf, type Table } from './csv.js';
 
+/** Numbers or classes. */
 export type Task = 'regression' | 'classification';
 
 /** Regression: standardised by mean and deviation. Classification: centred one-hot columns. */
