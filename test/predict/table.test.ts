@@ -285,6 +285,15 @@ describe('fit and predict', () => {
     expect(cv.prediction.probabilities!.every((p) => p >= 0 && p <= 1)).toBe(true);
   });
 
+  it('says when text among numbers makes classes of a target', async () => {
+    const mixed = parseTable('a,y\n1,5\n2,6\n3,x7\n4,6\n5,6\n6,5\n');
+    const { notes, task } = await (await fit(engine, mixed, { target: 'y' })).prepare();
+    expect(task).toBe('classification');
+    expect(notes.join()).toMatch(/'y' has text \('x7'\) among its numbers/);
+    const { notes: none } = await (await fit(engine, classes(20, 3), { target: 'class' })).prepare();
+    expect(none).toEqual([]);
+  });
+
   it('refuses with the rule and the remedy', async () => {
     const table = numbers(20, 1);
     const bad = (options: object, message: string, data: DataTable = table) =>

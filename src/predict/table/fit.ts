@@ -14,7 +14,15 @@ import { exactBytes } from '../factored.js';
 import { gather } from './rows.js';
 import { scoreJob } from './select.js';
 import { placeOf } from './smoother.js';
-import { classIndex, encodeTarget, fitTarget, labelledRows, type TargetCode, type Task } from './target.js';
+import {
+  classIndex,
+  encodeTarget,
+  fitTarget,
+  labelledRows,
+  targetNote,
+  type TargetCode,
+  type Task,
+} from './target.js';
 
 /** The column to predict, and what may be fixed instead of chosen. */
 export interface FitOptions extends ColumnOptions {
@@ -176,8 +184,10 @@ function prepare(engine: Engine, table: Table, options: FitOptions): Prepared {
   }
   if (known.rows.length < 3)
     throw new RangeError(`fit: at least 3 rows with a target are needed, got ${known.rows.length}`);
-  const encoder = fitEncoder(known, column, options);
   const target = fitTarget(known, column, options.task);
+  const note = targetNote(known, target);
+  const columns = fitEncoder(known, column, options);
+  const encoder = note ? { ...columns, notes: [...columns.notes, note] } : columns;
   const x = encode(encoder, known, 'fit');
   const y = encodeTarget(target, known);
   const labels =

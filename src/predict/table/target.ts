@@ -59,6 +59,14 @@ export function fitTarget(table: Table, column: string, task: Task | 'auto' = 'a
   return { column, task: 'regression', classes: [], centre: [mean], deviation };
 }
 
+/** What to say about a target that is taken as classes although most of its cells are numbers; null: nothing. */
+export function targetNote(table: Table, { column, task }: TargetCode): string | null {
+  const cells = columnOf(table, column);
+  const text = cells.filter((cell) => Number.isNaN(numberOf(cell)));
+  if (task === 'regression' || text.length === 0 || 2 * text.length >= cells.length) return null;
+  return `the target '${column}' has text ('${String(text[0]).slice(0, 40)}') among its numbers, so they are taken as classes. Mend it for numbers`;
+}
+
 /** Number of output columns. */
 export function outputsOf(code: TargetCode): number {
   return code.centre.length;
