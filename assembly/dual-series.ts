@@ -11,11 +11,11 @@ const LEVELS: usize = memory.data<f64>([
 
 /**
  * kappa = f f + k12 P(c), kappa' = P(c) + c P'(c), P(c) = B_0 B_0 + c^p Q(c^s), Q(y) = sum_m q_m q_m y^m, c = k12 r r: Hermite
- * series and polynomials. Tables: r, f = E phi, B_0, q_0 .. q_(M-1). Parameters: M, p, s, ln tol (0: always all terms). An
+ * series and polynomials. Tables: r, f = E phi, B_0, q_0 .. q_(M-1). Parameters: M, p = power, s = step, ln tol (0: always all terms). An
  * entry takes as many terms as its own |c| asks for: lanes that need fewer join later, so bits do not depend on neighbours.
  */
-export function rowSeries<T>(n: i32, k: usize, t: usize, o: usize, os: usize, inc: usize, w: usize, ws: usize, p: usize): void {
-  const all = <i32>load<f64>(p, 32), power = load<f64>(p, 40), step = load<f64>(p, 48), logTol = load<f64>(p, 56);
+export function rowSeries<T>(n: i32, k: usize, t: usize, o: usize, os: usize, inc: usize, w: usize, ws: usize, p: usize, power: f64, step: f64): void {
+  const all = <i32>load<f64>(p, 32), logTol = load<f64>(p, 56);
   const al = par<T>(p, 0), beta = par<T>(p, 1), g = par<T>(p, 2), d = par<T>(p, 3), zero = num<T>(0);
   const first = num<T>(1 + power), each = num<T>(step), square = step == 2, even = power == 2;
   const end = k + <usize>n * sizeof<T>();

@@ -1,6 +1,7 @@
 // Duals over arrays: the driver of dual-rows.ts, the tables its rows read, and the exact values at identical variables.
 // Kinds: 1 abRelu(A, B), 2 sign, 3 erf(a, b, c), 4 gelu, 5 sine(a, b, cos 2c, 1 - cos 2c), 6 exp(a, b), 7 gaussian(a, b),
-// 8 gabor, 9 expNormalized(gamma, shift, clip), 10 rectifiedMonomial(n), 11 series(L). A parameter block is 8 f64:
+// 8 gabor, 9 expNormalized(gamma, shift, clip), 10 rectifiedMonomial(n), 11 series(M, power, step, ln tol), 12 elu(M, alpha,
+// gain^2, ln tol). A parameter block is 8 f64:
 // alpha, beta, g, d of the affine layer that follows, then up to 4 parameters of the kind.
 import { exponential_s, expm1_s } from './elementary';
 import { acosPoly } from './dual-parts';
@@ -19,7 +20,7 @@ const SCRATCH: usize = 16; // bytes of one splat
 
 /**
  * kappa[i] = E[phi(u)^2], slope[i] = E[phi'(u)^2] for u ~ N(0, k[i]): f64 arrays of n, which may alias k.
- * `p`: parameter block (its affine part is not applied). Kind 11 has no rule here.
+ * `p`: parameter block (its affine part is not applied). Kinds 11 and 12 have no rule here.
  */
 export function dualDiagonal(kind: i32, n: i32, p: usize, k: usize, kappa: usize, slope: usize): void {
   const a = load<f64>(p, 32), b = load<f64>(p, 40), c = load<f64>(p, 48), d = load<f64>(p, 56);

@@ -215,6 +215,11 @@ const ERFC32_D: usize = memory.data<f32>([1, 4.70989206733962, 10.46567315127556
   const z = v128.mul<T>(a, a);
   return madd<T>(a, sizeof<T>() == 8 ? p10<T>(ERF64, z) : p5<T>(ERF32, z), a);
 }
+/** e^(a^2) erfc(a) for a >= 0, f64 lanes. */
+export function erfcx_v(a: v128): v128 {
+  const x = v128.div<f64>(v128.sub<f64>(a, c<f64>(ERFC_CENTRE, 0)), v128.add<f64>(a, c<f64>(ERFC_CENTRE, 0)));
+  return v128.div<f64>(p19<f64>(ERFC64, x), v128.add<f64>(v128.add<f64>(a, a), k<f64>(ONE)));
+}
 /** erfc(a) for a >= .46 (f64) or .8 (f32, absolute accuracy only). a^2 = h^2 + (a - h)(a + h) with h^2 exact keeps the tail. */
 function erfcFar<T>(a: v128): v128 {
   a = v128.pmin<T>(a, k<T>(ERF_MAX));
@@ -223,8 +228,7 @@ function erfcFar<T>(a: v128): v128 {
     const h = v128.and(a, bits<T>(UPPER_HALF));
     x = v128.neg<T>(v128.mul<T>(h, h)); t = turns<T>(x);
     r = v128.sub<T>(reduced<T>(x, t), v128.mul<T>(v128.sub<T>(a, h), v128.add<T>(a, h)));
-    g = v128.div<T>(v128.sub<T>(a, c<T>(ERFC_CENTRE, 0)), v128.add<T>(a, c<T>(ERFC_CENTRE, 0)));
-    g = v128.div<T>(p19<T>(ERFC64, g), v128.add<T>(v128.add<T>(a, a), k<T>(ONE)));
+    g = erfcx_v(a);
   } else {
     x = v128.neg<T>(v128.mul<T>(a, a)); t = turns<T>(x);
     r = reduced<T>(x, t);

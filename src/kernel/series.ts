@@ -7,7 +7,10 @@ import { parseNet, type NetDocument } from '../net/document.js';
 export interface DualSeries {
   /** Number of terms. */
   readonly terms: number;
-  /** Share of E[phi(u)^2] in the terms left out: a bound of the relative error of kappa at |c| = 1, less inside. */
+  /**
+   * Share of E[phi(u)^2] in the terms left out: a bound of the relative error of kappa at |c| = 1, less inside. For elu and
+   * selu the tolerance: beyond |c| = 0.9 they have a closed form of arcs.
+   */
   readonly error: number;
   /** E[phi(u)^2] and E[phi'(u)^2]. */
   readonly kappa: number;
@@ -31,5 +34,5 @@ export function dualSeries(
   const dual = dualOf(parsed);
   if (dual.form !== 'series') return null;
   const { terms, error, kappa, slope } = hermiteSeries(dual.fn, Float64Array.of(variance), tolerance);
-  return { terms, error: Math.max(0, error), kappa: kappa[0]!, slope: slope[0]! };
+  return { terms, error: dual.elu ? tolerance : Math.max(0, error), kappa: kappa[0]!, slope: slope[0]! };
 }

@@ -1,6 +1,7 @@
 // Which dual an activation has: a closed form (kinds of assembly/dual.ts), a polynomial, or a Hermite series.
 import type { ActivationLayer } from '../vocabulary.js';
 import { cos, sin } from '../../math/elementary.js';
+import { SELU_ALPHA, SELU_SCALE, SIGMOID_LIKE } from './codes.js';
 import { userActivation, type DualFunction } from './functions.js';
 import { scalarFunction, type ScalarFunction } from './scalar.js';
 
@@ -14,12 +15,16 @@ export type Dual =
     }
   | { readonly form: 'polynomial'; readonly coefficients: readonly number[] }
   | { readonly form: 'hermite'; readonly degree: number }
-  | { readonly form: 'series'; readonly fn: ScalarFunction }
+  | {
+      readonly form: 'series';
+      readonly fn: ScalarFunction;
+      /** gain x for x > 0, gain alpha (e^x - 1) below: exact where the series is slow, near c = 1 and -1. */
+      readonly elu?: { readonly alpha: number; readonly gain: number };
+    }
   /** A function in code. */
   | { readonly form: 'function'; readonly name: string; readonly fn: DualFunction };
 
 const closed = (kind: number, ...params: number[]): Dual => ({ form: 'closed', kind, params });
-const SIGMOID_LIKE = 2.4020563531719796;
 
 /** The dual of a layer. */
 export function dualOf(layer: ActivationLayer): Dual {
@@ -37,7 +42,7 @@ export function dualOf(layer: ActivationLayer): Dual {
     case 'erf':
       return closed(3, layer.a, layer.b, layer.c);
     case 'sigmoidLike':
-      return closed(3, 0.5, 1 / SIGMOID_LIKE, 0.5);
+      return closed(3, 0.5, SIGMOID_LIKE, 0.5);
     case 'gelu':
       return closed(4);
     case 'sin':
@@ -69,6 +74,10 @@ export function dualOf(layer: ActivationLayer): Dual {
       const { name, dual, scalar } = userActivation(layer.name);
       return dual ? { form: 'function', name, fn: dual } : { form: 'series', fn: scalar! };
     }
+    case 'elu':
+      return { form: 'series', fn: scalarFunction(layer), elu: { alpha: layer.alpha, gain: 1 } };
+    case 'selu':
+      return { form: 'series', fn: scalarFunction(layer), elu: { alpha: SELU_ALPHA, gain: SELU_SCALE } };
     default:
       return { form: 'series', fn: scalarFunction(layer) };
   }

@@ -123,7 +123,7 @@ function mapCovariance(
 
 /** Of a series the shorter length of the two: what is left of the longer is multiplied by nothing. */
 export function jointParameters(one: DualTables, two: DualTables): readonly number[] {
-  return one.kind === 11 ? [Math.min(one.params[0]!, two.params[0]!), ...one.params.slice(1)] : one.params;
+  return one.kind >= 11 ? [Math.min(one.params[0]!, two.params[0]!), ...one.params.slice(1)] : one.params;
 }
 
 /** kappa of covariances within samples, every entry with the variances of its own column; tables are in f64. */

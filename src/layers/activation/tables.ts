@@ -3,7 +3,7 @@ import { NumericalError, type Core, type FloatType, type Ptr } from '../../wasm/
 import { Planes } from '../kernel/state.js';
 import type { Dual } from './dual.js';
 import { hermiteDual, polynomialDual, type PolynomialDual } from './polynomial.js';
-import { hermiteSeries, parityOf } from './hermite.js';
+import { hermiteSeries, parityOf, type Parity } from './hermite.js';
 import { log } from '../../math/elementary.js';
 
 /** Duals that become tables. */
@@ -43,6 +43,10 @@ export interface Affine {
 }
 export const IDENTITY: Affine = { alpha: 1, beta: 0, gamma: 0, delta: 0 };
 
+/** elu and selu take the series up to this |c|; beyond, assembly/dual-elu.ts. */
+const ELU_SERIES = 0.9;
+const GENERAL: Parity = { power: 1, step: 1 };
+
 /** Tables of variables with variances `k`; the length of `k` is a multiple of 4. */
 export function dualTables(
   core: Core,
@@ -53,12 +57,16 @@ export function dualTables(
 ): DualTables {
   if (dual.form === 'closed') return closedTables(core, dual, k, dtype);
   if (dual.form === 'series') {
-    const { a0, b, terms, kappa, slope, error } = hermiteSeries(dual.fn, k, tolerance);
+    const { elu, fn } = dual;
+    const { a0, b, terms, kappa, slope, error } = hermiteSeries(fn, k, tolerance);
     const r = k.map((value) => (value > 0 ? 1 / Math.sqrt(value) : 0));
-    const { power, step } = parityOf(dual.fn);
-    const used = b.filter((_, l) => l < terms && (l === 0 || (l >= power && (l - power) % step === 0)));
-    const params = [used.length - 1, power, step, log(tolerance)];
-    return { ...seriesTables(core, [r, a0, ...used], dtype), params, kappa, slope, error };
+    const { power, step } = elu ? GENERAL : parityOf(fn);
+    const count = elu ? Math.min(terms, Math.ceil(log(tolerance) / log(ELU_SERIES))) : terms;
+    const used = b.filter((_, l) => l < count && (l === 0 || (l >= power && (l - power) % step === 0)));
+    const middle = elu ? [elu.alpha, elu.gain ** 2] : [power, step];
+    const params = [used.length - 1, ...middle, log(tolerance)];
+    const tables = seriesTables(core, [r, a0, ...used], dtype);
+    return { ...tables, kind: elu ? 12 : 11, params, kappa, slope, error: elu ? tolerance : error };
   }
   const poly = dual.form === 'hermite' ? hermiteDual(dual.degree) : polynomialDual(dual.coefficients);
   const rows = Array.from({ length: poly.degree + 1 }, (_, l) => k.map((value) => poly.value(l, value)));
