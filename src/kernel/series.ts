@@ -1,6 +1,6 @@
 // How well the Hermite series of an activation represents it: what a kernel call relies on, for the user to look at.
 import { dualOf } from '../layers/activation/dual.js';
-import { hermiteSeries } from '../layers/activation/hermite.js';
+import { hermiteSeries } from '../layers/activation/hermite-tables.js';
 import { isActivation } from '../layers/vocabulary.js';
 import { parseNet, type NetDocument } from '../net/document.js';
 

@@ -121,7 +121,24 @@ function spatialTile(
   };
   joint.k.release();
   joint.t?.release();
+  if (!params.x2)
+    for (const values of [result.nngp, result.ntk]) if (values) mirror(values, columns, joint.layout);
   return result;
+}
+
+/**
+ * Entries above the diagonal from those below, as between two tiles: rounding is not symmetric in the two sides, and bits
+ * must not depend on tiles.
+ */
+function mirror(values: TileResult['nngp'], n: number, { spatial, full }: Joint['layout']): void {
+  const swap = transposedPlanes(spatial, full);
+  const size = values.length / (n * n);
+  for (let i = 0; i < n; i++) {
+    for (let j = i + 1; j < n; j++) {
+      const [to, from] = [(i * n + j) * size, (j * n + i) * size];
+      for (let e = 0; e < size; e++) values[to + e] = values[from + (swap ? swap[e]! : e)]!;
+    }
+  }
 }
 
 /** (planes, rows, ld) to (rows, columns, ...zipped positions). */

@@ -5,7 +5,7 @@
 import { acos, asin, exp } from '../../math/elementary.js';
 import { UnsupportedError } from '../../wasm/engine.js';
 import type { Dual } from './dual.js';
-import { hermiteSeries } from './hermite.js';
+import { hermiteSeries } from './hermite-tables.js';
 import {
   add,
   affine,
@@ -70,9 +70,9 @@ export function sideRates(dual: Dual, q: Float64Array<ArrayBuffer>, tolerance: n
       'Give fn and derivative instead.',
     );
   if (dual.form === 'series') {
-    const { terms, a0, b, slope, kappaRate, slopeRate } = hermiteSeries(dual.fn, q, tolerance);
+    const { lengths, a0, b, slope, kappaRate, slopeRate } = hermiteSeries(dual.fn, q, tolerance);
     const r = q.map((value) => (value > 0 ? 1 / Math.sqrt(value) : 0));
-    return { q, slope, kappaRate, slopeRate, series: seriesOf(a0, b, r, terms, true) };
+    return { q, slope, kappaRate, slopeRate, series: seriesOf(a0, b, r, lengths, true) };
   }
   const series = dual.form === 'closed' ? null : polynomialSeries(dual, q);
   const out = noRates();
@@ -291,7 +291,7 @@ const CLOSED: Readonly<Record<number, Closed>> = {
  * not already hold of dB_l/dk is E_l = sqrt((l+2)(l+3)) B_(l+2) / 2 w^2, w = r.
  */
 interface Series {
-  readonly terms: number;
+  readonly lengths: Int32Array;
   /** c is a cosine. */
   readonly bounded: boolean;
   readonly a0: Float64Array;
@@ -305,7 +305,7 @@ function seriesOf(
   a0: Float64Array,
   b: readonly Float64Array[],
   r: Float64Array,
-  terms: number,
+  lengths: Int32Array,
   bounded: boolean,
 ): Series {
   const w = bounded ? r : r.map(() => 1);
@@ -314,7 +314,7 @@ function seriesOf(
     (b[l + 2] ?? zero).map((value, i) => 0.5 * Math.sqrt((l + 2) * (l + 3)) * value * w[i]! * w[i]!),
   );
   const a0Rate = (b[1] ?? zero).map((value, i) => value * Math.SQRT1_2 * w[i]!);
-  return { terms, bounded, a0, a0Rate, r, b, e };
+  return { lengths, bounded, a0, a0Rate, r, b, e };
 }
 
 function polynomialSeries(
@@ -328,7 +328,7 @@ function polynomialSeries(
     rows[0]!,
     rows.slice(1),
     q.map(() => 1),
-    poly.degree,
+    new Int32Array(q.length).fill(poly.degree),
     false,
   );
 }
@@ -337,7 +337,7 @@ function seriesRates(one: Series, two: Series, k: number, i: number, j: number, 
   const r = one.r[i]! * two.r[j]!;
   const c = one.bounded ? Math.max(-1, Math.min(1, r * k)) : r * k;
   let [p, slope, slopeByC, first, second, slopeFirst, slopeSecond] = [0, 0, 0, 0, 0, 0, 0];
-  for (let l = Math.min(one.terms, two.terms) - 1; l >= 0; l--) {
+  for (let l = Math.min(one.lengths[i]!, two.lengths[j]!) - 1; l >= 0; l--) {
     const [b1, b2] = [one.b[l]![i]!, two.b[l]![j]!];
     const [d1, d2] = [one.e[l]![i]! * b2, b1 * two.e[l]![j]!];
     const m = l + 1;

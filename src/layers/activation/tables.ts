@@ -3,7 +3,8 @@ import { NumericalError, type Core, type FloatType, type Ptr } from '../../wasm/
 import { Planes } from '../kernel/state.js';
 import type { Dual } from './dual.js';
 import { hermiteDual, polynomialDual, type PolynomialDual } from './polynomial.js';
-import { hermiteSeries, parityOf, type Parity } from './hermite.js';
+import { parityOf, type Parity } from './hermite.js';
+import { hermiteSeries } from './hermite-tables.js';
 import { log } from '../../math/elementary.js';
 
 /** Duals that become tables. */
@@ -58,11 +59,14 @@ export function dualTables(
   if (dual.form === 'closed') return closedTables(core, dual, k, dtype);
   if (dual.form === 'series') {
     const { elu, fn } = dual;
-    const { a0, b, terms, kappa, slope, error } = hermiteSeries(fn, k, tolerance);
+    const { a0, b, terms, lengths, kappa, slope, error } = hermiteSeries(fn, k, tolerance);
     const r = k.map((value) => (value > 0 ? 1 / Math.sqrt(value) : 0));
     const { power, step } = elu ? GENERAL : parityOf(fn);
     const count = elu ? Math.min(terms, Math.ceil(log(tolerance) / log(ELU_SERIES))) : terms;
-    const used = b.filter((_, l) => l < count && (l === 0 || (l >= power && (l - power) % step === 0)));
+    // Nothing beyond a variable's own length, whatever is beside it: bits do not depend on tiles.
+    const used = b
+      .map((row, l) => row.map((value, i) => (l < lengths[i]! ? value : 0)))
+      .filter((_, l) => l < count && (l === 0 || (l >= power && (l - power) % step === 0)));
     const middle = elu ? [elu.alpha, elu.gain ** 2] : [power, step];
     const params = [used.length - 1, ...middle, log(tolerance)];
     const tables = seriesTables(core, [r, a0, ...used], dtype);

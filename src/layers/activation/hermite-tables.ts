@@ -1,0 +1,120 @@
+// Hermite series at many variances: the terms are analytic in log k, so each interval of length (ln 2)/2 has a Chebyshev table,
+// made when first needed. What a variance gets depends on it alone, so bits do not depend on tiles.
+import { cos, exp, log, sin } from '../../math/elementary.js';
+import { EXTRA, termsAt, type Term } from './hermite.js';
+import type { ScalarFunction } from './scalar.js';
+
+export interface HermiteSeries {
+  /** The longest P. */
+  readonly terms: number;
+  /** How many terms P has at every variance; `b` has two more, for derivatives. */
+  readonly lengths: Int32Array;
+  readonly a0: Float64Array<ArrayBuffer>;
+  /** B_l of every variance. */
+  readonly b: readonly Float64Array<ArrayBuffer>[];
+  readonly kappa: Float64Array<ArrayBuffer>;
+  readonly slope: Float64Array<ArrayBuffer>;
+  /** d kappa / dk and d slope / dk. */
+  readonly kappaRate: Float64Array<ArrayBuffer>;
+  readonly slopeRate: Float64Array<ArrayBuffer>;
+  /** The share of E[phi^2] that the terms left out hold: a bound of the relative error at |c| = 1. */
+  readonly error: number;
+}
+
+/** The series of `fn` at variances `k`; `tolerance` is the share of E[phi'^2] that may be left out. */
+export function hermiteSeries(
+  fn: ScalarFunction,
+  k: Float64Array<ArrayBuffer>,
+  tolerance: number,
+): HermiteSeries {
+  const cache = intervalsOf(fn, tolerance);
+  const all = new Map<number, Term>();
+  for (const variance of new Set(k))
+    all.set(variance, variance > 0 ? interpolate(cache, variance) : termsAt(fn, 0, { tolerance }));
+  const n = k.length;
+  const [a0, kappa, slope, kappaRate, slopeRate] = Array.from({ length: 5 }, () => new Float64Array(n));
+  const result = {
+    a0: a0!,
+    kappa: kappa!,
+    slope: slope!,
+    kappaRate: kappaRate!,
+    slopeRate: slopeRate!,
+  };
+  const length = Math.max(...Array.from(all.values(), ({ b }) => b.length));
+  const terms = length - EXTRA;
+  const b = Array.from({ length }, () => new Float64Array(n));
+  const lengths = new Int32Array(n);
+  let error = 0;
+  for (let i = 0; i < n; i++) {
+    const term = all.get(k[i]!)!;
+    result.a0[i] = term.a0;
+    result.kappa[i] = term.kappa;
+    result.slope[i] = term.slope;
+    result.kappaRate[i] = term.kappaRate;
+    result.slopeRate[i] = term.slopeRate;
+    lengths[i] = term.b.length - EXTRA;
+    let held = term.a0 ** 2;
+    for (let l = 0; l < term.b.length; l++) {
+      b[l]![i] = term.b[l]!;
+      if (l < lengths[i]!) held += k[i]! * term.b[l]! ** 2;
+    }
+    if (term.kappa > 0) error = Math.max(error, (term.kappa - held) / term.kappa);
+  }
+  return { terms, lengths, ...result, b, error };
+}
+
+const NODES = 14;
+const WIDTH = 0.34657359027997264;
+const chebyshev = Array.from({ length: NODES }, (_, j) => cos((Math.PI * (j + 0.5)) / NODES));
+const signs = Array.from(chebyshev, (_, j) => (j % 2 ? -1 : 1) * sin((Math.PI * (j + 0.5)) / NODES));
+
+interface Intervals {
+  readonly fn: ScalarFunction;
+  readonly tolerance: number;
+  /** Node-major rows a0, kappa, slope, kappaRate, slopeRate, B_0, B_1, ... */
+  readonly tables: Map<number, readonly Float64Array[]>;
+}
+
+const caches = new WeakMap<ScalarFunction, Map<number, Intervals>>();
+
+function intervalsOf(fn: ScalarFunction, tolerance: number): Intervals {
+  let byTolerance = caches.get(fn);
+  if (!byTolerance) caches.set(fn, (byTolerance = new Map()));
+  let found = byTolerance.get(tolerance);
+  if (!found) byTolerance.set(tolerance, (found = { fn, tolerance, tables: new Map() }));
+  return found;
+}
+
+function tableOf({ fn, tolerance, tables }: Intervals, interval: number): readonly Float64Array[] {
+  let table = tables.get(interval);
+  if (table) return table;
+  const at = (z: number): number => exp((interval + 0.5 + z / 2) * WIDTH);
+  const ends = [-1, 1].map((z) => termsAt(fn, at(z), { tolerance }).b.length - EXTRA);
+  const length = Math.max(...ends);
+  table = chebyshev.map((z) => {
+    const { a0, kappa, slope, kappaRate, slopeRate, b } = termsAt(fn, at(z), { length });
+    return Float64Array.of(a0, kappa, slope, kappaRate, slopeRate, ...b);
+  });
+  tables.set(interval, table);
+  return table;
+}
+
+/** Barycentric interpolation in log k. */
+function interpolate(intervals: Intervals, variance: number): Term {
+  const place = log(variance) / WIDTH;
+  const interval = Math.floor(place);
+  const table = tableOf(intervals, interval);
+  const x = 2 * (place - interval) - 1;
+  const sum = new Float64Array(table[0]!.length);
+  let total = 0;
+  for (let j = 0; j < NODES; j++) {
+    const distance = x - chebyshev[j]!;
+    const w = signs[j]! / (Math.abs(distance) < 1e-15 ? 1e-15 : distance);
+    total += w;
+    const row = table[j]!;
+    for (let l = 0; l < sum.length; l++) sum[l] = sum[l]! + w * row[l]!;
+  }
+  for (let l = 0; l < sum.length; l++) sum[l] = sum[l]! / total;
+  const [a0, kappa, slope, kappaRate, slopeRate] = sum as unknown as [number, number, number, number, number];
+  return { a0, kappa, slope, kappaRate, slopeRate, b: sum.subarray(5) };
+}

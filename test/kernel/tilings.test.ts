@@ -1,0 +1,66 @@
+import {
+  conv,
+  createEngine,
+  dense,
+  elu,
+  flatten,
+  globalAvgPool,
+  kernel,
+  layerNorm,
+  mish,
+  rnn,
+  serial,
+  softplus,
+  tanh,
+  tensor,
+  type Engine,
+  type NetDocument,
+} from 'infinite-width';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+// Every sample has a norm, so variances, of its own in every layer, and tiles hold few or many of them.
+const samples = (n: number, size: number, seed: number): Float64Array =>
+  Float64Array.from({ length: n * size }, (_, i) => {
+    const sample = Math.floor(i / size);
+    return Math.sin(12.9898 * (i + 1) + 78.233 * seed) * 4 ** (((sample * 7) % n) / n - 0.5);
+  });
+
+const w = { wStd: 1.3, bStd: 0.1 };
+const NETS: readonly (readonly [string, NetDocument, readonly number[]])[] = [
+  ['dense tanh', serial(dense(4, w), tanh(), dense(4, w), tanh(), dense(1)), [6]],
+  ['dense elu', serial(dense(4, w), elu({ alpha: 1.3 }), dense(4, w), elu(), dense(1)), [6]],
+  ['layerNorm softplus', serial(dense(4, w), layerNorm(), softplus(), dense(1)), [6]],
+  ['conv mish', serial(conv(4, [2], w), mish(), conv(4, [2], w), mish(), globalAvgPool(), dense(1)), [4, 2]],
+  ['conv elu', serial(conv(4, [2], w), elu(), flatten(), dense(1)), [4, 2]],
+  ['rnn tanh', serial(rnn(4, { activation: tanh(), ...w }), dense(1)), [3, 2]],
+];
+
+describe('tilings', () => {
+  const engines: Engine[] = [];
+  beforeAll(async () => {
+    for (const workers of [0, 2]) engines.push(await createEngine({ variant: 'simd', workers }));
+  });
+  afterAll(() => engines.forEach((engine) => engine.dispose()));
+
+  it.each(NETS)('%s: any tile and any number of workers give the same bits', async (_, net, shape) => {
+    const size = shape.reduce((a, b) => a * b, 1);
+    const [n1, n2] = [31, 27];
+    const x1 = tensor(samples(n1, size, 1), [n1, ...shape]);
+    const x2 = tensor(samples(n2, size, 2), [n2, ...shape]);
+    for (const dtype of shape.length === 1 ? (['f64', 'f32'] as const) : (['f64'] as const)) {
+      for (const second of [x2, null]) {
+        const whole = await kernel(engines[0]!, net, x1, second, { dtype, tile: 64 });
+        for (const [engine, tile] of [
+          [engines[0]!, 4],
+          [engines[0]!, 13],
+          [engines[1]!, 7],
+          [engines[1]!, 26],
+        ] as const) {
+          const parts = await kernel(engine, net, x1, second, { dtype, tile });
+          expect(parts.nngp.data).toEqual(whole.nngp.data);
+          expect(parts.ntk.data).toEqual(whole.ntk.data);
+        }
+      }
+    }
+  });
+});
