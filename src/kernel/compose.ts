@@ -6,6 +6,7 @@ import { parseLayer, type NetDocument } from '../net/document.js';
 import { NumericalError, type Engine } from '../wasm/engine.js';
 import { blameInput, checkDtype, checkInputs, checkNames, checkPattern, defaultTolerance } from './checks.js';
 import { compileLayer, inputFacts, type Compiled } from './compile.js';
+import { frozenPaths } from './frozen.js';
 import { inputJoint, inputSide, makeBatch, type Batch } from './input.js';
 import type { KernelOptions, KernelResult } from './kernel.js';
 import { LIVE, mostPlanes } from './plan.js';
@@ -178,7 +179,7 @@ function propagate(
       runSide(engine, node, side(i), { pattern: patterns[i], dtype, tolerance }),
     );
     const [one, two] = [ends[0]!.notes, ends.at(-1)!.notes] as [Notes, Notes];
-    const frozen = new Set(options.frozen);
+    const frozen = new Set(frozenPaths(node.shaped, options.frozen));
     for (let row = 0; row < n[0]; row += most) {
       const rows = Math.min(most, n[0] - row);
       const joint = runJoint(engine, node, start([row, rows]), one, two, { row, column: 0, same, frozen });

@@ -4,6 +4,7 @@ import type { OwnDirections } from '../layers/affine/tangent.js';
 import { shapeLayer, type Shape, type Shaped } from '../layers/shapes.js';
 import type { ConvLayer, DenseLayer } from '../layers/vocabulary.js';
 import { parseNet, type NetDocument } from '../net/document.js';
+import { placeOf } from './frozen.js';
 
 export type ParameterField = 'wStd' | 'bStd' | 'baseWidth';
 
@@ -13,9 +14,6 @@ export interface KernelParameter {
   readonly field: ParameterField;
   readonly value: number;
 }
-
-/** Where the layer of a shaped node is written: the copies of a repeat are one layer of the document. */
-const placeOf = (path: string): string => path.replace(/(^|\.)net\.\d+/g, '$1net');
 
 function eachWeights(node: Shaped, visit: (node: Shaped<DenseLayer | ConvLayer>) => void): void {
   if ('wStd' in node.layer) visit(node as Shaped<DenseLayer | ConvLayer>);

@@ -6,6 +6,7 @@ import { parseNet, type NetDocument } from '../net/document.js';
 import { NumericalError, type Engine } from '../wasm/engine.js';
 import { blameInput, checkDtype, checkInputs, checkNames, checkPattern, defaultTolerance } from './checks.js';
 import { compileNet } from './compile.js';
+import { frozenPaths } from './frozen.js';
 import { planesCall, planesOf } from './planes/tile.js';
 import { sphereFor } from './sphere.js';
 import { tileGrid, tileSide, type TilePlace } from './plan.js';
@@ -35,7 +36,10 @@ export interface KernelOptions {
   readonly pattern2?: TensorLike | null;
   /** Return same-position entries only, for nets that end with spatial axes. */
   readonly diagonalSpatial?: boolean;
-  /** Paths (`layers.0`) of layers with weights that are not trained: their own NTK term is dropped. */
+  /**
+   * Paths (`layers.0`) of layers with weights that are not trained, or of layers that hold them: their own NTK terms are
+   * dropped. The copies of a repeat are `layers.1.net.0` and so on, or all of them `layers.1.net`.
+   */
   readonly frozen?: readonly string[];
   /** Relative error asked of activations without a closed form; default 1e-12 (f64) or 1e-7 (f32). */
   readonly tolerance?: number;
@@ -289,7 +293,7 @@ export function prepare(
     dtype,
     diagonalSpatial,
     maskConstant,
-    frozen: options.frozen ?? [],
+    frozen: frozenPaths(compiled.shaped, options.frozen),
     tolerance: options.tolerance ?? defaultTolerance(dtype),
   };
   const side = tileSide(compiled, [n1, n2], {

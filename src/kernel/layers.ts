@@ -1,11 +1,10 @@
 // Kernels layer by layer: after every layer in one pass, and the part of the NTK that each layer's weights bring.
 import { planeCount } from '../layers/kernel/state.js';
-import { hasWeights } from '../layers/merge/kernel.js';
-import type { Shaped } from '../layers/shapes.js';
 import type { Tensor, TensorLike } from '../math/tensor.js';
 import type { NetDocument } from '../net/document.js';
 import { inferShapes } from '../net/shapes.js';
 import type { Engine } from '../wasm/engine.js';
+import { frozenPaths, weightPaths } from './frozen.js';
 import { kernel, prepareTile, type KernelOptions } from './kernel.js';
 import { computeTile, unpack } from './tile.js';
 
@@ -43,26 +42,24 @@ export function layerKernels(
   return found;
 }
 
-/** The part of the NTK that comes from each layer with weights; the parts sum to the whole. */
+/** The part of the NTK that comes from each layer with weights that is not frozen; the parts sum to the whole. */
 export async function kernelPerLayer(
   engine: Engine,
   net: NetDocument,
   x1: TensorLike,
   x2: TensorLike | null = null,
-  options: Omit<KernelOptions, 'get' | 'frozen'> = {},
+  options: Omit<KernelOptions, 'get'> = {},
 ): Promise<{ readonly path: string; readonly ntk: Tensor }[]> {
   const { x1: first } = prepareTile(engine, net, x1, x2, options);
-  const paths = weightPaths(inferShapes(net, first.shape.slice(1)));
+  const shaped = inferShapes(net, first.shape.slice(1));
+  const paths = weightPaths(shaped);
+  const dropped = frozenPaths(shaped, options.frozen);
   const parts: { path: string; ntk: Tensor }[] = [];
   for (const path of paths) {
+    if (dropped.includes(path)) continue;
     const frozen = paths.filter((other) => other !== path);
     const { ntk } = await kernel(engine, net, x1, x2, { ...options, get: 'ntk', frozen });
     parts.push({ path, ntk });
   }
   return parts;
-}
-
-function weightPaths({ layer, path, children }: Shaped): string[] {
-  if (children.length > 0) return children.flatMap(weightPaths);
-  return hasWeights(layer) ? [path] : [];
 }

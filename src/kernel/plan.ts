@@ -2,6 +2,7 @@
 import { planeCount } from '../layers/kernel/state.js';
 import { parseNet, type NetDocument } from '../net/document.js';
 import { compileNet, type Compiled } from './compile.js';
+import { frozenPaths } from './frozen.js';
 import { planesBytes, planesOf, planesSide } from './planes/tile.js';
 import type { PlanesPlan, PlanesReport } from './planes/plan.js';
 import { sphereServes } from './sphere.js';
@@ -117,7 +118,7 @@ export function planKernel(
     dtype,
     diagonalSpatial,
     masked: options.masked ?? false,
-    frozen: options.frozen ?? [],
+    frozen: frozenPaths(compiled.shaped, options.frozen),
   });
   const limits = { dtype, memoryBytes: options.memoryBytes ?? 2 ** 30, wish: options.tile ?? null, planes };
   const side = tileSide(compiled, [n1, n2], limits);

@@ -1,6 +1,7 @@
 // Runs compiled nets with derivatives in several directions at once, side by side with `propagate.ts`.
 import { activationTangents } from '../layers/activation/tangent.js';
 import { weightTangents, type OwnDirections } from '../layers/affine/tangent.js';
+import { differencedTangents } from '../layers/kernel/differenced.js';
 import { restrictJoint, restrictSide, scaleSide } from '../layers/kernel/operators.js';
 import { NO_NOTE, type SideContext } from '../layers/kernel/rule.js';
 import type { Block, Joint, Side } from '../layers/kernel/state.js';
@@ -17,7 +18,7 @@ import { mergeJointTangents, mergeSideTangents } from '../layers/merge/tangent.j
 import type { Merging } from '../layers/merge/kernel.js';
 import { normTangents } from '../layers/norm/tangent.js';
 import { isActivation } from '../layers/vocabulary.js';
-import { UnsupportedError, type Core } from '../wasm/engine.js';
+import type { Core } from '../wasm/engine.js';
 import type { Compiled } from './compile.js';
 import { finish, type Notes, type SideOptions } from './propagate.js';
 
@@ -29,16 +30,13 @@ export interface TangentNotes extends Notes {
 
 export type Owners = ReadonlyMap<string, OwnDirections>;
 
-/** The rule of a leaf; UnsupportedError for layers whose derivative is not known. */
+/** The rule of a leaf. */
 export function tangentRuleOf({ rule, shaped }: Compiled, owners: Owners): TangentRule {
   const { layer, path } = shaped;
   if (isActivation(layer)) return activationTangents as TangentRule;
   if (layer.layer === 'layerNorm') return normTangents as unknown as TangentRule;
-  if (layer.layer === 'attention')
-    throw new UnsupportedError(
-      `differentiation of '${layer.layer}' (${path || 'the net'})`,
-      'Use a net without attention, or differences of `kernel`.',
-    );
+  if (layer.layer === 'attention' || layer.layer === 'rnn')
+    return differencedTangents(rule!, owners.get(path) ?? {});
   if ('wStd' in layer) return weightTangents(rule!, owners.get(path) ?? {}) as unknown as TangentRule;
   return linearTangents(rule!);
 }

@@ -42,9 +42,17 @@ export function parseLayer(document: unknown, path: string): Layer {
   }
   const given = document as Record<string, unknown>;
   const name = given['layer'];
-  if (typeof name !== 'string' || !Object.hasOwn(VOCABULARY, name)) {
+  if (typeof name !== 'string') {
+    const fields = Object.keys(given).join(', ') || 'none';
     throw new RangeError(
-      `net: ${path || 'the net'} has unknown layer ${JSON.stringify(name)}. Layers: ${Object.keys(VOCABULARY).join(', ')}.`,
+      `net: ${path || 'the net'} must name its layer, { "layer": "dense", "units": 512 }, got ${name === undefined ? `the fields ${fields}` : JSON.stringify(name)}. A list of layers may stand alone: [...].`,
+    );
+  }
+  if (!Object.hasOwn(VOCABULARY, name)) {
+    const names = Object.keys(VOCABULARY);
+    const meant = names.find((known) => known.toLowerCase() === name.toLowerCase().replace(/[^a-z]/g, ''));
+    throw new RangeError(
+      `net: ${path || 'the net'} has unknown layer ${JSON.stringify(name)}${meant ? `, is it "${meant}"?` : '.'} Layers: ${names.join(', ')}.`,
     );
   }
   return Object.freeze(parseFields(given, name as LayerName, path)) as unknown as Layer;

@@ -173,3 +173,57 @@ it('takes images from folders, functions from modules, and draws what it wrote',
     (await failure('--net', at('net.json'), '--x', at('x.npy'), '--out', at('two.npy'))).stderr,
   ).toContain('one kernel');
 }, 60_000);
+
+it('writes the kernels of every layer and the part of the NTK of each, and freezes layers', async () => {
+  const at = (name: string): string => join(folder, name);
+  const files = ['--net', at('net.json'), '--x', at('x.npy')];
+  const { stdout } = await cli(...files, '--per-layer', '--out', at('layers.npz'), '--json');
+  const { layers } = JSON.parse(stdout) as {
+    layers: { path: string; layer: string; members: string[]; share: number | null }[];
+  };
+  expect(layers.map(({ layer }) => layer)).toEqual(['dense', 'relu', 'dense']);
+  expect(layers.map(({ share }) => share !== null)).toEqual([true, false, true]);
+  expect(layers[0]!.share! + layers[2]!.share!).toBeCloseTo(1, 12);
+  const { arrays } = await readNpz(await readFile(at('layers.npz')));
+  expect(Object.keys(arrays).sort()).toEqual(layers.flatMap(({ members }) => members).sort());
+  await using engine = await createEngine({ variant: 'simd' });
+  const whole = await kernel(engine, net, x);
+  const frozen = await kernel(engine, net, x, null, { frozen: ['layers.0'] });
+  for (const [i, value] of whole.ntk.data.entries()) {
+    expect(arrays['layers.2.ntk']!.data[i]).toBeCloseTo(value, 12);
+    expect(arrays['layers.0.part']!.data[i]! + arrays['layers.2.part']!.data[i]!).toBeCloseTo(value, 12);
+    expect(arrays['layers.2.part']!.data[i]).toBeCloseTo(frozen.ntk.data[i]!, 12);
+  }
+  await cli(...files, '--frozen', 'layers.0', '--out', at('frozen.npz'));
+  const { arrays: kept } = await readNpz(await readFile(at('frozen.npz')));
+  expect(kept['ntk']!.data).toEqual(frozen.ntk.data);
+  const wrong = await failure(...files, '--frozen', 'layers.1', '--out', at('none.npz'));
+  expect(wrong).toMatchObject({ code: 2 });
+  expect(wrong.stderr).toContain("got 'layers.1'. This net has layers.0, layers.2");
+  expect((await failure(...files, '--per-layer', '--resume', '--out', at('none.npz'))).stderr).toContain(
+    'no --resume',
+  );
+});
+
+it('refuses nets without a kernel, with the path of the layer', async () => {
+  const dense = { layer: 'dense', units: 4 };
+  const nets: readonly (readonly [unknown, RegExp])[] = [
+    [{}, /the net must name its layer, .*got the fields none/],
+    [[{ type: 'Dense', units: 3 }], /layers\.0 must name its layer.*got the fields type, units/],
+    [[{ layer: 'ReLU' }], /layers\.0 has unknown layer "ReLU", is it "relu"\?/],
+    [[dense, { layer: 'relu' }, { layer: 'erf' }], /layers\.2 \(erf\) needs Gaussian/],
+    [[dense, { layer: 'relu' }, { layer: 'layerNorm' }], /layers\.2 \(layerNorm\) needs Gaussian/],
+    [[dense, { layer: 'dropout', keep: 0 }], /layers\.1 \(dropout\).*"keep"/],
+    [[{ ...dense, parametrization: 'mup' }], /layers\.0 \(dense\).*"parametrization" must be/],
+    [[{ ...dense, parametrization: 'standard', s: [2, 1] }], /layers\.0.*sIn/],
+    [[{ layer: 'sum', branches: [dense, { layer: 'relu' }] }], /layers\.0\.branches\.1|layers\.0 \(sum\)/],
+  ];
+  await Promise.all(
+    nets.map(async ([net, message], i) => {
+      const file = join(folder, `bad${i}.json`);
+      await writeFile(file, JSON.stringify(net));
+      const { code, stderr } = await failure('--net', file, '--x', join(folder, 'x.npy'), '--plan');
+      expect({ code, stderr }).toMatchObject({ code: 2, stderr: expect.stringMatching(message) as string });
+    }),
+  );
+});

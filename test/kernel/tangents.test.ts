@@ -1,6 +1,5 @@
 // Derivatives of kernels against central differences of `kernel` itself, for every activation and every kind of layer.
 import {
-  attention,
   avgPool,
   concat,
   conv,
@@ -14,79 +13,26 @@ import {
   globalAvgPool,
   imageResize,
   index,
-  kernel,
-  kernelInputGradient,
   layer,
   layerNorm,
-  monteCarloKernel,
-  parseNet,
   product,
   relu,
   repeat,
   serial,
   sum,
   sumPool,
-  tensor,
   type Engine,
-  type KernelResult,
   type NetDocument,
-  type Tensor,
 } from 'infinite-width';
-import { kernelParameters, withParameters } from '#build/kernel/directions.js';
+import { kernelParameters } from '#build/kernel/directions.js';
 import { contractKernel } from '#build/kernel/tangentCalls.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { random } from '../predict/support.js';
+import { checkParameters, weightsOf } from '../support/derivatives.js';
 
 let engine: Engine;
 beforeAll(async () => void (engine = await createEngine({ variant: 'simd' })));
 afterAll(() => engine.dispose());
-
-type Method = 'nngp' | 'ntk';
-const METHODS = ['nngp', 'ntk'] as const;
-
-/** Symmetric weights. */
-function weightsOf(n: number): Float64Array {
-  const w = random([n, n], 3).data;
-  return w.map((value, i) => value + w[(i % n) * n + Math.floor(i / n)]!);
-}
-
-/** f'(x) by central differences of 4th order, and how far they are from those of half the step. */
-async function slope(
-  f: (value: number) => Promise<number>,
-  at: number,
-): Promise<{ value: number; error: number }> {
-  const h = 1e-3 * Math.max(Math.abs(at), 0.1);
-  const [a, b, c, d, e, g] = await Promise.all([-2, -1, -0.5, 0.5, 1, 2].map((k) => f(at + k * h)));
-  const coarse = (a! - 8 * b! + 8 * e! - g!) / (12 * h);
-  const fine = (b! - 8 * c! + 8 * d! - e!) / (6 * h);
-  return { value: fine, error: Math.abs(fine - coarse) };
-}
-
-async function checkParameters(net: NetDocument, x: Tensor<Float64Array>): Promise<void> {
-  const n = x.shape[0]!;
-  const weights = weightsOf(n);
-  const parameters = kernelParameters(net, x.shape.slice(1));
-  const names = parameters.map(({ name }) => name);
-  const known = new Map<string, Promise<KernelResult>>();
-  const kernelAt = (name: string, value: number): Promise<KernelResult> => {
-    const key = `${name} ${value}`;
-    if (!known.has(key)) known.set(key, kernel(engine, withParameters(net, new Map([[name, value]])), x));
-    return known.get(key)!;
-  };
-  for (const method of METHODS) {
-    const got = await contractKernel(engine, net, x, names, weights, { ntk: method === 'ntk' });
-    for (const [p, { name, value }] of parameters.entries()) {
-      const contracted = async (v: number): Promise<number> => {
-        const k = (await kernelAt(name, v))[method].data;
-        return weights.reduce((total, w, i) => total + w * k[i]!, 0);
-      };
-      const want = await slope(contracted, value);
-      const scale = Math.max(1, Math.abs(want.value), Math.abs(await contracted(value)));
-      expect(want.error, `${name} ${method}: differences`).toBeLessThan(3e-7 * scale);
-      expect(Math.abs(got[p]! - want.value), `${name} ${method}`).toBeLessThan(1e-7 * scale);
-    }
-  }
-}
 
 const ACTIVATIONS: Record<string, NetDocument> = Object.fromEntries(
   [
@@ -136,7 +82,7 @@ describe('derivatives in wStd, bStd and base widths', () => {
       const first = [dense(5, { wStd: 1.1, bStd: 0.4 }), phi];
       // Long series: one layer of them is enough.
       const middle = SLOW.has(name) ? [] : [dense(7, { wStd: 0.9, bStd: 0.3, ...standard }), phi];
-      await checkParameters(serial(...first, ...middle, last), random([5, 3], 1));
+      await checkParameters(engine, serial(...first, ...middle, last), random([5, 3], 1));
     });
   }
 
@@ -266,7 +212,7 @@ describe('derivatives in wStd, bStd and base widths', () => {
     dropout: [serial(dense(5, w), relu(), dropout(0.8), dense(4, w), relu(), dense(1, w)), [4, 3]],
   };
   for (const [name, [net, shape]] of Object.entries(nets))
-    it(`of a net with ${name}`, () => checkParameters(net, random(shape, 2)));
+    it(`of a net with ${name}`, () => checkParameters(engine, net, random(shape, 2)));
 
   it('sums the copies of a repeat, and leaves out base widths they do not share', () => {
     const net = serial(repeat(2, serial(dense(5, standard), relu())), dense(1));
@@ -295,96 +241,12 @@ describe('derivatives in wStd, bStd and base widths', () => {
   });
 
   it('says what it cannot do, and how many bytes it would need', async () => {
-    const tokens = serial(
-      attention({ channels: 4, keyChannels: 4, valueChannels: 4, heads: 2 }),
-      flatten(),
-      dense(1),
-    );
     const run = (net: NetDocument, shape: number[], e = engine) =>
       contractKernel(e, net, random(shape, 1), ['layers.0.wStd'], weightsOf(shape[0]!), { ntk: true });
-    await expect(run(tokens, [2, 3, 4])).rejects.toThrow("'attention' (layers.0)");
     await expect(run(serial(conv(3, [2])), [2, 3, 4])).rejects.toThrow('flatten');
     const tiny = await createEngine({ variant: 'simd', memoryBytes: 1 << 16 });
     const image = serial(conv(3, [3, 3], { padding: 'SAME' }), relu(), globalAvgPool(), dense(1));
     await expect(run(image, [2, 12, 12, 1], tiny)).rejects.toThrow(/need \d+ bytes/);
     await tiny.dispose();
-  });
-});
-
-describe('kernelInputGradient', () => {
-  const [n1, n2] = [3, 2];
-  async function checkInputs(net: NetDocument, sample: number[]): Promise<void> {
-    const [x1, x2] = [random([n1, ...sample], 5), random([n2, ...sample], 6)];
-    const size = x1.data.length / n1;
-    const got = await kernelInputGradient(engine, net, x1, x2);
-    const values = async (method: Method, i: number, j: number, e: number, v: number): Promise<number> => {
-      const data = x1.data.slice();
-      data[i * size + e] = v;
-      return (await kernel(engine, net, tensor(data, x1.shape), x2))[method].data[i * n2 + j]!;
-    };
-    for (const method of METHODS) {
-      expect(got[method].shape).toEqual([n1, n2, ...sample]);
-      for (let i = 0; i < n1; i++)
-        for (let j = 0; j < n2; j++)
-          for (let e = 0; e < size; e += Math.max(1, Math.floor(size / 4))) {
-            const want = await slope((v) => values(method, i, j, e, v), x1.data[i * size + e]!);
-            const value = got[method].data[(i * n2 + j) * size + e]!;
-            expect(want.error).toBeLessThan(1e-7 * Math.max(1, Math.abs(want.value)));
-            expect(Math.abs(value - want.value)).toBeLessThan(1e-7 * Math.max(1, Math.abs(want.value)));
-          }
-    }
-  }
-  it('of a dense net', () =>
-    checkInputs(
-      serial(dense(4, { wStd: 1.2, bStd: 0.2 }), erf(), dense(3, { bStd: 0.5 }), relu(), dense(1)),
-      [4],
-    ));
-  it('of nets with positions', async () => {
-    await checkInputs(
-      serial(
-        conv(4, [3], { padding: 'SAME', bStd: 0.3 }),
-        relu(),
-        conv(3, [3]),
-        layerNorm(),
-        erf(),
-        flatten(),
-        dense(1),
-      ),
-      [5, 2],
-    );
-    await checkInputs(
-      serial(
-        conv(4, [2, 2], { bStd: 0.3 }),
-        relu(),
-        globalAvgPool(),
-        dense(1, { parametrization: 'standard' }),
-      ),
-      [3, 3, 1],
-    );
-  });
-  it('refuses samples that do not fit', async () => {
-    await expect(kernelInputGradient(engine, dense(1), random([2, 3], 1), random([2, 4], 1))).rejects.toThrow(
-      'one sample shape',
-    );
-  });
-});
-
-describe('baseWidth', () => {
-  it('is the N of the kernel, and of finite nets of any width', async () => {
-    const standard = { parametrization: 'standard', wStd: 1.2, bStd: 0.3 };
-    const x = random([3, 4], 1);
-    const written = serial(dense(6, standard), relu(), dense(1, standard));
-    const same = serial(dense(6, standard), relu(), dense(1, { ...standard, baseWidth: 6 }));
-    const wide = serial(dense(96, standard), relu(), dense(1, { ...standard, baseWidth: 6 }));
-    const want = await kernel(engine, written, x);
-    for (const net of [same, wide]) expect((await kernel(engine, net, x)).ntk.data).toEqual(want.ntk.data);
-    const drawn = await monteCarloKernel(engine, wide, x, null, { samples: 400, seed: 3 });
-    for (const method of METHODS)
-      for (const [i, value] of want[method].data.entries()) {
-        const { kernel: mean, standardError } = drawn[method]!;
-        expect(Math.abs(mean.data[i]! - value)).toBeLessThan(5 * standardError.data[i]!);
-        expect(standardError.data[i]).toBeLessThan(0.05 * Math.abs(value) + 0.05);
-      }
-    expect(() => parseNet(dense(3, { baseWidth: 0 }))).toThrow('"baseWidth" must be');
   });
 });

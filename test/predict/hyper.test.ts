@@ -131,14 +131,12 @@ describe('evidence', () => {
     }
   }
 
-  it('names the layer it cannot differentiate', async () => {
-    const tokens = { channels: 4, keyChannels: 4, valueChannels: 4, heads: 2 };
-    const net = serial(layer('attention', tokens), layer('flatten'), dense(1));
+  it('refuses targets of another number', async () => {
+    const net = serial(layer('flatten'), dense(1));
     const x = random([n, 3, 4], 1);
-    await expect(logMarginalLikelihood(engine, net, x, y, { gradient: true })).rejects.toThrow(
-      "'attention' (layers.0)",
+    expect(Number.isFinite((await logMarginalLikelihood(engine, net, x, y, { gradient: true })).value)).toBe(
+      true,
     );
-    expect(Number.isFinite((await logMarginalLikelihood(engine, net, x, y)).value)).toBe(true);
     await expect(logMarginalLikelihood(engine, net, x, random([3, 1], 1))).rejects.toThrow('y must be');
   });
 });

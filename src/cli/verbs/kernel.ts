@@ -14,6 +14,7 @@ import { outputFile, readBytes, readJson, readTensor } from '../files.js';
 import { isImagePath, readImageSet } from '../images.js';
 import { writeKernelFigures } from '../kernelFigure.js';
 import { digest, partsOf, writeKernel, type KernelRun } from '../kernelStore.js';
+import { layerLines, writeLayers } from './kernel-layers.js';
 import { oneOf, perform, realNumber, verb, wholeNumber, type Context } from '../verb.js';
 
 interface Options {
@@ -36,6 +37,8 @@ interface Options {
   readonly plan?: boolean;
   readonly out?: string;
   readonly resume?: boolean;
+  readonly frozen?: string;
+  readonly perLayer?: boolean;
   readonly figure?: boolean;
   readonly labels?: string;
 }
@@ -48,6 +51,8 @@ export function registerKernel(program: Command): void {
     'infinite-width kernel --net cnn.json --x fashion-mnist/ --limit 500 --figure --out k.npz',
     'infinite-width kernel --net cnn.json --x cifar-10/ --x2 cifar-10/ --split2 test --get ntk --out k.npy --resume',
     'infinite-width kernel --net net.json --x images.npy --plan',
+    'infinite-width kernel --net net.json --x a.npy --frozen layers.0,layers.2 --out k.npz',
+    'infinite-width kernel --net net.json --x a.npy --per-layer --out layers.npz',
   ])
     .requiredOption('--net <file>', 'the net, as JSON')
     .requiredOption(
@@ -76,6 +81,11 @@ export function registerKernel(program: Command): void {
     .option('--pattern2 <file>', 'the same for --x2')
     .option('--diagonal-spatial', 'same positions only, for nets that end with spatial axes')
     .option('--tile <n>', 'samples per side of a tile (default: from the memory budget)', wholeNumber(1))
+    .option('--frozen <paths>', 'layers whose weights are not trained, comma-separated: layers.0,layers.2')
+    .option(
+      '--per-layer',
+      'kernels after every layer (<path>.nngp, <path>.ntk), and the NTK of the weights of each (<path>.part)',
+    )
     .option('--plan', 'print bytes, operations and tiles, and compute nothing')
     .option(
       '--out <file>',
@@ -93,20 +103,29 @@ async function run(options: Options, context: Context): Promise<{ json: unknown;
   const { x1, x2, labels } = await inputs(options);
   const { diagonalSpatial = false } = options;
   const dtype = options.dtype ?? (x1.data instanceof Float32Array ? 'f32' : 'f64');
+  const frozen = options.frozen === undefined ? [] : options.frozen.split(',').map((path) => path.trim());
   if (options.plan) {
     const plan = planKernel(net, x1.shape, x2 && x2.shape, {
       dtype,
       diagonalSpatial,
+      frozen,
+      masked: options.maskConstant !== undefined,
       ...(options.tile === undefined ? {} : { tile: options.tile }),
     });
     return { json: plan, text: JSON.stringify(plan, null, 2) };
   }
   const get = options.get.split(',') as KernelName[];
-  const out = await checkedOut(options.out, get);
+  const { perLayer = false, resume = false, figure = false } = options;
+  if (perLayer && (resume || figure || options.tile !== undefined))
+    throw new UsageError('--per-layer: expected no --resume, --figure or --tile, it runs in one tile.');
+  const out = await checkedOut(options.out, get, perLayer);
   const engine = await context.engine();
+  const start = performance.now();
+  const seconds = (): number => (performance.now() - start) / 1000;
   const call: KernelOptions = {
     dtype,
     diagonalSpatial,
+    frozen,
     signal: context.signal,
     ...(options.tile === undefined ? {} : { tile: options.tile }),
     ...(options.maskConstant === undefined ? {} : { maskConstant: options.maskConstant }),
@@ -118,9 +137,19 @@ async function run(options: Options, context: Context): Promise<{ json: unknown;
   const functions =
     options.functions === undefined ? '' : new TextDecoder().decode(await readBytes(options.functions));
   const provenance = { net: document, variant: engine.variant, dtype, version };
+  if (perLayer) {
+    const layers = await writeLayers(engine, { net, x1, x2, get, options: call, out }, () => ({
+      ...provenance,
+      frozen,
+      seconds: seconds(),
+    }));
+    const json = { out: options.out, kernels: get, layers, ...provenance, frozen, seconds: seconds() };
+    return { json, text: [`${options.out}: ${seconds().toFixed(2)} s`, ...layerLines(layers)].join('\n') };
+  }
   const settings = {
     get,
     diagonalSpatial,
+    ...(frozen.length === 0 ? {} : { frozen }),
     maskConstant: options.maskConstant,
     tile: options.tile,
     memoryBytes: engine.memoryBytes,
@@ -132,9 +161,7 @@ async function run(options: Options, context: Context): Promise<{ json: unknown;
     kernels: `${engine.variant} ${dtype} ${version}`,
   };
   context.keeps(`the finished tiles in ${partsOf(options.out!)}; continue with --resume`);
-  const start = performance.now();
-  const seconds = (): number => (performance.now() - start) / 1000;
-  const job: KernelRun = { net, x1, x2, get, identity, options: call, out, resume: options.resume ?? false };
+  const job: KernelRun = { net, x1, x2, get, identity, options: call, out, resume };
   const sizes = { x1: x1.shape, x2: x2 && x2.shape, data: identity.data };
   const { shape, resumed, tiles } = await writeKernel(engine, job, () => ({
     ...provenance,
@@ -142,7 +169,7 @@ async function run(options: Options, context: Context): Promise<{ json: unknown;
     ...sizes,
   }));
   context.progress.finish();
-  const figures = options.figure ? await writeFigures(out, get, labels, x2 === null) : [];
+  const figures = figure ? await writeFigures(out, get, labels, x2 === null) : [];
   const json = {
     out: options.out,
     shape,
@@ -172,11 +199,17 @@ function progressOf({ progress }: Context): NonNullable<KernelOptions['onProgres
   };
 }
 
-async function checkedOut(out: string | undefined, get: readonly KernelName[]): Promise<string> {
+async function checkedOut(
+  out: string | undefined,
+  get: readonly KernelName[],
+  perLayer: boolean,
+): Promise<string> {
   if (out === undefined) throw new UsageError('kernel: expected --out FILE.npz (or --plan).');
   const kind = extname(out);
   if (kind !== '.npz' && kind !== '.npy')
     throw new UsageError(`--out: expected a name ending with .npz or .npy, got ${out}.`);
+  if (kind === '.npy' && perLayer)
+    throw new UsageError(`--out: --per-layer writes many arrays, expected FILE.npz, got ${out}.`);
   if (kind === '.npy' && get.length > 1)
     throw new UsageError('--out: a .npy file holds one kernel. Add --get ntk (or nngp), or write .npz.');
   return outputFile(out);

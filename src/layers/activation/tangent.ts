@@ -16,7 +16,8 @@ import {
 import type { ActivationLayer } from '../vocabulary.js';
 import { dualOf } from './dual.js';
 import { activationRule, type ActivationNote } from './kernel.js';
-import { noRates, pairRates, sideRates, type SideRates } from './rates.js';
+import { noRates } from './pair-rates.js';
+import { pairRates, sideRates, type SideRates } from './rates.js';
 
 /** Variances with their derivatives, (positions, ld); `dq` has null where a direction does not change them. */
 interface OwnNote {
