@@ -134,6 +134,13 @@ export async function compareScalings(engine: Engine, options: CompareOptions): 
   const tasks = groups.map(({ runs, limits }) => [...runs.map(trainTask), ...limits.map(limitTask)]);
   const traces = await execute(engine, tasks.flat(), options);
   const curves = groups.map((group, k) => summarise(group, traces.splice(0, tasks[k]!.length), keepTraces));
+  for (const { name, width, overflow } of curves) {
+    if (!overflow) continue;
+    const which = width === null ? name : `${name}, width ${width}`;
+    notes.push(
+      `${which}: outputs overflow in epoch ${overflow.epoch}, step ${overflow.step}; its curves end before.`,
+    );
+  }
   return { baseWidth, learningRate, reference: curves[0]!, curves: curves.slice(1), notes };
 }
 

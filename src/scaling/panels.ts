@@ -56,7 +56,10 @@ export function comparisonPanels(
     x,
     y: { label, scale },
     series: curves.flatMap((curve, k) =>
-      parts.map(([quantity, style]) => seriesOf(labelOf(curve), curve, quantity, style, apart ** k, steps)),
+      parts.map(([quantity, style]) => {
+        const series = seriesOf(labelOf(curve), curve, quantity, style, apart ** k, steps);
+        return curve.overflow ? within(series, rangeOf(curves, quantity)) : series;
+      }),
     ),
   });
   return [
@@ -76,6 +79,21 @@ export function comparisonPanels(
     panel('Over the input layer’s part', 'mean |f| / K_w', 'log', [['logitOverInputKernel']], displacement),
     ...discrepancyPanels(comparison, x, steps),
   ];
+}
+
+/** A thousand times beyond the curves that did not overflow: what lies outside would hide them. */
+function rangeOf(curves: readonly ComparedCurve[], quantity: CurveQuantity): [number, number] {
+  const sound = curves
+    .filter(({ overflow }) => !overflow)
+    .flatMap((curve) => curve[quantity].mean.filter((value) => value > 0 && value < Infinity));
+  return sound.length > 0 ? [Math.min(...sound) / 1000, 1000 * Math.max(...sound)] : [0, Infinity];
+}
+
+function within(series: FigureSeries, [low, high]: [number, number]): FigureSeries {
+  const kept = series.y.flatMap((value, i) => (value >= low && value <= high ? [i] : []));
+  const pick = (values: readonly number[]): number[] => kept.map((i) => values[i]!);
+  const band = series.low && series.high ? { low: pick(series.low), high: pick(series.high) } : {};
+  return { ...series, x: pick(series.x), y: pick(series.y), ...band };
 }
 
 function seriesOf(

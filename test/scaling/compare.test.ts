@@ -1,5 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { compareScalings, createEngine, scalings, type Comparison, type Engine } from 'infinite-width';
+import {
+  comparisonPanels,
+  compareScalings,
+  createEngine,
+  scalings,
+  type Comparison,
+  type Engine,
+} from 'infinite-width';
 import { xorMixture } from '../support/xor.js';
 
 let engine: Engine;
@@ -27,6 +34,31 @@ beforeAll(async () => {
 afterAll(() => engine.dispose());
 
 describe('compareScalings', () => {
+  it('says where an unstable net overflowed, and keeps what came before', async () => {
+    const shared = {
+      data: xorMixture(32, 32, 8),
+      baseWidth: 8,
+      seeds: 1,
+      epochs: 40,
+      learningRate: 1,
+      limit: false,
+    };
+    const scaled = [scalings.ntk, { qSigma: '1/4', qTilde: 2 }];
+    const unstable = await compareScalings(engine, { ...shared, scalings: scaled, widths: [1024] });
+    const { overflow, epochs } = unstable.curves[1]!;
+    expect(overflow!.epoch).toBeGreaterThan(5);
+    expect(epochs.length).toBe(overflow!.epoch);
+    expect(unstable.notes.at(-1)).toBe(
+      `(1/4, 2), width 1024: outputs overflow in epoch ${overflow!.epoch}, step ${overflow!.step}; its curves end before.`,
+    );
+    // The figure shows where it leaves, and the others.
+    const [loss] = comparisonPanels(unstable);
+    const most = Math.max(...loss!.series.flatMap(({ y }) => y));
+    expect(most).toBeGreaterThan(2);
+    expect(most).toBeLessThan(1e4);
+    expect(loss!.series.every(({ x, y }) => x.length === y.length && y.length > 0)).toBe(true);
+  });
+
   it('gives reference, finite nets and limits, and says what has no limit', () => {
     expect(result.reference).toMatchObject({ kind: 'reference', width: 16, seeds: 2 });
     expect(result.curves.map(({ kind, width }) => `${kind} ${width}`)).toEqual([

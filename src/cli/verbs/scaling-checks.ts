@@ -156,8 +156,9 @@ function showTransfer({ name, widths, learningRates, losses, best, shift, verdic
     return [width, fixed(best[w]!), finite.length > 0 ? Math.min(...finite) : NaN];
   });
   const power = shift === null ? 'no two optima within the sweep' : `best rate like width^${fixed(shift)}`;
+  const most = 10 * Math.max(...losses.map(([first]) => first!));
   const series = widths.map((width, w) => {
-    const at = learningRates.map((_, r) => r).filter((r) => Number.isFinite(losses[w]![r]!));
+    const at = learningRates.map((_, r) => r).filter((r) => losses[w]![r]! <= most);
     return {
       name: `d = ${width}`,
       x: at.map((r) => learningRates[r]!),
@@ -179,6 +180,6 @@ function showTransfer({ name, widths, learningRates, losses, best, shift, verdic
     },
     panels: [panel],
     caption:
-      'Training loss after the last step over the learning rate; rates at which a net overflowed are left out.',
+      'Training loss after the last step over the learning rate; rates at which it rose tenfold or overflowed are left out.',
   };
 }

@@ -1,6 +1,6 @@
 // Which scaling the options of a verb mean.
 import type { Command } from 'commander';
-import { scalings, type Scaling, type ScalingSpec } from '../../scaling/index.js';
+import { golikov2020, scalings, type Scaling, type ScalingSpec } from '../../scaling/index.js';
 import { UsageError } from '../errors.js';
 
 export interface PointOptions {
@@ -37,10 +37,14 @@ export function pointOf(options: PointOptions): ScalingSpec {
   };
 }
 
-/** `meanField`, `intermediate:0.75`, or a point `-1/2,1/4`. */
+/** `meanField`, `intermediate:0.75`, `golikov2020:ntk` (the rates of the paper's experiments), or a point `-1/2,1/4`. */
 export function scalingNamed(name: string): Scaling | ScalingSpec {
-  const [head, q] = name.split(':');
+  const [head, q, last] = name.split(':');
   if (head === 'intermediate' && q !== undefined) return scalings.intermediate(q);
+  if (head === 'golikov2020' && q !== undefined) {
+    if (q === 'intermediate' && last !== undefined) return golikov2020.intermediate(last);
+    if (NAMES.includes(q)) return golikov2020[q as 'ntk'];
+  }
   const [qSigma, qTilde, ...more] = name.split(',');
   if (qTilde !== undefined && more.length === 0) return { qSigma: qSigma!, qTilde };
   const named = NAMES.includes(name) ? (scalings[name as 'ntk'] as Scaling) : undefined;
@@ -54,7 +58,10 @@ export function scalingNamed(name: string): Scaling | ScalingSpec {
 /** Adds the options that say which scaling is meant. */
 export const withPoint = (command: Command): Command =>
   command
-    .option('--scaling <name>', `one of ${NAMES.join(', ')}, intermediate:<q>`)
+    .option(
+      '--scaling <name>',
+      `one of ${NAMES.join(', ')}, intermediate:<q>; golikov2020:<name> has the paper's rates of hidden matrices`,
+    )
     .option('--q-sigma <q>', 'exponent of the initial size: decimal or fraction')
     .option('--q-tilde <q>', 'exponent of both hatted learning rates')
     .option('--q-tilde-a <q>', 'of the output layer alone')
