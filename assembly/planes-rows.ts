@@ -143,71 +143,68 @@ export function boxAny<T>(r: usize, rs: usize, b: usize, m: i32, kh: i32, kw: i3
 }
 
 // @ts-ignore: decorator
-@inline function reluPut<T, P>(r: usize, d: usize, s: v128, s2: v128, cp: usize, H: v128, C0: v128, C1: v128, C2: v128, C3: v128, C4: v128, C5: v128, C6: v128, C7: v128, C8: v128, C9: v128, C10: v128, GENERAL: bool): void {
-  const u = v128.load(r, offsetof<P>() + 32), v = v128.load(r, offsetof<P>() + 48), S = v128.load(r, offsetof<P>());
+@inline function reluPut<T>(r: usize, d: usize, s: v128, s2: v128, cp: usize, H: v128, C0: v128, C1: v128, C2: v128, C3: v128, C4: v128, C5: v128, C6: v128, C7: v128, C8: v128, C9: v128, C10: v128, GENERAL: bool): void {
+  const u = v128.load(r, 32), v = v128.load(r, 48), S = v128.load(r);
   const h = nmadd<T>(u, horner<T>(v, C0, C1, C2, C3, C4, C5, C6, C7, C8, C9, C10), H);
   const k = GENERAL ? v128.add<T>(v128.load(cp, 32), v128.xor(v128.and(S, v128.load(cp, 64)), h)) : h;
   const K = madd<T>(k, S, v128.mul<T>(v128.mul<T>(s, s2), v128.mul<T>(u, v)));
   v128.store(d, K);
-  v128.store(d, madd<T>(k, v128.load(r, offsetof<P>() + 16), GENERAL ? v128.mul<T>(K, v128.load(cp, 112)) : K), 16);
+  v128.store(d, madd<T>(k, v128.load(r, 16), GENERAL ? v128.mul<T>(K, v128.load(cp, 112)) : K), 16);
 }
 
-/**
- * Pass 2 of a relu: K and M = kappa' Q + gamma K of m columns of the row buffer, (TWO) of both its rows. px, py: tables of the first column of
- * the first row, xs and ys bytes before those of the second.
- */
+/** Pass 2 of a relu: K and M = kappa' Q + gamma K of m columns of one row of the row buffer. px, py: tables of its first column. */
 // @ts-ignore: decorator
-@inline function reluPass<T>(r: usize, d: usize, d1: usize, px: usize, py: usize, xs: usize, ys: usize, m: i32, cp: usize, GENERAL: bool, V: bool, TWO: bool): void {
+@inline function reluPass<T>(r: usize, d: usize, px: usize, py: usize, m: i32, cp: usize, GENERAL: bool, V: bool): void {
   const H = GENERAL ? v128.load(cp, 48) : v128.load(cp, 16);
   const C0 = v128.load(cp, 256), C1 = v128.load(cp, 272), C2 = v128.load(cp, 288), C3 = v128.load(cp, 304), C4 = v128.load(cp, 320);
   const C5 = sizeof<T>() == 8 ? v128.load(cp, 336) : C0, C6 = sizeof<T>() == 8 ? v128.load(cp, 352) : C0, C7 = sizeof<T>() == 8 ? v128.load(cp, 368) : C0;
   const C8 = sizeof<T>() == 8 ? v128.load(cp, 384) : C0, C9 = sizeof<T>() == 8 ? v128.load(cp, 400) : C0, C10 = sizeof<T>() == 8 ? v128.load(cp, 416) : C0;
   const step: usize = V ? 32 : 2 * sizeof<T>(), end = r + <usize>m * 128;
-  let qx = px + xs, qy = py + ys;
   do {
-    reluPut<T, First>(r, d, x1<T>(px, V), v128.load(py, 16), cp, H, C0, C1, C2, C3, C4, C5, C6, C7, C8, C9, C10, GENERAL);
-    if (TWO) {
-      reluPut<T, Second>(r, d1, x1<T>(qx, V), v128.load(qy, 16), cp, H, C0, C1, C2, C3, C4, C5, C6, C7, C8, C9, C10, GENERAL);
-      qx += step; qy += 32; d1 += 32;
-    }
+    reluPut<T>(r, d, x1<T>(px, V), v128.load(py, 16), cp, H, C0, C1, C2, C3, C4, C5, C6, C7, C8, C9, C10, GENERAL);
     r += 128; d += 32; px += step; py += 32;
   } while (r < end);
 }
 
+function reluGeneral<T>(r: usize, d: usize, px: usize, py: usize, m: i32, cp: usize): void { reluPass<T>(r, d, px, py, m, cp, true, false); }
+function reluPlain<T>(r: usize, d: usize, px: usize, py: usize, m: i32, cp: usize): void { reluPass<T>(r, d, px, py, m, cp, false, false); }
+
 // @ts-ignore: decorator
-@inline function erfPut<T, P>(r: usize, d: usize, cp: usize, ONE: v128, C0: v128, C1: v128, C2: v128, C3: v128, C4: v128, C5: v128, C6: v128, C7: v128, C8: v128, C9: v128, C10: v128): void {
-  const w = v128.load(r, offsetof<P>() + 32), v = v128.load(r, offsetof<P>() + 48), inverse = v128.div<T>(ONE, v128.mul<T>(w, v));
+@inline function erfPut<T>(r: usize, d: usize, cp: usize, ONE: v128, C0: v128, C1: v128, C2: v128, C3: v128, C4: v128, C5: v128, C6: v128, C7: v128, C8: v128, C9: v128, C10: v128): void {
+  const w = v128.load(r, 32), v = v128.load(r, 48), inverse = v128.div<T>(ONE, v128.mul<T>(w, v));
   const A = sizeof<T>() == 4 ? madd<T>(madd<T>(madd<T>(madd<T>(madd<T>(C5, v, C4), v, C3), v, C2), v, C1), v, C0) : horner<T>(v, C0, C1, C2, C3, C4, C5, C6, C7, C8, C9, C10);
-  const K = madd<T>(v128.mul<T>(v128.load(r, offsetof<P>()), A), v128.mul<T>(w, inverse), v128.load(cp, 192));
+  const K = madd<T>(v128.mul<T>(v128.load(r), A), v128.mul<T>(w, inverse), v128.load(cp, 192));
   v128.store(d, K);
-  v128.store(d, madd<T>(v128.load(r, offsetof<P>() + 16), v128.mul<T>(v, inverse), v128.mul<T>(K, v128.load(cp, 112))), 16);
+  v128.store(d, madd<T>(v128.load(r, 16), v128.mul<T>(v, inverse), v128.mul<T>(K, v128.load(cp, 112))), 16);
 }
 
 /** Pass 2 of an erf; one division serves asin and kappa'. */
-// @ts-ignore: decorator
-@inline function erfPass<T>(r: usize, d: usize, d1: usize, m: i32, cp: usize, TWO: bool): void {
+function erfPass<T>(r: usize, d: usize, m: i32, cp: usize): void {
   const ONE = v128.load(cp, 0);
   const C0 = v128.load(cp, 256), C1 = v128.load(cp, 272), C2 = v128.load(cp, 288), C3 = v128.load(cp, 304), C4 = v128.load(cp, 320), C5 = v128.load(cp, 336);
   const C6 = sizeof<T>() == 8 ? v128.load(cp, 352) : C0, C7 = sizeof<T>() == 8 ? v128.load(cp, 368) : C0;
   const C8 = sizeof<T>() == 8 ? v128.load(cp, 384) : C0, C9 = sizeof<T>() == 8 ? v128.load(cp, 400) : C0, C10 = sizeof<T>() == 8 ? v128.load(cp, 416) : C0;
   const end = r + <usize>m * 128;
   do {
-    erfPut<T, First>(r, d, cp, ONE, C0, C1, C2, C3, C4, C5, C6, C7, C8, C9, C10);
-    if (TWO) { erfPut<T, Second>(r, d1, cp, ONE, C0, C1, C2, C3, C4, C5, C6, C7, C8, C9, C10); d1 += 32; }
+    erfPut<T>(r, d, cp, ONE, C0, C1, C2, C3, C4, C5, C6, C7, C8, C9, C10);
     r += 128; d += 32;
   } while (r < end);
 }
 
-/** All rows of a 3x3 convolution of stride 1 and its activation, two at a time. An odd last row has a partner that goes to waste. */
+/** All rows of a 3x3 convolution of stride 1 and its activation, two at a time. An odd last row has itself as partner in pass 1. */
 // @ts-ignore: decorator
 @inline function conv33<T>(src: usize, rs: usize, d: usize, drs: usize, px: usize, py: usize, gx: usize, gy: usize, W: i32, n: i32, m: i32, cp: usize, buffer: usize, GENERAL: bool, ERF: bool): void {
-  const waste = buffer + <usize>m * 128, line = <usize>W;
-  let xs = line * (ERF ? 1 : 2) * sizeof<T>(), ys = line * (ERF ? 16 : 32), gs = gx ? line * sizeof<T>() : 0, hs = line * 16, d1 = d + drs;
+  const line = <usize>W;
+  let xs = line * (ERF ? 1 : 2) * sizeof<T>(), ys = line * (ERF ? 16 : 32), gs = gx ? line * sizeof<T>() : 0, hs = line * 16;
   for (let i = 0; i < n; i += 2) {
-    if (i + 1 == n) { xs = 0; ys = 0; gs = 0; hs = 0; d1 = waste; }
+    if (i + 1 == n) { xs = 0; ys = 0; gs = 0; hs = 0; }
     pass33<T>(src, rs, px, py, gx, gy, xs, ys, gs, hs, m, cp, buffer, GENERAL, ERF);
-    if (ERF) erfPass<T>(buffer, d, d1, m, cp, true); else reluPass<T>(buffer, d, d1, px, py, xs, ys, m, cp, GENERAL, false, true);
-    src += 2 * rs; d += 2 * drs; d1 += 2 * drs; px += 2 * xs; py += 2 * ys;
+    for (let r = buffer, end = r + (i + 1 < n ? 128 : 64), e = d, x = px, y = py; r < end; r += 64, e += drs, x += xs, y += ys) {
+      if (ERF) erfPass<T>(r, e, m, cp);
+      else if (GENERAL) reluGeneral<T>(r, e, x, y, m, cp);
+      else reluPlain<T>(r, e, x, y, m, cp);
+    }
+    src += 2 * rs; d += 2 * drs; px += 2 * xs; py += 2 * ys;
     gx += 2 * gs; gy += 2 * hs;
   }
 }
@@ -219,11 +216,11 @@ export function conv33Erf<T>(src: usize, rs: usize, d: usize, drs: usize, px: us
 /** Both passes over a row b of box sums; gx = 0: no gains. self: vectors on the X side. */
 export function reluRow<T>(b: usize, d: usize, px: usize, py: usize, gx: usize, gy: usize, m: i32, cp: usize, r: usize, self: bool): void {
   passRow<T>(b, px, py, gx, gy, m, cp, r, self, false);
-  reluPass<T>(r, d, 0, px, py, 0, 0, m, cp, true, self, false);
+  if (self) reluPass<T>(r, d, px, py, m, cp, true, true); else reluGeneral<T>(r, d, px, py, m, cp);
 }
 export function erfRow<T>(b: usize, d: usize, px: usize, py: usize, gx: usize, gy: usize, m: i32, cp: usize, r: usize, self: bool): void {
   passRow<T>(b, px, py, gx, gy, m, cp, r, self, true);
-  erfPass<T>(r, d, 0, m, cp, false);
+  erfPass<T>(r, d, m, cp);
 }
 
 /** d (+)= (w K + b^2, w (M + delta K) + bT), times g g'. */
