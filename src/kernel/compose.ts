@@ -1,17 +1,14 @@
 // A net in two parts: the state after a trunk, kept as plain data, and the kernels of what follows it.
-import { planeCount, padded, Planes, releaseAll, type Joint, type Side } from '../layers/kernel/state.js';
-import { allocate, assertFinite, asTensor, sizeOf, type Tensor, type TensorLike } from '../math/tensor.js';
+import { asTensor, assertFinite, sizeOf, type Tensor, type TensorLike } from '../math/tensor.js';
 import { chainEnd, checkChain } from '../net/chain.js';
 import { parseLayer, type NetDocument } from '../net/document.js';
-import { NumericalError, type Engine } from '../wasm/engine.js';
+import { NumericalError, type Engine, type Job } from '../wasm/engine.js';
 import { blameInput, checkDtype, checkInputs, checkNames, checkPattern, defaultTolerance } from './checks.js';
 import { compileLayer, inputFacts, type Compiled } from './compile.js';
 import { frozenPaths } from './frozen.js';
-import { inputJoint, inputSide, makeBatch, type Batch } from './input.js';
 import type { KernelOptions, KernelResult } from './kernel.js';
-import { LIVE, mostPlanes } from './plan.js';
-import { releaseNotes, runJoint, runSide, type Notes } from './propagate.js';
-import { interleave, putOperands, unpack, wantedOutput } from './tile.js';
+import { headJob, positionsOf, trunkJob, type StateCall } from './stateJob.js';
+import { wantedOutput } from './tile.js';
 
 /**
  * What a net leaves of two batches in the infinite-width limit. Plain data: `structuredClone`, `postMessage` and IndexedDB
@@ -34,21 +31,21 @@ export interface KernelState {
   readonly visible2: Tensor | null;
 }
 
-type StateOptions = Omit<KernelOptions, 'tile' | 'signal' | 'onProgress'>;
+type StateOptions = Omit<KernelOptions, 'tile'>;
 type ContinueOptions = Omit<StateOptions, 'dtype' | 'maskConstant'>;
 
 /**
  * The state after `net`, for `continueKernel` with one or many nets that go on from there. A trunk may end with sOut > 1.
  * States of nets that end with spatial axes hold all pairs of positions, n1 n2 D^2 entries; `diagonalSpatial` keeps D,
- * enough for nets that go on with `flatten` and layers without overlap. On the calling thread. Errors as `kernel`.
+ * enough for nets that go on with `flatten` and layers without overlap. One job on a worker. Errors as `kernel`.
  */
-export function kernelState(
+export async function kernelState(
   engine: Engine,
   net: NetDocument,
   first: TensorLike,
   second: TensorLike | null = null,
   options: StateOptions = {},
-): KernelState {
+): Promise<KernelState> {
   const [x1, x2] = checkInputs(first, second);
   const trunk = parseLayer(net, '');
   chainEnd(trunk);
@@ -58,37 +55,14 @@ export function kernelState(
   const inputShape = x1.shape.slice(1);
   const kind = diagonalSpatial ? 'diagonal' : 'full';
   const node = compileLayer(trunk, inputFacts(inputShape), { cov: kind, joint: kind });
-  const batches: [Batch, Batch] = [makeBatch(x1, maskConstant), makeBatch(x2 ?? x1, maskConstant)];
-  if (!x2) batches[1] = batches[0];
-  const [operands, dispose] = putOperands(engine, { dtype }, batches);
-  const layout = { spatial: batches[0].spatial, full: node.input.joint === 'full' };
+  const common = callOf(engine, node, options, { dtype, ntk: names.includes('ntk') });
   try {
-    const { nngp, ntk, sides } = propagate(engine, node, options, {
-      n: [batches[0].n, batches[1].n],
-      same: x2 === null,
-      dtype,
-      side: (i) => inputSide(engine, batches[i], i === 0 ? operands.one : operands.two, node.input),
-      joint: (rows) => inputJoint(engine, batches, operands, rows, layout, names.includes('ntk')),
-    });
-    const [{ covariance: covariance1, visible: visible1 }, two] = sides.map((side) =>
-      readSide(engine, side),
-    ) as [PlainSide, PlainSide | undefined];
-    return {
-      net: trunk as unknown as NetDocument,
-      inputShape,
-      diagonalSpatial,
-      nngp,
-      ntk,
-      covariance1,
-      covariance2: two?.covariance ?? null,
-      visible1,
-      visible2: two?.visible ?? null,
-    };
+    const call = { ...common, net: trunk, diagonalSpatial, x1, x2, dtype, maskConstant };
+    const found = await runRows(engine, trunkJob, call, options, [x1.shape[0]!, (x2 ?? x1).shape[0]!]);
+    return { net: trunk as unknown as NetDocument, inputShape, diagonalSpatial, ...found };
   } catch (error) {
     if (error instanceof NumericalError) blameInput(x1, x2, maskConstant);
     throw error;
-  } finally {
-    dispose();
   }
 }
 
@@ -96,160 +70,65 @@ export function kernelState(
  * NNGP and NTK of the net of `state` followed by `net`: those of `serial(state.net, net)`, whose first part is not run
  * again. Paths in `frozen` and in errors are those of `net`. RangeError where the state is damaged, or lacks what `net` needs.
  */
-export function continueKernel(
+export async function continueKernel(
   engine: Engine,
   state: KernelState,
   net: NetDocument,
   options: ContinueOptions = {},
-): KernelResult {
+): Promise<KernelResult> {
   const { trunk, facts } = checkState(state);
   const next = parseLayer(net, '');
   checkChain(next, chainEnd(trunk));
   const names = checkNames(options.get);
   if (names.includes('ntk') && !state.ntk)
     throw new RangeError("continueKernel: the state has no ntk. Make it with get: ['nngp', 'ntk'].");
-  const node = compileLayer(next, facts, wantedOutput(options.diagonalSpatial ?? false));
-  const spatial = facts.shape.slice(0, -1);
-  const { diagonalSpatial, nngp, ntk } = state;
-  if (diagonalSpatial && sizeOf(spatial) > 1 && [node.input.cov, node.input.joint].includes('full')) {
+  const wanted = options.diagonalSpatial ?? false;
+  const node = compileLayer(next, facts, wantedOutput(wanted));
+  const { diagonalSpatial, nngp } = state;
+  const positions = sizeOf(facts.shape.slice(0, -1));
+  if (diagonalSpatial && positions > 1 && [node.input.cov, node.input.joint].includes('full')) {
     throw new RangeError(
       'continueKernel: the net needs all pairs of positions, the state has equal ones. Make it without diagonalSpatial.',
     );
   }
-  const [n1, n2] = nngp.shape as [number, number];
   const dtype = nngp.data instanceof Float32Array ? 'f32' : 'f64';
-  const layout = { spatial, full: !diagonalSpatial };
-  const result = propagate(engine, node, options, {
-    n: [n1, n2],
-    same: state.covariance2 === null,
-    dtype,
-    side: (i) =>
-      i === 0
-        ? putSide(engine, layout, { covariance: state.covariance1, visible: state.visible1 })
-        : putSide(engine, layout, { covariance: state.covariance2!, visible: state.visible2 }),
-    joint: ([row, rows]) => {
-      const size = n2 * planeCount(layout);
-      const put = ({ data }: Tensor): Planes =>
-        putPlanes(engine, data.subarray(row * size, (row + rows) * size) as Tensor['data'], layout, rows, n2);
-      return {
-        rows,
-        ld: padded(n2),
-        layout,
-        k: put(nngp),
-        t: names.includes('ntk') ? put(ntk!) : null,
-      };
-    },
-  });
-  result.sides.forEach(({ cov }) => cov?.data.release());
+  const common = callOf(engine, node, options, { dtype, ntk: names.includes('ntk') });
+  const call = { ...common, net: next, diagonalSpatial: wanted, state, facts };
+  const result = await runRows(engine, headJob, call, options, nngp.shape as [number, number, ...number[]]);
   return Object.fromEntries(names.map((name) => [name, result[name]])) as unknown as KernelResult;
 }
 
-/** Where a propagation starts: sides by number, blocks of [first, count) rows. */
-interface Start {
-  readonly n: readonly [number, number];
-  readonly same: boolean;
-  readonly dtype: 'f32' | 'f64';
-  side(i: 0 | 1): Side;
-  joint(rows: readonly [number, number]): Joint;
-}
-
-/** Runs both sides, then blocks of rows that fit the memory budget; `sides` (one where they are the same) are the caller's. */
-function propagate(
-  engine: Engine,
-  node: Compiled,
+/** What both jobs are told, from the options of a call. */
+function callOf(
+  { memoryBytes }: Engine,
+  { shaped }: Compiled,
   options: StateOptions,
-  { n, same, dtype, side, joint: start }: Start,
-): { nngp: Tensor; ntk: Tensor | null; sides: Side[] } {
-  const patterns = [
-    checkPattern(options.pattern1, 'pattern1'),
-    checkPattern(options.pattern2, 'pattern2'),
-  ] as const;
-  const tolerance = options.tolerance ?? defaultTolerance(dtype);
-  const shape = [...n, ...positionsOf(node.facts.shape.slice(0, -1), node.output.joint === 'full')];
-  const make = (): Tensor => ({
-    data: allocate(dtype, sizeOf(shape), 'kernel: the result', 'Use fewer samples, f32 or diagonalSpatial.'),
-    shape,
-  });
-  const nngp = make();
-  let ntk: Tensor | null = null;
-  const perRow = mostPlanes(node) * LIVE * padded(n[1]) * (dtype === 'f32' ? 4 : 8);
-  const most = Math.max(1, Math.floor(engine.memoryBytes / perRow));
-  try {
-    const ends = (same ? ([0] as const) : ([0, 1] as const)).map((i) =>
-      runSide(engine, node, side(i), { pattern: patterns[i], dtype, tolerance }),
-    );
-    const [one, two] = [ends[0]!.notes, ends.at(-1)!.notes] as [Notes, Notes];
-    const frozen = new Set(frozenPaths(node.shaped, options.frozen));
-    for (let row = 0; row < n[0]; row += most) {
-      const rows = Math.min(most, n[0] - row);
-      const joint = runJoint(engine, node, start([row, rows]), one, two, { row, column: 0, same, frozen });
-      const at = row * sizeOf(shape.slice(1));
-      nngp.data.set(unpack(engine, joint, joint.k, n[1]), at);
-      if (joint.t) (ntk ??= make()).data.set(unpack(engine, joint, joint.t, n[1]), at);
-      joint.k.release();
-      joint.t?.release();
-    }
-    ends.forEach(({ notes }) => releaseNotes(notes));
-    return { nngp, ntk, sides: ends.map((end) => end.side) };
-  } catch (error) {
-    releaseAll(engine);
-    throw error;
-  }
-}
-
-const positionsOf = (spatial: readonly number[], full: boolean): readonly number[] =>
-  full ? spatial.flatMap((n) => [n, n]) : spatial;
-
-interface PlainSide {
-  readonly covariance: Tensor;
-  readonly visible: Tensor | null;
-}
-
-/** Copies a side out of wasm memory and releases it. */
-function readSide(engine: Engine, { n, ld, spatial, cov, keep }: Side): PlainSide {
-  const { full, data } = cov!;
-  const row = { rows: 1, ld };
-  const covariance = {
-    data: interleave(engine.heap.read(data.ticket), planeCount({ spatial, full }), row, n),
-    shape: [n, ...positionsOf(spatial, full)],
+  { dtype, ntk }: { dtype: 'f32' | 'f64'; ntk: boolean },
+): Omit<StateCall, 'net' | 'diagonalSpatial'> {
+  return {
+    ntk,
+    memoryBytes,
+    patterns: [checkPattern(options.pattern1, 'pattern1'), checkPattern(options.pattern2, 'pattern2')],
+    frozen: frozenPaths(shaped, options.frozen),
+    tolerance: options.tolerance ?? defaultTolerance(dtype),
   };
-  data.release();
-  const visible = keep && { data: interleave(keep, sizeOf(spatial), row, n), shape: [n, ...spatial] };
-  return { covariance, visible };
 }
 
-function putSide(engine: Engine, layout: Joint['layout'], { covariance, visible }: PlainSide): Side {
-  const { spatial, full } = layout;
-  const n = covariance.shape[0]!;
-  const data = putPlanes(engine, covariance.data, layout, 1, n) as Planes<'f64'>;
-  const keep = visible && (separate(visible.data, sizeOf(spatial), 1, n) as Float64Array<ArrayBuffer>);
-  return { n, ld: padded(n), spatial, keep, cov: { full, data } };
-}
-
-function putPlanes(
+/** Runs one of the jobs, which sends the number of rows done. */
+function runRows<P, R>(
   engine: Engine,
-  data: Tensor['data'],
-  layout: Joint['layout'],
-  rows: number,
-  columns: number,
-): Planes {
-  const values = separate(data, planeCount(layout), rows, columns);
-  const planes = new Planes(engine, values instanceof Float32Array ? 'f32' : 'f64', values.length);
-  engine.heap.write(planes.ticket, values);
-  return planes;
-}
-
-/** (rows, columns, planes) to (planes, rows, padded columns): the inverse of `interleave`. */
-function separate(data: Tensor['data'], planes: number, rows: number, columns: number): Tensor['data'] {
-  const ld = padded(columns);
-  const out = new (data.constructor as typeof Float64Array)(planes * rows * ld);
-  for (let plane = 0; plane < planes; plane++) {
-    for (let i = 0; i < rows; i++) {
-      const to = (plane * rows + i) * ld;
-      for (let j = 0; j < columns; j++) out[to + j] = data[(i * columns + j) * planes + plane]!;
-    }
-  }
-  return out;
+  job: Job<P, R>,
+  params: P,
+  { signal, onProgress }: StateOptions,
+  [n1, n2]: readonly [number, number, ...number[]],
+): Promise<R> {
+  const start = performance.now();
+  const onMessage = (rows: unknown): void => {
+    const [done, total] = [(rows as number) * n2, n1 * n2];
+    const entriesPerSecond = done / Math.max(1e-3, (performance.now() - start) / 1000);
+    onProgress?.({ done, total, entriesPerSecond, secondsLeft: (total - done) / entriesPerSecond });
+  };
+  return engine.run(job, params, { signal, onMessage });
 }
 
 /** The trunk and its facts, once every array of the state fits them. */

@@ -118,8 +118,8 @@ describe('kernelState and continueKernel', () => {
       // Not the values of x1 again: correlations of almost 1 amplify rounding errors to their square root.
       for (const x2 of [null, samples(2, 4, ...shape)]) {
         // structuredClone: a state is plain data.
-        const state = structuredClone(kernelState(engine, trunk, x1, x2, options));
-        const got = continueKernel(engine, state, head);
+        const state = structuredClone(await kernelState(engine, trunk, x1, x2, options));
+        const got = await continueKernel(engine, state, head);
         const want = await kernel(engine, whole, x1, x2, { ...options, diagonalSpatial: false });
         expect(difference(got.nngp, want.nngp)).toBeLessThan(1e-12);
         expect(difference(got.ntk, want.ntk)).toBeLessThan(1e-12);
@@ -134,13 +134,13 @@ describe('kernelState and continueKernel', () => {
     const want = layerKernels(engine, serial(trunk, head), x).at(-1)!;
     await using small = await createEngine({ variant: 'simd', memoryBytes: 81 * 6 * 8 * 8 * 2 });
     for (const on of [engine, small]) {
-      const got = continueKernel(on, kernelState(on, trunk, x), head);
+      const got = await continueKernel(on, await kernelState(on, trunk, x), head);
       expect(got.nngp.data).toEqual(want.nngp.data);
       expect(got.ntk.data).toEqual(want.ntk.data);
     }
   });
 
-  it('keeps the diagonal of x2 = null exact, and the matrix symmetric', () => {
+  it('keeps the diagonal of x2 = null exact, and the matrix symmetric', async () => {
     // Nearly equal samples: the angle of a sample with itself must be 0, not the square root of a rounding error.
     const x = tensor([
       [1, 1e-9],
@@ -148,9 +148,9 @@ describe('kernelState and continueKernel', () => {
       [1 / 3, 1 / 7],
     ]);
     const net = serial(dense({ bStd: null, wStd: Math.SQRT2 }), relu);
-    const { ntk } = continueKernel(
+    const { ntk } = await continueKernel(
       engine,
-      kernelState(engine, net, x),
+      await kernelState(engine, net, x),
       serial(net, dense({ bStd: null, wStd: 1 })),
     );
     // relu and wStd^2 = 2 keep the variance |x|^2 of the first layer; the last one has K = |x|^2 / 2, T = 3 K.
@@ -164,85 +164,112 @@ describe('kernelState and continueKernel', () => {
   it('has the parts of frozen layers dropped on either side, and f32', async () => {
     const [trunk, head] = [serial(dense(), relu, dense()), serial(relu, dense(), erf, dense())];
     const x = samples(1, 5, 4);
-    const state = kernelState(engine, trunk, x, null, { frozen: ['layers.0'] });
-    const got = continueKernel(engine, state, head, { get: 'ntk', frozen: ['layers.1'] });
+    const state = await kernelState(engine, trunk, x, null, { frozen: ['layers.0'] });
+    const got = await continueKernel(engine, state, head, { get: 'ntk', frozen: ['layers.1'] });
     const frozen = ['layers.0.layers.0', 'layers.1.layers.1'];
     const want = await kernel(engine, serial(trunk, head), x, null, { frozen });
     expect(difference(got.ntk, want.ntk)).toBeLessThan(1e-12);
     expect(Object.keys(got)).toEqual(['ntk']);
-    const single = continueKernel(engine, kernelState(engine, trunk, x, null, { dtype: 'f32' }), head);
+    const single = await continueKernel(
+      engine,
+      await kernelState(engine, trunk, x, null, { dtype: 'f32' }),
+      head,
+    );
     expect(single.ntk.data).toBeInstanceOf(Float32Array);
     const all = await kernel(engine, serial(trunk, head), x);
     expect(difference(single.ntk, all.ntk)).toBeLessThan(2e-6);
   });
 
-  const refused = (
-    run: (state: KernelState) => unknown,
+  const refused = async (
+    run: (state: KernelState) => Promise<unknown>,
     message: RegExp,
     net: NetDocument = serial(conv(), relu),
     options: KernelOptions = {},
-  ): void => {
-    const state = kernelState(engine, net, samples(1, 2, 3, 3, 2), null, options);
-    expect(() => run(state)).toThrow(message);
+  ): Promise<void> => {
+    const state = await kernelState(engine, net, samples(1, 2, 3, 3, 2), null, options);
+    await expect(run(state)).rejects.toThrow(message);
     expect(engine.heap.usage.used).toBe(0);
   };
   const go =
     (net: NetDocument, options: object = {}) =>
-    (state: KernelState): KernelResult =>
+    (state: KernelState): Promise<KernelResult> =>
       continueKernel(engine, state, net, options);
 
-  it('refuses a net that does not fit the state', () => {
-    refused(go(serial(erf, dense())), /layers\.0 \(erf\) needs Gaussian inputs/);
-    refused(go(conv({ filter: [3] })), /\(conv\): "filter" has 1 entries/);
-    refused(go(serial(conv({ filter: [4, 1], padding: 'VALID' }))), /layers\.0 \(conv\): no output position/);
-    refused(go(serial(conv(), pool)), /all pairs of positions/, undefined, { diagonalSpatial: true });
-    refused(go(dense()), /has no ntk/, undefined, { get: 'nngp' });
+  it('refuses a net that does not fit the state', async () => {
+    await refused(go(serial(erf, dense())), /layers\.0 \(erf\) needs Gaussian inputs/);
+    await refused(go(conv({ filter: [3] })), /\(conv\): "filter" has 1 entries/);
+    await refused(
+      go(serial(conv({ filter: [4, 1], padding: 'VALID' }))),
+      /layers\.0 \(conv\): no output position/,
+    );
+    await refused(go(serial(conv(), pool)), /all pairs of positions/, undefined, { diagonalSpatial: true });
+    await refused(go(dense()), /has no ntk/, undefined, { get: 'nngp' });
     const wide = serial(conv({ parametrization: 'standard', s: [1, 2] }), relu);
-    refused(
+    await refused(
       go(serial(flatten, dense())),
       /layers\.1 \(dense\): sIn = 1, but the layer before has sOut = 2/,
       wide,
     );
-    refused(go(relu), /the last layer with weights has sOut = 2/, wide);
+    await refused(go(relu), /the last layer with weights has sOut = 2/, wide);
   });
 
-  it('refuses a damaged state, and inputs that are not finite', () => {
+  it('refuses a damaged state, and inputs that are not finite', async () => {
     const changed = (change: (state: KernelState) => object) => (state: KernelState) =>
       go(dense())({ ...state, ...change(state) });
-    refused(() => go(dense())({} as KernelState), /expected a state made by kernelState/);
-    refused(() => go(dense())(null as never), /expected a state made by kernelState/);
-    refused(
+    await refused(() => go(dense())({} as KernelState), /expected a state made by kernelState/);
+    await refused(() => go(dense())(null as never), /expected a state made by kernelState/);
+    await refused(
       changed(() => ({ inputShape: [3, 0.5, 2] })),
       /expected a state/,
     );
-    refused(
+    await refused(
       changed(() => ({ inputShape: [3, 4, 2] })),
       /nngp must be a Float64Array of shape \[2, 2, 3, 3, 4, 4\]/,
     );
-    refused(
+    await refused(
       changed(() => ({ diagonalSpatial: true })),
       /nngp must be/,
     );
-    refused(
+    await refused(
       changed(({ covariance1: { data } }) => ({ covariance1: { data, shape: [data.length] } })),
       /must be a/,
     );
-    refused(
+    await refused(
       changed(({ nngp: { data, shape } }) => ({ ntk: { data: Float32Array.from(data), shape } })),
       /ntk must be a Float64Array .* got Float32Array/,
     );
-    refused(
+    await refused(
       changed(({ nngp: { data, shape } }) => ({
         nngp: { data: data.map((x, i) => (i === 5 ? NaN : x)), shape },
       })),
       /nngp: entry \[0, 0, .*\] is NaN/,
     );
     const bad = tensor(Float64Array.of(1, NaN), [1, 2]);
-    expect(() => kernelState(engine, dense(), bad)).toThrow(/x1 has the entry NaN at flat index 1/);
-    expect(() => kernelState(engine, serial(relu), samples(1, 2, 2))).toThrow(
+    await expect(kernelState(engine, dense(), bad)).rejects.toThrow(/x1 has the entry NaN at flat index 1/);
+    await expect(kernelState(engine, serial(relu), samples(1, 2, 2))).rejects.toThrow(
       /layers\.0 \(relu\) needs Gaussian/,
     );
-    expect(() => kernelState(engine, serial(dense({ s: [2, 1] })), samples(1, 2, 2))).toThrow(/sIn = 2/);
+    await expect(kernelState(engine, serial(dense({ s: [2, 1] })), samples(1, 2, 2))).rejects.toThrow(
+      /sIn = 2/,
+    );
     expect(engine.heap.usage.used).toBe(0);
+  });
+
+  it('reports progress, ends on a signal, and gives the same bits on workers', async () => {
+    const [trunk, head] = [serial(conv(), relu), serial(attention, relu, flatten, dense())];
+    const x = samples(1, 5, 3, 3, 2);
+    const seen: number[] = [];
+    const state = await kernelState(engine, trunk, x, null, { onProgress: ({ done }) => seen.push(done) });
+    expect(seen.at(-1)).toBe(25);
+    const want = await continueKernel(engine, state, head);
+    for (const workers of [0, 2]) {
+      await using other = await createEngine({ variant: 'simd', workers });
+      const got = await continueKernel(other, await kernelState(other, trunk, x), head);
+      expect(got.ntk.data).toEqual(want.ntk.data);
+      const signal = AbortSignal.abort(new Error('enough'));
+      await expect(kernelState(other, trunk, x, null, { signal })).rejects.toThrow('enough');
+      await expect(continueKernel(other, state, head, { signal })).rejects.toThrow('enough');
+      expect(other.heap.usage.used).toBe(0);
+    }
   });
 });
