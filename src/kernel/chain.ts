@@ -4,7 +4,7 @@ import { denseAffine } from '../layers/affine/kernel.js';
 import { IDENTITY, parameterBlock, type Affine } from '../layers/activation/tables.js';
 import type { Shaped } from '../layers/shapes.js';
 import { isActivation, type DenseLayer } from '../layers/vocabulary.js';
-import type { Compiled } from './compile.js';
+import { isSequence, type Compiled } from './compile.js';
 import type { Notes } from './propagate.js';
 
 /** An activation with the affine map after it, or (no tables) an affine map alone. */
@@ -22,7 +22,7 @@ export function chainLayers(
 ): ChainLayer[] | null {
   const { layer } = node.shaped;
   if (one.keep || two.keep) return null;
-  if (layer.layer === 'serial' || layer.layer === 'repeat') {
+  if (isSequence(layer)) {
     const all: ChainLayer[] = [];
     for (const [i, child] of node.children.entries()) {
       const layers = chainLayers(child, one.children[i]!, two.children[i]!, frozen);

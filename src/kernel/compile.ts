@@ -86,7 +86,8 @@ export function compileLayer(layer: Layer, input: Facts, wanted: Demand): Compil
 
 type AllFacts = Map<Shaped, { input: Facts; output: Facts }>;
 
-const isSequence = (layer: Layer): boolean => layer.layer === 'serial' || layer.layer === 'repeat';
+/** Layers whose children run one after the other; those of other containers see the same input. */
+export const isSequence = ({ layer }: Layer): boolean => layer === 'serial' || layer === 'repeat';
 
 function forward(node: Shaped, input: Facts, all: AllFacts): Facts {
   const rule = ruleOf(node.layer);

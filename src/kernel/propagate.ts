@@ -8,7 +8,7 @@ import type { Shaped } from '../layers/shapes.js';
 import type { Block, Joint, Pattern, Side } from '../layers/kernel/state.js';
 import { isActivation, type DenseLayer } from '../layers/vocabulary.js';
 import type { Core } from '../wasm/engine.js';
-import type { Compiled } from './compile.js';
+import { isSequence, type Compiled } from './compile.js';
 
 /** What the layers of a net noted about one side. */
 export interface Notes {
@@ -46,7 +46,7 @@ export function runSide(
     return { side: next, notes: { note: result.note, keep: null, ld: next.ld, children: [] } };
   }
   const notes: Notes[] = [];
-  if (shaped.layer.layer === 'serial' || shaped.layer.layer === 'repeat') {
+  if (isSequence(shaped.layer)) {
     for (const child of children) {
       const result = runSide(core, child, side, options);
       side = result.side;
@@ -91,7 +91,7 @@ export function runJoint(
     tap?.(node, joint);
     return joint;
   }
-  if (shaped.layer.layer === 'serial' || shaped.layer.layer === 'repeat') {
+  if (isSequence(shaped.layer)) {
     for (let i = 0; i < children.length; i++) {
       const affine = tap ? null : fusable(children[i]!, children[i + 1], block);
       if (affine) {

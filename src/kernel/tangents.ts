@@ -19,7 +19,7 @@ import type { Merging } from '../layers/merge/kernel.js';
 import { normTangents } from '../layers/norm/tangent.js';
 import { isActivation } from '../layers/vocabulary.js';
 import type { Core } from '../wasm/engine.js';
-import type { Compiled } from './compile.js';
+import { isSequence, type Compiled } from './compile.js';
 import { finish, type Notes, type SideOptions } from './propagate.js';
 
 /** What the layers noted about one side, for derivatives. */
@@ -41,9 +41,6 @@ export function tangentRuleOf({ rule, shaped }: Compiled, owners: Owners): Tange
   return linearTangents(rule!);
 }
 
-const isSequence = ({ layer }: Compiled['shaped']): boolean =>
-  layer.layer === 'serial' || layer.layer === 'repeat';
-
 /** Propagates one side with its derivatives; both are consumed. */
 export function pushSide(
   core: Core,
@@ -60,7 +57,7 @@ export function pushSide(
     notes.push(result.notes);
     return result.state;
   };
-  if (isSequence(node.shaped)) for (const child of node.children) state = run(child, state);
+  if (isSequence(node.shaped.layer)) for (const child of node.children) state = run(child, state);
   else {
     const states = node.children.map((child, i) => {
       if (i < node.children.length - 1)
@@ -129,7 +126,7 @@ export function pushJoint(
   }
   const run = (i: number, from: JointTangents): JointTangents =>
     pushJoint(core, node.children[i]!, from, one.children[i]!, two.children[i]!, block, owners);
-  if (isSequence(node.shaped)) {
+  if (isSequence(node.shaped.layer)) {
     for (let i = 0; i < node.children.length; i++) state = run(i, state);
     return state;
   }

@@ -1,67 +1,25 @@
-// The kernels of finite nets against scalar references, at random sizes and alignments, with words around that must stay.
+// The kernels of rows and losses of finite nets against scalar references.
 import { createEngine, type Engine } from 'infinite-width';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  call,
+  check,
+  close,
+  DTYPES,
+  matrix,
+  rowsOf,
+  sizes,
+  total,
+  useEngine,
+} from '../support/kernelCalls.js';
 
 let engine: Engine;
 beforeAll(async () => {
   engine = await createEngine({ variant: 'simd', workers: 0 });
+  useEngine(engine);
 });
 afterAll(() => engine.dispose());
-
-const DTYPES = ['f32', 'f64'] as const;
-type DType = (typeof DTYPES)[number];
-const WORDS = 5; // around every array; odd, so that arrays are not aligned to vectors
-const MARK = 7;
-
-/** Runs kernel `name` on copies of `arrays` (places in its arguments by number), and returns its result and the arrays after it. */
-function call(
-  name: string,
-  dtype: DType,
-  arrays: readonly ArrayLike<number>[],
-  args: (at: number[]) => number[],
-) {
-  return engine.heap.scope((scope) => {
-    const size = dtype === 'f32' ? 4 : 8;
-    const marks = Array<number>(WORDS).fill(MARK);
-    const tickets = arrays.map((array) => {
-      const padded = [...marks, ...Array.from(array), ...marks];
-      return scope.put(dtype === 'f32' ? Float32Array.from(padded) : (Float64Array.from(padded) as never));
-    });
-    const kernel = (engine.kernels as unknown as Record<string, (...list: number[]) => number>)[
-      `${name}_${dtype}`
-    ]!;
-    const value = kernel(...args(tickets.map((ticket) => ticket.ptr + WORDS * size)));
-    const after = tickets.map((ticket) => {
-      const all = Array.from(engine.heap.read(ticket as never) as ArrayLike<number>);
-      expect([...all.slice(0, WORDS), ...all.slice(-WORDS)]).toEqual([...marks, ...marks]);
-      return all.slice(WORDS, -WORDS);
-    });
-    return { value, after };
-  });
-}
-const i32 = (numbers: readonly number[], run: (ptr: number) => void): void =>
-  engine.heap.scope((scope) => run(scope.put(Int32Array.from(numbers)).ptr));
-
-function close(got: readonly number[], want: readonly number[], dtype: DType, scale = 1): void {
-  const bound = (dtype === 'f32' ? 4e-6 : 1e-13) * scale;
-  expect(got.length).toBe(want.length);
-  got.forEach((x, i) =>
-    expect(Math.abs(x - want[i]!)).toBeLessThanOrEqual(bound * Math.max(1, Math.abs(want[i]!))),
-  );
-}
-
-/** Rows of numbers that both dtypes hold exactly. */
-const matrix = (rows: number, c: number) =>
-  fc.array(
-    fc.integer({ min: -4096, max: 4096 }).map((x) => x / 1024),
-    { minLength: rows * c, maxLength: rows * c },
-  );
-const sizes = fc.record({ rows: fc.integer({ min: 1, max: 4 }), c: fc.integer({ min: 1, max: 19 }) });
-const rowsOf = (x: readonly number[], c: number) =>
-  Array.from({ length: x.length / c }, (_, r) => x.slice(r * c, (r + 1) * c));
-const total = (x: readonly number[]) => x.reduce((sum, value) => sum + value, 0);
-const check = (property: fc.IRawProperty<unknown>) => fc.assert(property, { numRuns: 60, seed: 5 });
 
 describe.each(DTYPES)('rows (%s)', (dtype) => {
   const two = sizes.chain(({ rows, c }) =>
@@ -246,151 +204,5 @@ describe.each(DTYPES)('losses (%s)', (dtype) => {
     expect(run(1, [800, -800], [1, 0], 1, 1).loss).toBe(0);
     expect(run(2, [1e30, 0], [0, 1], 2, 1).loss).toBeCloseTo(1e30, -24);
     for (const kind of [0, 1, 2]) expect(run(kind, [NaN, 1], [0, 1], 2, 1).loss).toBeNaN();
-  });
-});
-
-describe.each(DTYPES)('windows and pools (%s)', (dtype) => {
-  const windows = fc
-    .record({
-      n: fc.integer({ min: 1, max: 3 }),
-      c: fc.integer({ min: 1, max: 9 }),
-      positions: fc.integer({ min: 1, max: 6 }),
-    })
-    .chain(({ n, c, positions }) =>
-      fc.record({
-        ...{ n: fc.constant(n), c: fc.constant(c), positions: fc.constant(positions) },
-        x: matrix(n * positions, c),
-        table: fc.array(fc.integer({ min: -1, max: positions - 1 }), { minLength: 1, maxLength: 8 }),
-      }),
-    );
-
-  it('gather, and scatter as its transpose', () => {
-    check(
-      fc.property(windows, ({ n, c, positions, x, table }) => {
-        const want = Array.from({ length: n }, (_, s) =>
-          table.flatMap((at) =>
-            Array.from({ length: c }, (_, k) => (at < 0 ? 0 : x[(s * positions + at) * c + k]!)),
-          ),
-        ).flat();
-        i32(table, (places) => {
-          const out = call('conv_gather', dtype, [x, want.map(() => NaN)], ([p, q]) => [
-            n,
-            table.length,
-            c,
-            p!,
-            positions * c,
-            places,
-            q!,
-          ]);
-          expect(out.after[1]).toEqual(want);
-          const back = [...x];
-          want.forEach((value, i) => {
-            const [s, entry] = [Math.floor(i / (table.length * c)), Math.floor(i / c) % table.length];
-            if (table[entry]! >= 0) back[(s * positions + table[entry]!) * c + (i % c)]! += value;
-          });
-          const scattered = call('conv_scatter', dtype, [want, x], ([p, q]) => [
-            n,
-            table.length,
-            c,
-            p!,
-            places,
-            q!,
-            positions * c,
-          ]);
-          close(scattered.after[1]!, back, dtype, 8);
-        });
-      }),
-    );
-  });
-
-  it('pool: a sparse matrix over positions', () => {
-    check(
-      fc.property(windows, fc.constantFrom(0, 1, 0.5), ({ n, c, positions, x, table }, beta) => {
-        const columns = table.map((at) => Math.max(at, 0));
-        const weights = columns.map((_, i) => (i % 3) - 0.5);
-        const y = Array.from({ length: n * 2 * c }, (_, i) => i / 8);
-        const cut = Math.floor(columns.length / 2);
-        const want = y.map((value, i) => {
-          const [s, p] = [Math.floor(i / (2 * c)), Math.floor(i / c) % 2];
-          const list = p === 0 ? columns.slice(0, cut) : columns.slice(cut);
-          return (
-            beta * value +
-            total(list.map((at, e) => weights[e + p * cut]! * x[(s * positions + at) * c + (i % c)]!))
-          );
-        });
-        i32([0, cut, columns.length], (starts) =>
-          i32(columns, (places) => {
-            const out = call('pool_map', dtype, [x, weights, y], ([p, w, q]) => [
-              n,
-              2,
-              c,
-              p!,
-              positions * c,
-              starts,
-              places,
-              w!,
-              beta,
-              q!,
-              2 * c,
-            ]);
-            close(out.after[2]!, want, dtype, 8);
-          }),
-        );
-      }),
-    );
-  });
-});
-
-describe.each(DTYPES)('optimisers (%s)', (dtype) => {
-  const vectors = fc
-    .integer({ min: 1, max: 21 })
-    .chain((n) => fc.record({ g: matrix(1, n), p: matrix(1, n), m: matrix(1, n) }));
-
-  it('rmsprop', () => {
-    check(
-      fc.property(vectors, ({ g, p, m }) => {
-        const s = m.map(Math.abs);
-        const next = s.map((value, i) => 0.9 * value + 0.1 * g[i]! ** 2);
-        const out = call('rmsprop', dtype, [g, s, p], ([a, b, c]) => [g.length, 0.1, 0.9, 0.01, a!, b!, c!]);
-        close(out.after[1]!, next, dtype);
-        close(
-          out.after[2]!,
-          p.map((value, i) => value - (0.1 * g[i]!) / (Math.sqrt(next[i]!) + 0.01)),
-          dtype,
-          4,
-        );
-      }),
-    );
-  });
-
-  it('adam', () => {
-    check(
-      fc.property(vectors, ({ g, p, m }) => {
-        const v = m.map(Math.abs);
-        const mean = m.map((value, i) => 0.75 * value + 0.25 * g[i]!);
-        const square = v.map((value, i) => 0.875 * value + 0.125 * g[i]! ** 2);
-        const out = call('adam', dtype, [g, m, v, p], ([a, b, c, d]) => [
-          g.length,
-          0.1,
-          0.75,
-          0.875,
-          4,
-          8,
-          0.01,
-          a!,
-          b!,
-          c!,
-          d!,
-        ]);
-        close(out.after[1]!, mean, dtype);
-        close(out.after[2]!, square, dtype);
-        close(
-          out.after[3]!,
-          p.map((value, i) => value - (0.4 * mean[i]!) / (Math.sqrt(8 * square[i]!) + 0.01)),
-          dtype,
-          4,
-        );
-      }),
-    );
   });
 });
