@@ -4,7 +4,8 @@ import { parseNet, type NetDocument } from '../net/document.js';
 import { compileNet, type Compiled } from './compile.js';
 import { frozenPaths } from './frozen.js';
 import { planesBytes, planesOf, planesSide } from './planes/tile.js';
-import type { PlanesPlan, PlanesReport } from './planes/plan.js';
+import type { PlanesPlan } from './planes/plan.js';
+import type { PlanesReport } from './planes/report.js';
 import { sphereServes } from './sphere.js';
 import { wantedOutput } from './tile.js';
 
