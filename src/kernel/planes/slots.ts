@@ -21,9 +21,9 @@ export class Slots {
   readonly nodes: readonly Node[];
   readonly arena: Arena;
   readonly classes: PlaneClass[] = [];
-  readonly slots = new Map<string, number>();
-  readonly left = new Map<string, number>();
-  readonly haloed = new Set<string>();
+  readonly slots: Map<string, number> = new Map();
+  readonly left: Map<string, number> = new Map();
+  readonly haloed: Set<string> = new Set();
 
   constructor(program: Program, nodes: readonly Node[], arena: Arena) {
     this.p = program;
