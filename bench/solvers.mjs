@@ -34,9 +34,11 @@ const { mean, diagnostics } = await predict(engine, net, {
   ...(tolerance ? { tolerance } : {}),
   ...(rank ? { rank } : {}),
   onProgress: (progress) => {
+    const { residual, bytes } = progress;
+    if (residual !== undefined) console.log(`${seconds()} s: residual ${residual.toExponential(1)}`);
     if (progress.stage === stage) return;
     stage = progress.stage;
-    console.log(`${seconds()} s: ${stage}, ${(progress.bytes / 1e6).toFixed(0)} MB`);
+    console.log(`${seconds()} s: ${stage}, ${(bytes / 1e6).toFixed(0)} MB`);
   },
 });
 const [left, whole] = [0, 1].map((share) =>

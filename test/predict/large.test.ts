@@ -171,7 +171,12 @@ describe('predict with solvers that do not hold the kernel', () => {
     );
     small.dispose();
     const tiny = await createEngine({ variant: 'simd', memoryBytes: 2 ** 16 });
-    expect((await predict(tiny, net, problem)).diagnostics.method).toBe('cg');
+    const steps: LargeProgress[] = [];
+    const found = await predict(tiny, net, { ...problem, onProgress: (p) => void steps.push(p) });
+    expect(found.diagnostics.method).toBe('cg');
+    const residuals = steps.flatMap(({ residual }) => residual ?? []);
+    expect(residuals).toHaveLength(found.diagnostics.iterations!);
+    expect(residuals.at(-1)!).toBeLessThan(1e-8);
     tiny.dispose();
     for (const solver of ['tiled', 'cg', 'nystrom'] as const) {
       const stop = new AbortController();

@@ -12,8 +12,8 @@ export interface CgOptions extends RunOptions {
   /** Of the true residual |b - A x| / |b| of every column. */
   readonly tolerance: number;
   readonly maxIterations: number;
-  /** From 0 to 1: the digits of the slowest column that are there. */
-  readonly onProgress?: ((share: number) => void) | undefined;
+  /** From 0 to 1: the digits of the slowest column that are there; and its relative residual. */
+  readonly onProgress?: ((share: number, residual: number) => void) | undefined;
 }
 
 export interface CgResult {
@@ -109,7 +109,7 @@ async function descend(
     }
     const own = [norms, goals].map((list) => Float64Array.from(active, (c) => list[c]!));
     const { open, worst } = openColumns(residual, { norms: own[0]!, goals: own[1]! }, n, k);
-    onProgress?.(Math.min(1, log(Math.min(worst, 1)) / log(tolerance / 2)));
+    onProgress?.(Math.min(1, log(Math.min(worst, 1)) / log(tolerance / 2)), worst);
     const stuck = alpha.every((value) => value === 0);
     if (open.length === 0 || stuck) return iteration;
     if (open.length < k) {

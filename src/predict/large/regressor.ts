@@ -13,6 +13,8 @@ export interface LargeProgress {
   readonly total: number;
   /** What the whole solver holds in JS memory at its peak. */
   readonly bytes: number;
+  /** `cg`, after every iteration: the largest |y - M w| / |y| so far; `done` is the share of its digits. */
+  readonly residual?: number;
 }
 
 export interface LargeOptions extends RunOptions {

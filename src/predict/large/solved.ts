@@ -119,7 +119,8 @@ export async function cgRegressor(
         rough: allowsRough(system) ? shifted(system, system.added, run, 'f32') : null,
         tolerance,
         maxIterations: 1000,
-        onProgress: (share) => onProgress?.({ stage: 'solve', done: share, total: 1, bytes }),
+        onProgress: (share, residual) =>
+          onProgress?.({ stage: 'solve', done: share, total: 1, bytes, residual }),
       },
     );
     most = {
