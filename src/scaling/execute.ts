@@ -12,7 +12,7 @@ export interface Task<T> {
   readonly epochs: number;
   /** In units of about a thousand multiplications. */
   readonly cost: number;
-  /** Of wasm memory. */
+  /** Of memory, its data aside. */
   readonly bytes: number;
   key(): string;
   start(engine: Engine, resume: { readonly resume?: Resume }, how: RunOptions): Promise<T>;
@@ -61,8 +61,9 @@ export function deepTask(run: DeepRun): Task<DeepTrace> {
   const { width, hiddenLayers, dtype, data, keep } = run;
   const parameters = width * (data.inputs + 1 + (hiddenLayers - 1) * width);
   const rows = data.yTrain.length + data.yTest.length;
-  // Parameters, gradient, moments of the optimiser, and for the terms the start and the increment of each.
-  const copies = 2 + (run.optimizer === 'sgd' ? 0 : 2) + (keep.decomposition ? 2 : 0);
+  // Parameters, gradient, moments of the optimiser, and for the terms the start and the increment of each, which are made
+  // of copies in JavaScript's memory.
+  const copies = 2 + (run.optimizer === 'sgd' ? 0 : 2) + (keep.decomposition ? 6 : 0);
   return {
     epochs: run.epochs,
     cost: Math.ceil((parameters * data.yTrain.length * (run.epochs + 1)) / 1000),
