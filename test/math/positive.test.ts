@@ -11,7 +11,6 @@ import {
 } from 'infinite-width';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { applyMatrixFunction, extremeEigenvaluesOf } from '#build/math/lanczos.js';
-import { getDiagonal, hadamard, setDiagonal } from '#build/math/matmul.js';
 import { choleskyWithJitter } from '#build/math/positive.js';
 import { families, randomSymmetric, source } from '../support/matrices.js';
 
@@ -206,44 +205,5 @@ describe('lanczos', () => {
     expect(() =>
       applyMatrixFunction(engine, (x) => times(hard, x), r, Math.sqrt, { maxSteps: 6, tolerance: 1e-15 }),
     ).toThrow('not converged');
-  });
-});
-
-describe.each(['f64', 'f32'] as const)('element-wise helpers in %s', (dtype) => {
-  it('hadamard and the diagonal, with strides, touching nothing else', () => {
-    fc.assert(
-      fc.property(
-        fc.integer({ min: 1, max: 9 }),
-        fc.integer({ min: 1, max: 19 }),
-        fc.integer({ min: 0, max: 3 }),
-        (m, n, pad) => {
-          const typed = (x: Float64Array) => (dtype === 'f32' ? Float32Array.from(x) : x.slice());
-          const ld = n + pad;
-          const values = (seed: number) =>
-            typed(Float64Array.from({ length: m * ld }, source(seed)).map(Math.fround));
-          const [a, b, c] = [values(1), values(2), values(3)];
-          const got = engine.heap.scope((scope) => {
-            const out = scope.put(c);
-            const tickets = [scope.put(a), scope.put(b), out] as never as [never, never, never];
-            hadamard(engine, ...tickets, [m, n], { alpha: 0.5, shift: 2, lda: ld, ldb: ld, ldc: ld });
-            return engine.heap.read(out as never) as Float64Array;
-          });
-          for (let i = 0; i < m * ld; i++) {
-            const want = i % ld < n ? c[i]! + a[i]! * (0.5 * b[i]! + 2) : c[i]!;
-            if (!(Math.abs(got[i]! - want) < (dtype === 'f32' ? 1e-6 : 1e-15)))
-              throw new Error(`${i}: ${got[i]} ${want}`);
-          }
-        },
-      ),
-      { seed: 4, numRuns: 30 },
-    );
-    const out = engine.heap.scope((scope) => {
-      const a = scope.put((dtype === 'f32' ? Float32Array : Float64Array).from([1, 2, 3, 4, 5, 6]) as never);
-      const x = scope.alloc(dtype, 2) as never;
-      getDiagonal(engine, a as never, x, 2, 3);
-      setDiagonal(engine, a as never, x, 2, { shift: 10, lda: 3 });
-      return [...engine.heap.read(a as never), ...engine.heap.read(x)];
-    });
-    expect(out).toEqual([11, 2, 3, 4, 15, 6, 1, 5]);
   });
 });
