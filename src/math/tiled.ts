@@ -1,6 +1,7 @@
 // Symmetric matrices larger than one wasm memory: the lower triangle as square tiles in ordinary JS memory (shared with
 // the workers where the platform allows it), worked on by jobs of a few tiles each. Tile sizes depend on n alone, and
 // every tile sees its updates in the same order, so results have equal bits for any number of workers.
+import { machineMemory } from '#platform';
 import { defineJob, NumericalError, type Engine, type Job } from '../wasm/engine.js';
 import { gemm, gram } from './matmul.js';
 import { asTensor, assertFinite, type TensorLike } from './tensor.js';
@@ -25,15 +26,20 @@ export interface TiledOptions {
     readonly total: number;
     readonly bytes: number;
   }) => void;
-  /** Rows of a tile; the default depends on n only. */
+  /** Rows of a tile; the default depends on n, less where `memoryBytes` of the engine is too small for it. */
   readonly tile?: number;
 }
 
-/** Tiles are large enough for gemm to run at full speed and small enough to keep two workers busy. */
-export function tileOf(n: number, wish?: number): number {
+/**
+ * Tiles are large enough for gemm to run at full speed and small enough to keep two workers busy; halved until what a job
+ * holds of a matrix, or of `width` numbers per point, fits into `budget` bytes.
+ */
+export function tileOf(n: number, wish?: number, budget: number = Infinity, width: number = 0): number {
   if (!Number.isSafeInteger(n) || n < 1) throw new RangeError(`tiled: expected a size n >= 1, got ${n}.`);
-  const tile = wish ?? (n <= 2048 ? 256 : n < 8192 ? 512 : 1024);
+  let tile = wish ?? (n <= 2048 ? 256 : n < 8192 ? 512 : 1024);
   if (!Number.isInteger(tile) || tile < 1) throw new RangeError(`tiled: expected a tile >= 1, got ${tile}.`);
+  while (wish === undefined && tile > 32 && 8 * tile * Math.max(3 * tile, 2 * width + tile) > budget)
+    tile /= 2;
   return Math.min(tile, n);
 }
 
@@ -68,16 +74,24 @@ function sharedArray(length: number): Float64Array {
 export const inPlace = (engine: Engine, array: Float64Array): boolean =>
   engine.workers === 0 || !(array.buffer instanceof ArrayBuffer);
 
-/** A zero matrix. RangeError naming the bytes if the runtime cannot hold them. */
+/** A zero matrix. RangeError naming the bytes if the machine or the runtime cannot hold them. */
 export function tiledMatrix(n: number, wish?: number): TiledMatrix {
   const shape = { n, tile: tileOf(n, wish) };
+  const { matrix } = tiledBytes(n, wish);
+  const limit = machineMemory();
+  if (matrix > limit) {
+    // The system would give the addresses and end the process when they are written to.
+    throw new RangeError(
+      `tiled: ${matrix} bytes wanted for n = ${n}, this machine has ${limit}. Use fewer rows.`,
+    );
+  }
   const tiles: Float64Array[] = [];
   try {
     for (let i = 0; i < tileRows(shape); i++)
       for (let j = 0; j <= i; j++) tiles.push(sharedArray(heightOf(shape, i) * heightOf(shape, j)));
   } catch (error) {
     throw new RangeError(
-      `tiled: ${tiledBytes(n, wish).matrix} bytes wanted for n = ${n}, more than this runtime gives (${String(error)}). Use fewer rows.`,
+      `tiled: ${matrix} bytes wanted for n = ${n}, more than this runtime gives (${String(error)}). Use fewer rows.`,
     );
   }
   return { ...shape, tiles };
@@ -150,7 +164,7 @@ export async function tiledGram(
   }
   if (!Number.isFinite(alpha))
     throw new RangeError(`tiledGram: alpha must be a finite number, got ${alpha}.`);
-  const tile = tileOf(n, wish);
+  const tile = tileOf(n, wish, engine.memoryBytes, width);
   const { data } = tensor;
   const readable = data instanceof Float64Array && inPlace(engine, data) ? data : null;
   const working = Math.max(1, engine.workers) * 8 * tile * (2 * width + tile);

@@ -7,6 +7,11 @@ export function cores(): number {
   return globalThis.navigator?.hardwareConcurrency ?? 1;
 }
 
+/** Bytes of memory a page may hope for. Pages are not told what the machine has: more than this none gets. */
+export function machineMemory(): number {
+  return 2 ** 36;
+}
+
 /** Starts a worker that runs the job table. */
 export function spawnWorker(): Port {
   const worker = new Worker(new URL('../jobs/worker.js', import.meta.url), { type: 'module' });

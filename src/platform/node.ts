@@ -1,4 +1,4 @@
-import { availableParallelism } from 'node:os';
+import { availableParallelism, totalmem } from 'node:os';
 import { parentPort, Worker } from 'node:worker_threads';
 import type { Port } from './port.js';
 
@@ -7,6 +7,11 @@ export const platformName = 'node';
 /** Cores this process may use. */
 export function cores(): number {
   return availableParallelism();
+}
+
+/** Bytes of memory of this machine, or of the part of it this process may use. */
+export function machineMemory(): number {
+  return Math.min(totalmem(), process.constrainedMemory() || Infinity);
 }
 
 /** Starts a worker that runs the job table. */

@@ -140,6 +140,13 @@ describe('tiled', () => {
     }
   });
 
+  it('takes smaller tiles where the budget of the engine asks for it', async () => {
+    await using small = await createEngine({ variant: 'simd', memoryBytes: 2 ** 20 });
+    expect((await tiledGram(small, points(300, 3))).tile).toBe(128);
+    expect((await tiledGram(small, points(300, 600))).tile).toBe(64);
+    expect((await tiledGram(engines[0]!, points(300, 600))).tile).toBe(256);
+  });
+
   it('checks its input', async () => {
     const engine = engines[0]!;
     await expect(tiledGram(engine, [1, 2])).rejects.toThrow('shape');
@@ -149,6 +156,7 @@ describe('tiled', () => {
     const matrix = tiledMatrix(3);
     await expect(tiledSolve(engine, matrix, [1, 2])).rejects.toThrow('shape');
     expect(() => tiledMatrix(0)).toThrow('n >= 1');
+    expect(() => tiledMatrix(2e6)).toThrow(/\d{14} bytes wanted for n = 2000000/); // 16 TB
     expect(tiledBytes(20_000).matrix).toBeGreaterThan(4 * 20_000 ** 2); // the lower half, in f64
     expect(tiledBytes(20_000).matrix).toBeLessThan(4.3 * 20_000 ** 2);
   });
