@@ -55,10 +55,28 @@ export function checkDeep(run: RunParams, hiddenLayers: number): DeepRun {
       `train: ${option} exists for one hidden layer only, got hiddenLayers ${hiddenLayers}. Leave it out.`,
     );
   };
+  const { parameters, wasm } = sizeOfDeep({ ...run, hiddenLayers });
+  if (wasm > 3.5 * 2 ** 30) {
+    throw new RangeError(
+      `train: ${hiddenLayers} hidden layers of width ${run.width} have ${parameters.toPrecision(3)} weights and need ${(wasm / 2 ** 30).toPrecision(3)} GiB per net, above 3.5. Use f32 or a smaller width.`,
+    );
+  }
   if (run.loss !== 'logistic') refuse(`loss '${run.loss}'`);
   if (run.space !== 'auto') refuse(`space '${run.space}'`);
   if (run.scaling.initCorrection !== 'none') refuse(`initCorrection '${run.scaling.initCorrection}'`);
   return { ...run, hiddenLayers };
+}
+
+/** Weights, and bytes of wasm memory: parameters, gradient, moments, and for the terms the start and increment of each. */
+export function sizeOfDeep({ width, hiddenLayers, dtype, data, keep, optimizer }: DeepRun): {
+  readonly parameters: number;
+  readonly wasm: number;
+} {
+  const parameters = width * (data.inputs + 1 + (hiddenLayers - 1) * width);
+  const rows = data.yTrain.length + data.yTest.length;
+  const copies = 2 + (optimizer === 'sgd' ? 0 : 2) + (keep.decomposition ? 2 : 0);
+  const numbers = copies * parameters + 2 * rows * hiddenLayers * width;
+  return { parameters, wasm: (dtype === 'f32' ? 4 : 8) * numbers };
 }
 
 function trainDeep(core: Core, run: DeepRun, report: (epoch: number) => void): DeepTrace {

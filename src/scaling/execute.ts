@@ -1,6 +1,6 @@
 // The runs of an experiment on the engine's pool: the most expensive first, with one progress, remembered in a journal.
 import type { Engine, Job, RunOptions } from '../wasm/engine.js';
-import { deepJob, type DeepRun, type DeepTrace } from './deep-net.js';
+import { deepJob, sizeOfDeep, type DeepRun, type DeepTrace } from './deep-net.js';
 import { isCheckpoint, runKey, type RunJournal } from './journal.js';
 import { limitJob, type LimitParams } from './limit.js';
 import { trainJob, type LongCall } from './onehidden.js';
@@ -58,16 +58,13 @@ export function limitTask(limit: LimitParams): Task<RunTrace> {
 
 /** A finite net of several hidden layers; it has no checkpoints. */
 export function deepTask(run: DeepRun): Task<DeepTrace> {
-  const { width, hiddenLayers, dtype, data, keep } = run;
-  const parameters = width * (data.inputs + 1 + (hiddenLayers - 1) * width);
-  const rows = data.yTrain.length + data.yTest.length;
-  // Parameters, gradient, moments of the optimiser, and for the terms the start and the increment of each, which are made
-  // of copies in JavaScript's memory.
-  const copies = 2 + (run.optimizer === 'sgd' ? 0 : 2) + (keep.decomposition ? 6 : 0);
+  const { parameters, wasm } = sizeOfDeep(run);
+  // The start and the increments are made of copies in JavaScript's memory.
+  const copies = run.keep.decomposition ? 4 * (run.dtype === 'f32' ? 4 : 8) * parameters : 0;
   return {
     epochs: run.epochs,
-    cost: Math.ceil((parameters * data.yTrain.length * (run.epochs + 1)) / 1000),
-    bytes: (dtype === 'f32' ? 4 : 8) * (copies * parameters + 2 * rows * hiddenLayers * width),
+    cost: Math.ceil((parameters * run.data.yTrain.length * (run.epochs + 1)) / 1000),
+    bytes: wasm + copies,
     key: () => runKey(run),
     start: (engine, _resume, how) => engine.run(deepJob, run, how),
   };

@@ -186,6 +186,11 @@ export function runsOf(options: TrainOneHiddenOptions): RunParams[] {
 
 /** All epochs, about 12 per decade, or a checked list. */
 export function evaluationEpochs(wish: 'all' | 'log' | readonly number[], epochs: number): number[] {
+  if (wish === 'all' && epochs > 1e6) {
+    throw new RangeError(
+      `train: evaluateAt 'all' is for up to 1e6 epochs, got ${epochs}. Use 'log' or a list of epochs.`,
+    );
+  }
   if (wish === 'all') return Array.from({ length: epochs + 1 }, (_, e) => e);
   const list = wish === 'log' ? logSpaced(epochs) : [...wish];
   if (list.some((e) => !Number.isInteger(e) || e < 0 || e > epochs)) {

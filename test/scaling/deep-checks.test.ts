@@ -155,6 +155,11 @@ describe('coordinateCheck of deep nets', () => {
       [{ scaling: scalings.icMeanField }, /initCorrection 'simple' exists for one hidden layer only/],
       [{ widths: [32, 64, 128] }, /width 32 is below the base width 64/],
       [{ widths: [64, 128.5, 256] }, /width must be a whole number >= 1, got 128.5/],
+      [
+        { widths: [64, 128, 1e5] },
+        /3 hidden layers of width 100000 have 2.00e\+10 weights and need 298 GiB per net/,
+      ],
+      [{ steps: 1e9 }, /evaluateAt 'all' is for up to 1e6 epochs, got 1000000000/],
     ] as const;
     for (const [more, message] of refused)
       await expect(coordinateCheck(engine, { ...run, ...more })).rejects.toThrow(message);
