@@ -20,11 +20,15 @@ export interface XorOptions {
  */
 export function xorMixture(options: XorOptions): { x: Tensor<Float64Array>; y: Tensor<Float64Array> } {
   const { samples, features = 20, separation = 1.5, noise = 0.6, seed = 0 } = options;
-  if (!Number.isSafeInteger(samples) || samples < 1 || !Number.isSafeInteger(samples * features)) {
+  if (!Number.isSafeInteger(samples) || samples < 1)
     throw new RangeError(`xorMixture: samples must be a whole number >= 1, got ${samples}.`);
-  }
   if (!Number.isSafeInteger(features) || features < 2) {
     throw new RangeError(`xorMixture: features must be a whole number >= 2, got ${features}.`);
+  }
+  if (samples * features > 2 ** 29) {
+    throw new RangeError(
+      `xorMixture: expected at most 2^29 numbers (4 GiB), got ${samples} x ${features}. Ask for fewer samples.`,
+    );
   }
   if (!Number.isFinite(separation) || !(noise >= 0) || noise === Infinity) {
     throw new RangeError(`xorMixture: separation and noise must be finite, got ${separation} and ${noise}.`);
