@@ -3,7 +3,16 @@ import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { catapult, createEngine, createModel, empiricalNtk, readNpz, tensor, writeNpy } from 'infinite-width';
+import {
+  catapult,
+  createEngine,
+  createModel,
+  empiricalNtk,
+  readNpz,
+  tensor,
+  writeNpy,
+  writeNpz,
+} from 'infinite-width';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
 const main = fileURLToPath(new URL('../../build/cli/main.js', import.meta.url));
@@ -50,6 +59,7 @@ beforeAll(async () => {
     ]),
     'broken.json': '[{"layer":',
     'null.json': 'null',
+    'k.npz': await writeNpz({ ntk: x }),
     'x.npy': writeNpy(x),
     'flat.npy': writeNpy(tensor(Float64Array.of(1, 2, 3))),
     'wide.npy': writeNpy(tensor(new Float64Array(8), [2, 4])),
@@ -100,6 +110,10 @@ const bad: readonly (readonly [string, RegExp])[] = [
   [`${kernel} --net net.json --x tall.npy`, /needs 1440000000000 bytes .* limit is \d+ .* Use fewer/],
   [`${empirical} --net huge.json --x x.npy`, /need 8\d+ bytes, the limit is \d+\. Use/],
   [`${empirical} --net net.json --x none.npy`, /got shape \[0, 2\]\. Give/],
+  [
+    `${empirical} --net net.json --x x.npy --params k.npz`,
+    /members <layer>\.w and <layer>\.b .* got \[ntk\]/,
+  ],
   [`${empirical} --net net.json --x x.npy --params null.json`, /null\.json: expected a list of \{ w, b \}/],
   [`${predict} --train ragged.csv`, /ragged\.csv: line 3/],
   [`${predict} --train empty.csv`, /empty\.csv: the file is empty/],

@@ -13,11 +13,13 @@ import {
   lazyDial,
   meanFieldEnergy,
   measureWidthLaws,
+  momentum,
   orderChaos,
   scanLearningRates,
   spectrum,
   taylorErrors,
   tensor,
+  trainJob,
   writeNpy,
   type Engine,
 } from 'infinite-width';
@@ -143,6 +145,54 @@ it('energy', async () => {
   const model = { inputShape, seed: 0 };
   const want = await meanFieldEnergy(engine, net, { ...settings, x, y, model });
   expect(got).toEqual({ ...settings, ...(plain(want) as object) });
+}, 60_000);
+
+it('trace', async () => {
+  const args = [
+    '--steps',
+    '6',
+    '--record-at',
+    '2,6',
+    '--kernels',
+    'nngp,ntk',
+    '--probe',
+    '3',
+    '--batch',
+    '2',
+  ];
+  const got = await dynamics(
+    'trace',
+    ...trained,
+    ...args,
+    '--optimizer',
+    'momentum',
+    '--learning-rate',
+    '0.2',
+  );
+  const probe = {
+    x: tensor(x.data.slice(0, 6), [3, 2]),
+    y: tensor(y.data.slice(0, 3), [3, 1]),
+    kernels: ['nngp', 'ntk'] as const,
+  };
+  const { trace, losses } = await engine.run(trainJob, {
+    net,
+    model: { inputShape, seed: 0 },
+    train: {
+      ...{ x, y, loss: 'mse', steps: 6, optimizer: momentum(0.2), batchSize: 2, seed: 0 },
+      ...{ recordAt: [2, 6], evaluate: { all: { x, y } }, probe },
+    },
+  });
+  const rows = got['trace'] as Record<string, unknown>[];
+  expect(rows.map(({ step }) => step)).toEqual([0, 2, 6]);
+  rows.forEach((row, i) => {
+    expect(row).toMatchObject({ loss: losses['all']![i], movement: trace[i]!.movement });
+    const { nngp, ntk } = trace[i]!.kernels!;
+    const numbers = [nngp!, ntk!].map(({ kernel: _, ...rest }) => rest);
+    expect(row['kernels']).toEqual([
+      { name: 'nngp', ...numbers[0] },
+      { name: 'ntk', ...numbers[1] },
+    ]);
+  });
 }, 60_000);
 
 it('spectrum', async () => {

@@ -34,6 +34,20 @@ describe('finite nets', () => {
     }
   });
 
+  it('takes named parameters in any order, unnamed ones in that of the net', () => {
+    const c = cases[0]!;
+    using model = modelOf(c);
+    const { parameters, inputShape } = model;
+    expect(parameters.length).toBeGreaterThan(1);
+    using other = createModel(engine, c.net, { inputShape, parameters: parameters.toReversed() });
+    expect(other.parameters).toEqual(parameters);
+    const unnamed = parameters.map(({ path: _, ...rest }) => rest);
+    using third = createModel(engine, c.net, { inputShape, parameters: unnamed });
+    expect(third.parameters).toEqual(parameters);
+    const wrong = parameters.map((entry, i) => (i === 0 ? { ...entry, path: 'layers.99' } : entry));
+    expect(() => createModel(engine, c.net, { inputShape, parameters: wrong })).toThrow(/got layers\.99/);
+  });
+
   it('Taylor coefficients equal the reference', () => {
     for (const c of cases) {
       using model = modelOf(c);

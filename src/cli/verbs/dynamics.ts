@@ -15,6 +15,7 @@ import { withReport } from '../report.js';
 import { registerDynamicsOfNets } from './dynamics-nets.js';
 import { registerDynamicsOfRates } from './dynamics-rates.js';
 import { registerEnergy } from './dynamics-energy.js';
+import { registerTrace } from './dynamics-trace.js';
 import { performReport } from './dynamics-shared.js';
 import { listOf, realNumber, verb, wholeNumber } from '../verb.js';
 
@@ -26,6 +27,7 @@ export function registerDynamics(program: Command): void {
   registerDynamicsOfNets(parent);
   registerDynamicsOfRates(parent);
   registerEnergy(parent);
+  registerTrace(parent);
 }
 
 function registerCatapult(parent: Command): void {
