@@ -187,7 +187,7 @@ it('trace', async () => {
   rows.forEach((row, i) => {
     expect(row).toMatchObject({ loss: losses['all']![i], movement: trace[i]!.movement });
     const { nngp, ntk } = trace[i]!.kernels!;
-    const numbers = [nngp!, ntk!].map(({ kernel: _, ...rest }) => rest);
+    const numbers = [nngp!, ntk!].map(({ kernel: kept, ...rest }) => (kept ? null : rest));
     expect(row['kernels']).toEqual([
       { name: 'nngp', ...numbers[0] },
       { name: 'ntk', ...numbers[1] },

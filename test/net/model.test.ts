@@ -41,7 +41,7 @@ describe('finite nets', () => {
     expect(parameters.length).toBeGreaterThan(1);
     using other = createModel(engine, c.net, { inputShape, parameters: parameters.toReversed() });
     expect(other.parameters).toEqual(parameters);
-    const unnamed = parameters.map(({ path: _, ...rest }) => rest);
+    const unnamed = parameters.map(({ w, b }) => ({ w, b }));
     using third = createModel(engine, c.net, { inputShape, parameters: unnamed });
     expect(third.parameters).toEqual(parameters);
     const wrong = parameters.map((entry, i) => (i === 0 ? { ...entry, path: 'layers.99' } : entry));
