@@ -173,6 +173,7 @@ it('trace', async () => {
     x: tensor(x.data.slice(0, 6), [3, 2]),
     y: tensor(y.data.slice(0, 3), [3, 1]),
     kernels: ['nngp', 'ntk'] as const,
+    keep: false,
   };
   const { trace, losses } = await engine.run(trainJob, {
     net,
@@ -187,7 +188,10 @@ it('trace', async () => {
   rows.forEach((row, i) => {
     expect(row).toMatchObject({ loss: losses['all']![i], movement: trace[i]!.movement });
     const { nngp, ntk } = trace[i]!.kernels!;
-    const numbers = [nngp!, ntk!].map(({ kernel: kept, ...rest }) => (kept ? null : rest));
+    const numbers = [nngp!, ntk!].map(({ kernel, ...rest }) => {
+      expect(kernel).toBeNull();
+      return rest;
+    });
     expect(row['kernels']).toEqual([
       { name: 'nngp', ...numbers[0] },
       { name: 'ntk', ...numbers[1] },
