@@ -173,5 +173,9 @@ export const VOCABULARY: Readonly<Record<LayerName, Fields>> = {
   selu: none,
   mish: none,
   softsign: none,
+  hardTanh: none,
+  hardSigmoid: none,
+  hardSwish: none,
+  relu6: none,
   elementwise: { name: field('a name given to defineActivation', (v) => typeof v === 'string' && v !== '') },
 };

@@ -142,7 +142,11 @@ export type ActivationLayer =
         | 'swish'
         | 'selu'
         | 'mish'
-        | 'softsign';
+        | 'softsign'
+        | 'hardTanh'
+        | 'hardSigmoid'
+        | 'hardSwish'
+        | 'relu6';
     }
   | { readonly layer: 'leakyRelu' | 'elu'; readonly alpha: number }
   | { readonly layer: 'abRelu' | 'exp' | 'gaussian'; readonly a: number; readonly b: number }
@@ -204,6 +208,7 @@ const ACTIVATIONS = [
   ],
   ...['exp', 'gaussian', 'expNormalized', 'hermite', 'monomial', 'rectifiedMonomial', 'polynomial'],
   ...['tanh', 'sigmoid', 'softplus', 'swish', 'elu', 'selu', 'mish', 'softsign', 'elementwise'],
+  ...['hardTanh', 'hardSigmoid', 'hardSwish', 'relu6'],
 ] as readonly ActivationLayer['layer'][];
 const activationNames: ReadonlySet<string> = new Set(ACTIVATIONS);
 

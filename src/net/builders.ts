@@ -102,6 +102,14 @@ export const elu: Activation = activation('elu');
 export const selu: Activation = activation('selu');
 export const mish: Activation = activation('mish');
 export const softsign: Activation = activation('softsign');
+/** min(max(x, -1), 1). */
+export const hardTanh: Activation = activation('hardTanh');
+/** min(max(x / 6 + 1/2, 0), 1) (Howard et al. 2019). */
+export const hardSigmoid: Activation = activation('hardSigmoid');
+/** x hardSigmoid(x). */
+export const hardSwish: Activation = activation('hardSwish');
+/** min(max(x, 0), 6). */
+export const relu6: Activation = activation('relu6');
 export const leakyRelu = (alpha: number): LayerDocument => layer('leakyRelu', { alpha });
 /** a min(x, 0) + b max(x, 0). */
 export const abRelu = (a: number, b: number): LayerDocument => layer('abRelu', { a, b });

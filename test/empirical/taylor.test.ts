@@ -105,6 +105,7 @@ describe('Taylor models', () => {
     { layer: 'elu', alpha: 1.5 },
     { layer: 'mish' },
     { layer: 'softsign' },
+    { layer: 'hardSwish' },
   ];
   it.each(activations)(
     'series through $layer equal its power series, gradients differences',

@@ -66,12 +66,27 @@ const ACTIVATIONS: Record<string, NetDocument> = Object.fromEntries(
     layer('selu'),
     layer('mish'),
     layer('softsign'),
+    layer('hardTanh'),
+    layer('hardSigmoid'),
+    layer('hardSwish'),
+    layer('relu6'),
     layer('gelu', { approximate: true }),
   ].map((document) => [JSON.stringify(document), document]),
 );
 
 const SLOW = new Set(
-  ['softplus', 'swish', 'elu', 'selu', 'mish', 'softsign'].map((name) => JSON.stringify(layer(name))),
+  [
+    'softplus',
+    'swish',
+    'elu',
+    'selu',
+    'mish',
+    'softsign',
+    'hardTanh',
+    'hardSigmoid',
+    'hardSwish',
+    'relu6',
+  ].map((name) => JSON.stringify(layer(name))),
 );
 
 describe('derivatives in wStd, bStd and base widths', () => {

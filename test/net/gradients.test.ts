@@ -184,7 +184,18 @@ describe('gradients and tangents against central differences', () => {
   });
 
   it('kinked activations away from their kinks, and those with closed forms only', () => {
-    const names = ['relu', 'abs', 'elu', 'selu', 'softsign', 'sigmoidLike'];
+    const names = [
+      'relu',
+      'abs',
+      'elu',
+      'selu',
+      'softsign',
+      'sigmoidLike',
+      'hardTanh',
+      'hardSigmoid',
+      'hardSwish',
+      'relu6',
+    ];
     const layers: NetDocument[] = [
       ...names.map((layer) => ({ layer })),
       { layer: 'leakyRelu', alpha: 0.2 },

@@ -9,7 +9,7 @@ export interface ActivationCode {
   readonly parameters: readonly [number, number, number];
   /** Entry k: the ascending coefficients of the derivative of order k, 0 to 3; empty for what is no polynomial. */
   readonly coefficients: readonly Float64Array<ArrayBuffer>[];
-  /** A function in code: no kernel knows it. */
+  /** A function in code: no kernel knows it. Code -1 without it: the scalar function of the layer. */
   readonly fn?: ScalarFunction;
 }
 
@@ -97,6 +97,11 @@ export function activationCode(layer: ActivationLayer): ActivationCode {
     case 'mish':
     case 'softsign':
       return simple(layer.layer);
+    case 'hardTanh':
+    case 'hardSigmoid':
+    case 'hardSwish':
+    case 'relu6':
+      return { code: -1, parameters: [0, 0, 0], coefficients: [] };
     case 'elementwise':
       return { code: -1, parameters: [0, 0, 0], coefficients: [], fn: finiteFunction(layer.name) };
     case 'expNormalized':

@@ -6,6 +6,7 @@ import { composeSeries, derivativeSeries, multiplySeries, seriesThrough } from '
 import type { ActivationLayer } from '../vocabulary.js';
 import { activationCode, type ActivationCode } from './codes.js';
 import { entrywise, MOST_DERIVATIVES, powerCoefficient } from './jets.js';
+import { scalarFunction } from './scalar.js';
 import { seriesRule, type SeriesRule } from './series.js';
 
 /** The code of the piecewise linear activations. */
@@ -26,12 +27,13 @@ export function compileActivation(
   input: ValueRef,
 ): ValueRef {
   const output = builder.value(input.shape);
+  const phi = activationCode(layer);
   const parts: Parts = {
     x: input.id,
     y: output.id,
     size: sizeOfShape(input.shape),
     rule: seriesRule(layer),
-    phi: activationCode(layer),
+    phi: phi.code < 0 && !phi.fn ? { ...phi, fn: scalarFunction(layer) } : phi,
   };
   builder.push({
     path,

@@ -12,7 +12,15 @@ export interface ScalarFunction {
   readonly name?: string;
 }
 
-const KINKS: Readonly<Record<string, readonly number[]>> = { elu: [0], selu: [0], softsign: [0] };
+const KINKS: Readonly<Record<string, readonly number[]>> = {
+  elu: [0],
+  selu: [0],
+  softsign: [0],
+  hardTanh: [-1, 1],
+  hardSigmoid: [-3, 3],
+  hardSwish: [-3, 3],
+  relu6: [0, 6],
+};
 
 const known = new Map<string, ScalarFunction>();
 

@@ -83,6 +83,15 @@ const eluOf =
     e[0] = alpha * gain * expm1(x[0]!);
     return e;
   };
+/** slope x + shift between two kinks, constant outside. */
+const clipped =
+  (least: number, most: number, slope = 1, at = 0): SeriesRule =>
+  (x) => {
+    const [first, last] = [slope * least + at, slope * most + at];
+    if (x[0]! <= least) return constant(first, x);
+    return x[0]! > most ? constant(last, x) : shift(scale(x, slope), at);
+  };
+const hardSigmoid = clipped(-3, 3, 1 / 6, 0.5);
 /** The rule of an activation of the format; its parameters are those of net-format. */
 export function seriesRule(layer: ActivationLayer): SeriesRule {
   switch (layer.layer) {
@@ -140,6 +149,14 @@ export function seriesRule(layer: ActivationLayer): SeriesRule {
       return (x) => multiplySeries(x, tanhOf(softplusOf(x)));
     case 'softsign':
       return (x) => multiplySeries(x, invertSeries(shift(scale(x, x[0]! < 0 ? -1 : 1), 1)));
+    case 'hardTanh':
+      return clipped(-1, 1);
+    case 'relu6':
+      return clipped(0, 6);
+    case 'hardSigmoid':
+      return hardSigmoid;
+    case 'hardSwish':
+      return (x) => multiplySeries(x, hardSigmoid(x));
     case 'elementwise':
       return seriesOf(layer.name);
     case 'expNormalized':
