@@ -12,6 +12,8 @@ export interface DualSeries {
    * selu the tolerance: beyond |c| = 0.9 they have a closed form of arcs.
    */
   readonly error: number;
+  /** The same of E[phi'(u)^2] and kappa': larger where phi has a kink. */
+  readonly slopeError: number;
   /** E[phi(u)^2] and E[phi'(u)^2]. */
   readonly kappa: number;
   readonly slope: number;
@@ -33,6 +35,11 @@ export function dualSeries(
     throw new RangeError(`dualSeries: variance must be a finite number >= 0, got ${variance}.`);
   const dual = dualOf(parsed);
   if (dual.form !== 'series') return null;
-  const { terms, error, kappa, slope } = hermiteSeries(dual.fn, Float64Array.of(variance), tolerance);
-  return { terms, error: dual.elu ? tolerance : Math.max(0, error), kappa: kappa[0]!, slope: slope[0]! };
+  const { terms, error, slopeError, kappa, slope } = hermiteSeries(
+    dual.fn,
+    Float64Array.of(variance),
+    tolerance,
+  );
+  const left = (share: number): number => (dual.elu ? tolerance : Math.max(0, share));
+  return { terms, error: left(error), slopeError: left(slopeError), kappa: kappa[0]!, slope: slope[0]! };
 }

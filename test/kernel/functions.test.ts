@@ -135,6 +135,10 @@ describe('kernels of functions in code', () => {
     expect(corner.kappa).toBeCloseTo(0.5, 13);
     expect(corner.error).toBeGreaterThan(1e-9); // an honest one: kappa at c = 1 misses about L^(-3/2)
     expect(corner.error).toBeLessThan(1e-3);
+    // sum over l >= L of (l + 1) B_l^2, B_l^2 ~ l^(-5/2): a kink shows in kappa' as L^(-1/2)
+    expect(corner.slopeError).toBeGreaterThan(1e-3);
+    expect(corner.slopeError).toBeLessThan(1e-1);
+    expect(good.slopeError).toBeLessThan(1e-12);
     expect(dualSeries(relu(), 1)).toBeNull();
     expect(() => dualSeries(dense(2), 1)).toThrow(/activation layer/);
   });

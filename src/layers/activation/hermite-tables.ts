@@ -17,8 +17,9 @@ export interface HermiteSeries {
   /** d kappa / dk and d slope / dk. */
   readonly kappaRate: Float64Array<ArrayBuffer>;
   readonly slopeRate: Float64Array<ArrayBuffer>;
-  /** The share of E[phi^2] that the terms left out hold: a bound of the relative error at |c| = 1. */
+  /** The shares of E[phi^2] and E[phi'^2] that the terms left out hold: bounds of the relative errors at |c| = 1. */
   readonly error: number;
+  readonly slopeError: number;
 }
 
 /** The series of `fn` at variances `k`; `tolerance` is the share of E[phi'^2] that may be left out. */
@@ -44,7 +45,7 @@ export function hermiteSeries(
   const terms = length - EXTRA;
   const b = Array.from({ length }, () => new Float64Array(n));
   const lengths = new Int32Array(n);
-  let error = 0;
+  let [error, slopeError] = [0, 0];
   for (let i = 0; i < n; i++) {
     const term = all.get(k[i]!)!;
     result.a0[i] = term.a0;
@@ -53,14 +54,17 @@ export function hermiteSeries(
     result.kappaRate[i] = term.kappaRate;
     result.slopeRate[i] = term.slopeRate;
     lengths[i] = term.b.length - EXTRA;
-    let held = term.a0 ** 2;
+    let [held, slopeHeld] = [term.a0 ** 2, 0];
     for (let l = 0; l < term.b.length; l++) {
       b[l]![i] = term.b[l]!;
-      if (l < lengths[i]!) held += k[i]! * term.b[l]! ** 2;
+      if (l >= lengths[i]!) continue;
+      held += k[i]! * term.b[l]! ** 2;
+      slopeHeld += (l + 1) * term.b[l]! ** 2;
     }
     if (term.kappa > 0) error = Math.max(error, (term.kappa - held) / term.kappa);
+    if (term.slope > 0) slopeError = Math.max(slopeError, (term.slope - slopeHeld) / term.slope);
   }
-  return { terms, lengths, ...result, b, error };
+  return { terms, lengths, ...result, b, error, slopeError };
 }
 
 const NODES = 14;
