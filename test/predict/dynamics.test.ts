@@ -10,17 +10,13 @@ import {
 import { spectralFactors } from '#build/predict/spectral.js';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { kernels, maxGap, random, times } from './support.js';
+import { maxGap, times, smallProblem } from './support.js';
 
 let engine: Engine;
 beforeAll(async () => void (engine = await createEngine({ variant: 'simd' })));
 afterAll(() => engine.dispose());
 
-const [n, m, o] = [7, 3, 2];
-const { dd, td } = kernels(n, m, 5);
-const y = random([n, o], 6);
-const f0Train = random([n, o], 7);
-const f0Test = random([m, o], 8);
+const { n, m, o, dd, td, y, f0Train, f0Test } = smallProblem();
 
 /** Gradient descent on |f - y|^2 / (2N) with a constant kernel, step by step. */
 function descend(steps: number, rate: number, momentum: number): { train: Float64Array; test: Float64Array } {

@@ -8,15 +8,13 @@ import {
   type Engine,
 } from 'infinite-width';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { kernels, maxGap, random, times } from './support.js';
+import { kernels, maxGap, times, smallProblem } from './support.js';
 
 let engine: Engine;
 beforeAll(async () => void (engine = await createEngine({ variant: 'simd' })));
 afterAll(() => engine.dispose());
 
-const [n, m, o] = [7, 3, 2];
-const { dd, td } = kernels(n, m, 5);
-const y = random([n, o], 6);
+const { n, m, o, dd, td, y } = smallProblem();
 
 describe('gradientDescentMseEnsemble', () => {
   const nngp = kernels(n, m, 21);

@@ -1,17 +1,13 @@
 // Flows of any loss against small steps, closed forms and at their limits.
 import { createEngine, gradientDescentMse, gradientFlow, tensor, type Engine } from 'infinite-width';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { kernels, maxGap, random, scaled, times } from './support.js';
+import { maxGap, random, scaled, times, smallProblem } from './support.js';
 
 let engine: Engine;
 beforeAll(async () => void (engine = await createEngine({ variant: 'simd' })));
 afterAll(() => engine.dispose());
 
-const [n, m, o] = [7, 3, 2];
-const { dd, td } = kernels(n, m, 5);
-const y = random([n, o], 6);
-const f0Train = random([n, o], 7);
-const f0Test = random([m, o], 8);
+const { n, m, o, dd, td, y, f0Train, f0Test } = smallProblem();
 
 describe('gradientFlow', () => {
   const labels = tensor(

@@ -9,17 +9,13 @@ import {
   type Tensor,
 } from 'infinite-width';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { kernels, maxGap, random, scaled, times } from './support.js';
+import { kernels, maxGap, random, scaled, times, smallProblem } from './support.js';
 
 let engine: Engine;
 beforeAll(async () => void (engine = await createEngine({ variant: 'simd' })));
 afterAll(() => engine.dispose());
 
-const [n, m, o] = [7, 3, 2];
-const { dd, td } = kernels(n, m, 5);
-const y = random([n, o], 6);
-const f0Train = random([n, o], 7);
-const f0Test = random([m, o], 8);
+const { n, m, o, dd, td, y, f0Train, f0Test } = smallProblem();
 
 /** K^-1 f by the limit of training from 0. */
 async function minimumNorm(ntk: Tensor, f: Float64Array): Promise<Float64Array> {

@@ -67,3 +67,10 @@ export function scaled(a: Tensor, factor: number): Tensor<Float64Array> {
     a.shape,
   );
 }
+
+/** Seven train and three test points with two outputs: what most tests of dynamics train. */
+export function smallProblem() {
+  const [n, m, o] = [7, 3, 2] as const;
+  const { dd, td } = kernels(n, m, 5);
+  return { n, m, o, dd, td, y: random([n, o], 6), f0Train: random([n, o], 7), f0Test: random([m, o], 8) };
+}

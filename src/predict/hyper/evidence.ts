@@ -96,12 +96,7 @@ export async function evidence(
   let offset = -0.5 * n * outputs * (log(2 * Math.PI) + log(system.scale));
   if (scale === 'profiled') {
     // The derivative of the best value is that at the best scale held fixed.
-    let best = 0;
-    for (let i = 0; i < dual.length; i++) {
-      const other =
-        objective === 'marginal' ? targets[i]! : dual[i]! / inverse[Math.floor(i / outputs) * (n + 1)]!;
-      best += (dual[i]! * other) / dual.length;
-    }
+    const best = bestScale(objective, inverse, dual, targets, outputs);
     if (!(best > 0)) throw new RangeError(`${name}: the best scale of targets that are all zero is 0.`);
     offset -= 0.5 * n * outputs * log(best);
     for (let i = 0; i < dual.length; i++) {
@@ -116,12 +111,50 @@ export async function evidence(
   const value = scored.value + offset;
   if (!gradient) return { value };
   const weights = await scored.weights(engine);
+  const units = { kernel, scale: system.scale, method, diagReg, freeze, signal };
+  return { value, gradient: await pullBack(engine, net, x, weights, units) };
+}
+
+/** The mean square of targets (or leave-one-out residuals) in units of their variances. */
+function bestScale(
+  objective: Objective,
+  inverse: Float64Array,
+  dual: Float64Array,
+  targets: Float64Array,
+  outputs: number,
+): number {
+  const n = dual.length / outputs;
+  return dual.reduce((sum, value, i) => {
+    const other =
+      objective === 'marginal' ? targets[i]! : value / inverse[Math.floor(i / outputs) * (n + 1)]!;
+    return sum + (value * other) / dual.length;
+  }, 0);
+}
+
+interface Units {
+  readonly kernel: Float64Array;
+  readonly scale: number;
+  readonly method: 'nngp' | 'ntk';
+  readonly diagReg: number;
+  readonly freeze: readonly string[];
+  readonly signal: AbortSignal | undefined;
+}
+
+/** From d value / d M (n, n), overwritten, to the derivative in every parameter of the net and in diagReg. */
+async function pullBack(
+  engine: Engine,
+  net: NetDocument,
+  x: Tensor,
+  weights: Float64Array,
+  { kernel, scale, method, diagReg, freeze, signal }: Units,
+): Promise<Readonly<Record<string, number>>> {
+  const n = x.shape[0]!;
   // M = K + diagReg * mean(diag K) I: the diagonal of K counts twice.
   let trace = 0;
   let mean = 0;
   for (let i = 0; i < n; i++) {
     trace += weights[i * n + i]!;
-    mean += kernel[i * n + i]! / system.scale / n;
+    mean += kernel[i * n + i]! / scale / n;
   }
   for (let i = 0; i < n; i++) weights[i * n + i]! += (diagReg * trace) / n;
   const parameters = kernelParameters(net, x.shape.slice(1)).filter((known) => !freeze.includes(known.name));
@@ -129,19 +162,13 @@ export async function evidence(
   const names = parameters
     .filter(({ field }) => method === 'ntk' || field !== 'baseWidth')
     .map((known) => known.name);
-  const slopes = await contractKernel(
-    engine,
-    net,
-    x,
-    names,
-    weights.map((entry) => entry / system.scale),
-    { ntk: method === 'ntk', signal },
-  );
+  const inUnits = weights.map((entry) => entry / scale);
+  const slopes = await contractKernel(engine, net, x, names, inUnits, { ntk: method === 'ntk', signal });
   const entries = parameters.map((known) => {
     const place = names.indexOf(known.name);
     return [known.name, place < 0 ? 0 : slopes[place]!] as const;
   });
-  return { value, gradient: Object.fromEntries([...entries, ['diagReg', trace * mean]]) };
+  return Object.fromEntries([...entries, ['diagReg', trace * mean]]);
 }
 
 interface Scored {
