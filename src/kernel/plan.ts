@@ -3,7 +3,8 @@ import { planeCount } from '../layers/kernel/state.js';
 import { parseNet, type NetDocument } from '../net/document.js';
 import { compileNet, type Compiled } from './compile.js';
 import { frozenPaths } from './frozen.js';
-import { planesBytes, planesOf, planesSide } from './planes/tile.js';
+import { splitFront } from './front.js';
+import { planesBytes, planesOf, planesSide, type PlanesCall } from './planes/tile.js';
 import type { PlanesPlan } from './planes/plan.js';
 import type { PlanesReport } from './planes/report.js';
 import { sphereServes } from './sphere.js';
@@ -113,14 +114,15 @@ export function planKernel(
   const compiled = compileNet(net, sample, wantedOutput(diagonalSpatial));
   const dtype = options.dtype ?? 'f64';
   const bytes = dtype === 'f32' ? 4 : 8;
-  const planes = planesOf({
+  const call = {
     net,
     sample,
     dtype,
     diagonalSpatial,
     masked: options.masked ?? false,
     frozen: frozenPaths(compiled.shaped, options.frozen),
-  });
+  };
+  const planes = planesOf(call);
   const limits = { dtype, memoryBytes: options.memoryBytes ?? 2 ** 30, wish: options.tile ?? null, planes };
   const side = tileSide(compiled, [n1, n2], limits);
   const layers = listLayers(compiled);
@@ -144,8 +146,15 @@ export function planKernel(
       ('reason' in planes ? 2 * input * sample.at(-1)! + FLOPS_PER_STEP * steps : planes.report.flops),
     layers,
     sphere: options.masked !== true && sphereServes(net, shape1, shape2),
-    planes: 'reason' in planes ? { reason: planes.reason } : planes.report,
+    planes: 'reason' in planes ? { reason: planes.reason + frontNote(call) } : planes.report,
   };
+}
+
+/** Whether what is in front of the layer that needs all pairs of positions runs by planes. */
+function frontNote(call: PlanesCall): string {
+  const parts = call.masked ? null : splitFront(call.net);
+  const front = parts && planesOf({ ...call, net: parts[0], diagonalSpatial: false });
+  return front && !('reason' in front) ? '; the layers in front of it run by planes' : '';
 }
 
 /** Of one entry through one layer, K and T: measured on dense nets, of the order of an activation. */

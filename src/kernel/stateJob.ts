@@ -18,7 +18,8 @@ import type { KernelState } from './compose.js';
 import { inputJoint, inputSide, makeBatch, type Batch } from './input.js';
 import { LIVE, mostPlanes } from './plan.js';
 import { releaseNotes, runJoint, runSide, type Notes } from './propagate.js';
-import { interleave, putOperands, unpack, wantedOutput } from './tile.js';
+import { interleave, separate } from './interleave.js';
+import { putOperands, unpack, wantedOutput } from './tile.js';
 
 /** What both halves are told. */
 export interface StateCall {
@@ -212,17 +213,4 @@ function putPlanes(
   const planes = new Planes(core, values instanceof Float32Array ? 'f32' : 'f64', values.length);
   core.heap.write(planes.ticket, values);
   return planes;
-}
-
-/** (rows, columns, planes) to (planes, rows, padded columns): the inverse of `interleave`. */
-function separate(data: Tensor['data'], planes: number, rows: number, columns: number): Tensor['data'] {
-  const ld = padded(columns);
-  const out = new (data.constructor as typeof Float64Array)(planes * rows * ld);
-  for (let plane = 0; plane < planes; plane++) {
-    for (let i = 0; i < rows; i++) {
-      const to = (plane * rows + i) * ld;
-      for (let j = 0; j < columns; j++) out[to + j] = data[(i * columns + j) * planes + plane]!;
-    }
-  }
-  return out;
 }

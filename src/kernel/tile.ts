@@ -11,7 +11,9 @@ import {
 import { defineJob, type Core, type Job } from '../wasm/engine.js';
 import { compileNet, type Compiled } from './compile.js';
 import { assertFinite, blockOf, flatTile, sphereTile } from './flat.js';
+import { frontOf, type Front } from './front.js';
 import { inputJoint, inputSide, makeBatch, type Batch, type Operands } from './input.js';
+import { interleave } from './interleave.js';
 import { planesTile } from './planes/tile.js';
 import { releaseNotes, runJoint, runSide, type Notes, type Tap } from './propagate.js';
 import type { Pattern } from '../layers/kernel/state.js';
@@ -33,6 +35,8 @@ export function computeTile(core: Core, params: TileParams, tap?: Tap): TileResu
   const byPlanes = tap ? null : planesTile(core, params);
   if (byPlanes) return byPlanes;
   try {
+    const front = tap ? null : frontOf(core, params);
+    if (front) return afterFront(core, params, front);
     const first = makeBatch(params.x1, params.maskConstant);
     const second = params.x2 ? makeBatch(params.x2, params.maskConstant) : first;
     const node = compileNet(params.net, params.x1.shape.slice(1), wantedOutput(params.diagonalSpatial));
@@ -112,9 +116,34 @@ function spatialTile(
   tap?: Tap,
 ): TileResult {
   const layout = { spatial: batches[0].spatial, full: node.input.joint === 'full' };
-  let joint: Joint = inputJoint(core, batches, operands, [0, batches[0].n], layout, params.ntk);
-  joint = runJoint(core, node, joint, one, two, blockOf(params, 0), tap);
-  const columns = batches[1].n;
+  const joint = inputJoint(core, batches, operands, [0, batches[0].n], layout, params.ntk);
+  return propagated(core, params, node, joint, batches[1].n, [one, two], tap);
+}
+
+/** What follows the part of a net that ran by planes of constant offset. */
+function afterFront(core: Core, params: TileParams, { rest, joint, sides, columns }: Front): TileResult {
+  const { dtype, tolerance } = params;
+  const notes = sides.map((side, i) => {
+    const pattern = i === 0 ? params.pattern1 : params.pattern2;
+    const end = runSide(core, rest, side, { pattern, dtype, tolerance });
+    end.side.cov?.data.release();
+    return end.notes;
+  });
+  const result = propagated(core, params, rest, joint, columns, [notes[0]!, notes.at(-1)!]);
+  notes.forEach(releaseNotes);
+  return result;
+}
+
+function propagated(
+  core: Core,
+  params: TileParams,
+  node: Compiled,
+  start: Joint,
+  columns: number,
+  [one, two]: readonly [Notes, Notes],
+  tap?: Tap,
+): TileResult {
+  const joint = runJoint(core, node, start, one, two, blockOf(params, 0), tap);
   const result = {
     nngp: unpack(core, joint, joint.k, columns),
     ntk: joint.t && unpack(core, joint, joint.t, columns),
@@ -145,23 +174,6 @@ function mirror(values: TileResult['nngp'], n: number, { spatial, full }: Joint[
 export function unpack(core: Core, joint: Joint, planes: Planes, columns: number): TileResult['nngp'] {
   assertFinite(core, planes);
   return interleave(core.heap.read(planes.ticket), planeCount(joint.layout), joint, columns);
-}
-
-/** (planes, rows, ld) to (rows, columns, planes). */
-export function interleave(
-  values: TileResult['nngp'],
-  planes: number,
-  { rows, ld }: Pick<Joint, 'rows' | 'ld'>,
-  columns: number,
-): TileResult['nngp'] {
-  const out = new (values.constructor as typeof Float64Array)(rows * columns * planes);
-  for (let plane = 0; plane < planes; plane++) {
-    for (let i = 0; i < rows; i++) {
-      const from = (plane * rows + i) * ld;
-      for (let j = 0; j < columns; j++) out[(i * columns + j) * planes + plane] = values[from + j]!;
-    }
-  }
-  return out;
 }
 
 /** For every plane (p, q) the plane (q, p). */

@@ -23,6 +23,11 @@ export function runPlanes(core: Core, plan: PlanesPlan, x1: Images, x2: Images |
   return core.heap.scope((scope) => new Runner(core, plan, scope).block(x1, x2));
 }
 
+/** K of every image with itself, (n, ...result of a pair). */
+export function runSelf(core: Core, plan: PlanesPlan, x: Images): Floats {
+  return core.heap.scope((scope) => new Runner(core, plan, scope).self(x));
+}
+
 /** @internal The bench drives it step by step. */
 export class Runner {
   readonly core: Core;
@@ -86,6 +91,22 @@ export class Runner {
       this.execute('diagonal', null, out.ptr, 1);
       const exact = this.core.heap.read(out, 0, plan.output.elements * 2 * plan.lanes) as Floats;
       for (let l = 0; l < count; l++) this.place(exact, 0, l, result, first + l, first + l, n2, false);
+    }
+    return result;
+  }
+
+  self(x: Images): Floats {
+    const { elements, place } = this.plan.output;
+    const { dtype, lanes } = this.plan;
+    const result = new (floats(dtype))(x.count * elements);
+    const out = this.scope.alloc(dtype, elements * 2 * lanes);
+    for (let first = 0; first < x.count; first += lanes) {
+      this.tables(x, first);
+      this.execute('diagonal', null, out.ptr, 1);
+      const values = this.core.heap.read(out);
+      for (let l = 0; l < Math.min(lanes, x.count - first); l++)
+        for (let e = 0; e < elements; e++)
+          result[(first + l) * elements + place[e]!] = values[e * 2 * lanes + l]!;
     }
     return result;
   }

@@ -5,7 +5,7 @@ import type { Tensor } from '../../math/tensor.js';
 import { NumericalError, type Core } from '../../wasm/engine.js';
 import type { TileParams, TileResult } from '../tile-params.js';
 import { planPlanes, type PlanesPlan } from './plan.js';
-import { runPlanes, type Images } from './run.js';
+import { runPlanes, runSelf, type Images } from './run.js';
 
 /** What decides whether and how a call runs by planes. */
 export interface PlanesCall {
@@ -78,6 +78,11 @@ export function planesTile(core: Core, params: TileParams): TileResult | null {
     );
   }
   return { nngp: result.nngp, ntk: params.ntk ? result.ntk : null };
+}
+
+/** K of every sample with itself at all pairs of positions, (n, ...positions zipped), in the dtype of the plan. */
+export function planesSelf(core: Core, plan: PlanesPlan, x: Tensor): Float64Array | Float32Array {
+  return runSelf(core, plan, imagesOf(x, null));
 }
 
 export function planesCall(
