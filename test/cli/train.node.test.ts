@@ -211,3 +211,30 @@ it('draws the figures over width', async () => {
   const files = await readdir(at('widths'));
   for (const name of ['losses', 'terms', 'increments']) expect(files).toContain(`${name}.vl.json`);
 });
+
+it('draws them for several hidden layers, with any optimiser', async () => {
+  const line = '--preset golikov-widths --seeds 1 --steps 2 --examples 32';
+  const { stdout } = await run(
+    ...`${line} --depth 2 --optimizer rmsprop --json`.split(' '),
+    '--out',
+    at('deep'),
+  );
+  const { scalings } = JSON.parse(stdout) as {
+    scalings: { widths: number[]; terms: Record<string, unknown[]>; hiddenMove: unknown[] }[];
+  };
+  expect(scalings.length).toBe(4);
+  for (const { widths, terms, hiddenMove } of scalings) {
+    expect(widths).toEqual([128, 256, 512, 1024]);
+    expect(Object.keys(terms).length).toBe(8);
+    expect(hiddenMove.length).toBe(4);
+  }
+  expect(await readdir(at('deep'))).toContain('terms.svg');
+  for (const wrong of [`${line} --optimizer adam`, '--preset golikov-figure-1 --depth 2']) {
+    const failed = (await run(...wrong.split(' '), '--out', at('deep')).catch((error: unknown) => error)) as {
+      code: number;
+      stderr: string;
+    };
+    expect(failed.code, wrong).toBe(2);
+    expect(failed.stderr).toMatch(/--optimizer needs --depth 2 or more|belong to --preset golikov-widths/);
+  }
+}, 60_000);
