@@ -1,39 +1,5 @@
-// The model file: what a fit found, as JSON that Node and browsers load alike.
-import type { NetDocument } from '../../net/document.js';
-import { checkModelFile } from './checkFile.js';
-import type { Encoder } from './encoder.js';
-import type { TargetCode } from './target.js';
-
-/** One kernel and noise with its score: mean log predictive density of left-out rows (nats). */
-export interface Candidate {
-  readonly method: 'nngp' | 'ntk';
-  /** Hidden layers of the automatic net; null for a net of yours. */
-  readonly depth: number | null;
-  readonly diagReg: number;
-  readonly score: number;
-}
-
-/** Everything a model is: its training rows, encoded, and the choices made. */
-export interface ModelFile {
-  readonly format: 'infinite-width/table-model';
-  readonly version: 1;
-  readonly encoder: Encoder;
-  readonly target: TargetCode;
-  readonly net: NetDocument;
-  readonly method: 'nngp' | 'ntk';
-  readonly diagReg: number;
-  /** Steps of gradient flow at learning rate 1; null: the limit. */
-  readonly time: number | null;
-  readonly rows: number;
-  /** (rows, encoder.features) */
-  readonly x: Float64Array;
-  /** (rows, outputs) */
-  readonly y: Float64Array;
-  readonly labels: readonly number[] | null;
-  readonly candidates: readonly Candidate[];
-  /** Classification by a flow of the cross-entropy: its dual coefficients (rows, outputs), and what five folds said. */
-  readonly flow?: { readonly weights: Float64Array; readonly foldAccuracy: number };
-}
+// The model file as JSON that Node and browsers load alike.
+import { checkModelFile, type ModelFile } from './modelFile.js';
 
 /** The file as a JSON text. */
 export function writeModelFile({ x, y, flow, ...rest }: ModelFile): string {

@@ -8,7 +8,7 @@ import { asTable, columnOf, takeRows, type Table, type TableLike } from './csv.j
 import { completeRows, encode, fitEncoder, type ColumnOptions, type Encoder } from './encoder.js';
 import { automaticNet, tableKernels } from './kernels.js';
 import { fitFlow } from './crossEntropy.js';
-import type { Candidate, ModelFile } from './file.js';
+import type { Candidate, ModelFile } from './modelFile.js';
 import { TableModel } from './model.js';
 import { exactBytes } from '../factored.js';
 import { gather } from './rows.js';

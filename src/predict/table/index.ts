@@ -6,7 +6,7 @@ export {
   type TableLike,
 } from './csv.js';
 export type { ColumnOptions } from './encoder.js';
-export type { Candidate } from './file.js';
+export type { Candidate } from './modelFile.js';
 export { fit, type FitOptions } from './fit.js';
 export {
   loadModel,

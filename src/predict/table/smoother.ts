@@ -10,7 +10,7 @@ import { tiledFootprint } from '../large/tiled.js';
 import { product, rowDots } from '../linear.js';
 import { gradientDescentMse } from '../mse.js';
 import { TrainSystem, type Diagnostics } from '../system.js';
-import type { ModelFile } from './file.js';
+import type { ModelFile } from './modelFile.js';
 import { tableDiagonal, tableKernels } from './kernels.js';
 import { leaveOneOut, type LooResult } from './loo.js';
 import { block, fiveFolds, gather } from './rows.js';
