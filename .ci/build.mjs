@@ -72,8 +72,8 @@ function compileKernels(variant, wasm) {
   );
   const features = ['simd', 'relaxed-simd', 'bulk-memory', 'bulk-memory-opt', 'sign-ext', 'mutable-globals'];
   const enabled = [...features, 'nontrapping-float-to-int'].map((feature) => `--enable-${feature}`);
-  const inlining = '--one-caller-inline-max-function-size=300';
-  const passes = ['-mvp', ...enabled, '-O3', '-O3', inlining, '--low-memory-unused', wasm, '-o', wasm];
+  const inlining = ['--one-caller-inline-max-function-size=500', '--flexible-inline-max-function-size=0'];
+  const passes = ['-mvp', ...enabled, '-O3', '-O3', ...inlining, '--low-memory-unused', wasm, '-o', wasm];
   run(`kernels (${variant}), optimised`, ['binaryen', 'bin', 'wasm-opt'], passes);
   writeFileSync(wasm, compact(readFileSync(wasm)));
 }

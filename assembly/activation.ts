@@ -8,7 +8,7 @@ const LINEAR: i32 = 0, SIGN: i32 = 1, ERF: i32 = 2, SIN: i32 = 3, EXP: i32 = 4, 
 const GELU: i32 = 7, GELU_TANH: i32 = 8, POLYNOMIAL: i32 = 9, RECTIFIED: i32 = 10, TANH: i32 = 11, SIGMOID: i32 = 12;
 const SOFTPLUS: i32 = 13, SWISH: i32 = 14, ELU: i32 = 15, MISH: i32 = 16, SOFTSIGN: i32 = 17, COS: i32 = 18;
 
-/** f32: the code for orders above 1 is left out; those compute in f64 (run). */
+/** f32: the code for orders above 1 is left out; those compute in f64 (wide). */
 // @ts-ignore: decorator
 @inline function single<T>(): bool { return sizeof<T>() == 4; }
 // @ts-ignore: decorator
@@ -36,33 +36,33 @@ function erfOf<T>(order: i32, x: v128, a: v128, b: v128, c: v128): v128 {
 }
 
 /** a sin(b x + c + phase pi/2) b^order: sine and cosine and their derivatives. */
-function sinOf<T>(phase: i32, order: i32, x: v128, a: v128, b: v128, c: v128): v128 {
-  const u = madd<T>(b, x, c);
-  let y = mul<T>(a, phase & 1 ? cos_v<T>(u) : sin_v<T>(u));
-  if (phase & 2) y = v128.neg<T>(y);
-  for (; order > 0; order--) y = mul<T>(y, b);
+function sinOf(phase: i32, order: i32, x: v128, a: v128, b: v128, c: v128): v128 {
+  const u = madd<f64>(b, x, c);
+  let y = mul<f64>(a, phase & 1 ? cos_v<f64>(u) : sin_v<f64>(u));
+  if (phase & 2) y = v128.neg<f64>(y);
+  for (; order > 0; order--) y = mul<f64>(y, b);
   return y;
 }
 
 /** a e^(b x^2). */
-function gaussianOf<T>(order: i32, x: v128, a: v128, b: v128): v128 {
-  const z = mul<T>(mul<T>(b, x), x), g = mul<T>(a, exponential<T>(z));
+function gaussianOf(order: i32, x: v128, a: v128, b: v128): v128 {
+  const z = mul<f64>(mul<f64>(b, x), x), g = mul<f64>(a, exponential<f64>(z));
   if (order == 0) return g;
-  const d = times<T>(2, mul<T>(b, g));
-  if (single<T>() || order == 1) return mul<T>(d, x);
-  if (order == 2) return mul<T>(d, add<T>(times<T>(2, z), full<T>(1)));
-  return mul<T>(mul<T>(d, times<T>(2, mul<T>(b, x))), add<T>(times<T>(2, z), full<T>(3)));
+  const d = times<f64>(2, mul<f64>(b, g));
+  if (order == 1) return mul<f64>(d, x);
+  if (order == 2) return mul<f64>(d, add<f64>(times<f64>(2, z), full<f64>(1)));
+  return mul<f64>(mul<f64>(d, times<f64>(2, mul<f64>(b, x))), add<f64>(times<f64>(2, z), full<f64>(3)));
 }
 
 /** e^(-x^2) sin x = e^(-x^2) (P sin x + Q cos x) in every order. */
-function gaborOf<T>(order: i32, x: v128): v128 {
-  const z = mul<T>(x, x);
-  let p = full<T>(1), q = full<T>(0);
-  if (order == 1) { p = times<T>(-2, x); q = full<T>(1); }
-  else if (!single<T>() && order == 2) { p = sub<T>(times<T>(4, z), full<T>(3)); q = times<T>(-4, x); }
-  else if (!single<T>() && order == 3) { p = mul<T>(x, sub<T>(full<T>(18), times<T>(8, z))); q = sub<T>(times<T>(12, z), full<T>(7)); }
-  const g = exponential<T>(v128.neg<T>(z));
-  return mul<T>(g, order == 0 ? sin_v<T>(x) : madd<T>(p, sin_v<T>(x), mul<T>(q, cos_v<T>(x))));
+function gaborOf(order: i32, x: v128): v128 {
+  const z = mul<f64>(x, x);
+  let p = full<f64>(1), q = full<f64>(0);
+  if (order == 1) { p = times<f64>(-2, x); q = full<f64>(1); }
+  else if (order == 2) { p = sub<f64>(times<f64>(4, z), full<f64>(3)); q = times<f64>(-4, x); }
+  else if (order == 3) { p = mul<f64>(x, sub<f64>(full<f64>(18), times<f64>(8, z))); q = sub<f64>(times<f64>(12, z), full<f64>(7)); }
+  const g = exponential<f64>(v128.neg<f64>(z));
+  return mul<f64>(g, order == 0 ? sin_v<f64>(x) : madd<f64>(p, sin_v<f64>(x), mul<f64>(q, cos_v<f64>(x))));
 }
 
 /** x Phi(x). In f32 Phi = (1 + erf) / 2 has absolute, in f64 through erfc relative accuracy. */
@@ -154,22 +154,28 @@ function polynomialOf<T>(x: v128, table: usize, count: i32): v128 {
   return y;
 }
 
+/** f32: what computes in f64, as sine and cosine do anyway. */
+// @ts-ignore: decorator
+@inline function wide(code: i32, order: i32): bool { return order > 1 ? code != POLYNOMIAL && code != RECTIFIED : code == COS || (code >= SIN && code <= GABOR); }
+
 function phi<T>(code: i32, order: i32, x: v128, a: v128, b: v128, c: v128, table: usize, count: i32): v128 {
+  if (!single<T>()) switch (code) {
+    case SIN: return sinOf(order, order, x, a, b, c);
+    case COS: return sinOf(order + 1, order, x, a, b, c);
+    case EXP: {
+      let y = mul<T>(a, exponential<T>(mul<T>(b, x)));
+      for (; order > 0; order--) y = mul<T>(y, b);
+      return y;
+    }
+    case GAUSSIAN: return gaussianOf(order, x, a, b);
+    case GABOR: return gaborOf(order, x);
+  }
   switch (code) {
     case SIGN: {
       if (order) return full<T>(0);
       return v128.bitselect(x, positive<T>(x, full<T>(1), full<T>(-1)), v128.or(v128.eq<T>(x, full<T>(0)), v128.ne<T>(x, x)));
     }
     case ERF: return erfOf<T>(order, x, a, b, c);
-    case SIN: return sinOf<T>(order, order, x, a, b, c);
-    case COS: return sinOf<T>(order + 1, order, x, a, b, c);
-    case EXP: {
-      let y = mul<T>(a, exponential<T>(mul<T>(b, x)));
-      for (; order > 0; order--) y = mul<T>(y, b);
-      return y;
-    }
-    case GAUSSIAN: return gaussianOf<T>(order, x, a, b);
-    case GABOR: return gaborOf<T>(order, x);
     case GELU: return geluOf<T>(order, x);
     case GELU_TANH: return geluTanhOf<T>(order, x);
     case POLYNOMIAL: return polynomialOf<T>(x, table, count);
@@ -209,7 +215,7 @@ function run<T>(code: i32, order: i32, n: i32, x: usize, v: usize, beta: T, y: u
     const at = loadPart<T>(x, n);
     let value: v128;
     if (code == LINEAR) value = bent<T>(order, at, a, b);
-    else if (single<T>() && order > 1 && code != POLYNOMIAL && code != RECTIFIED) {
+    else if (single<T>() && wide(code, order)) {
       value = narrow(phi<f64>(code, order, lowHalf(at), full<f64>(<f64>p), full<f64>(<f64>q), full<f64>(<f64>r), 0, 0), phi<f64>(code, order, highHalf(at), full<f64>(<f64>p), full<f64>(<f64>q), full<f64>(<f64>r), 0, 0));
     } else value = phi<T>(code, order, at, a, b, c, table, count);
     if (v) { value = mul<T>(value, loadPart<T>(v, n)); v += 16; }

@@ -40,7 +40,6 @@ export const PI: f64 = 3.14159265358979323846;
 }
 
 /** P(v) alone, constants from memory: acos(c) = sqrt(1-c) P(sqrt(1+c)). */
-// @ts-ignore: decorator
-@inline export function acosPoly<T>(v: v128): v128 {
+export function acosPoly<T>(v: v128): v128 {
   return poly<T>(v, at<T>(0), at<T>(1), at<T>(2), at<T>(3), at<T>(4), at<T>(5), at<T>(6), at<T>(7), at<T>(8), at<T>(9), at<T>(10));
 }

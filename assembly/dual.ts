@@ -12,8 +12,7 @@ const PI: f64 = 3.14159265358979323846;
 const SCRATCH: usize = 16; // bytes of one splat
 
 /** asin(c) given cos = sqrt(1 - c^2). */
-// @ts-ignore: decorator
-@inline function asin1(c: f64, cos: f64): f64 {
+function asin1(c: f64, cos: f64): f64 {
   const v = Math.sqrt(1 + cos);
   return c * f64x2.extract_lane(acosPoly<f64>(f64x2.splat(v)), 0) / v;
 }

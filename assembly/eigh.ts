@@ -18,8 +18,7 @@ import { scal } from './linalg-core';
 @inline function nbReduce(n: i32): i32 { return n < 384 ? 16 : 32; }
 // @ts-ignore: decorator
 @inline function nbBack(n: i32): i32 { return n <= 128 ? 16 : n <= 384 ? 32 : n <= 1024 ? 64 : 128; }
-// @ts-ignore: decorator
-@inline function panelBytes(n: i32): usize {
+function panelBytes(n: i32): usize {
   return al(max<usize>(<usize>(4 * nbReduce(n)) * sh(ldOf(n)), backTransformBytes(n, nbBack(n))));
 }
 

@@ -1,4 +1,4 @@
-// Vector arithmetic of a dtype known at run time only: one instance of the code around serves both. For loops that are not hot.
+// Arithmetic of a dtype known at run time only: one instance of the code around serves both. For loops that are not hot.
 
 export function add(single: bool, a: v128, b: v128): v128 { return single ? f32x4.add(a, b) : f64x2.add(a, b); }
 export function mul(single: bool, a: v128, b: v128): v128 { return single ? f32x4.mul(a, b) : f64x2.mul(a, b); }
@@ -13,5 +13,7 @@ export function over(single: bool, a: v128, b: v128, one: v128): v128 {
 }
 /** One number of either dtype in all lanes. */
 export function splatAt(single: bool, p: usize): v128 { return single ? v128.load32_splat(p) : v128.load64_splat(p); }
-export function read(single: bool, p: usize): f64 { return single ? <f64>load<f32>(p) : load<f64>(p); }
-export function write(single: bool, p: usize, x: f64): void { if (single) store<f32>(p, <f32>x); else store<f64>(p, x); }
+// @ts-ignore: decorator
+@inline export function read(single: bool, p: usize): f64 { return single ? <f64>load<f32>(p) : load<f64>(p); }
+// @ts-ignore: decorator
+@inline export function write(single: bool, p: usize, x: f64): void { if (single) store<f32>(p, <f32>x); else store<f64>(p, x); }

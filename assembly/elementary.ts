@@ -1,6 +1,6 @@
 // Elementary functions, two f64 or four f32 at a time. A scalar form is the vector form of a splat, and array maps use the
 // vector form for their tails, so the bits of f(x) depend on x only. In `simd` they equal src/math/elementary.ts.
-// f32: exp, expm1, log, log1p, sigmoid, tanh, erf and atan2 have polynomials of their own; the others round the f64 value.
+// f32: exp, expm1, log, log1p, sigmoid, tanh and erf have polynomials of their own; the others round the f64 value.
 // Polynomials and rational functions interpolate at Chebyshev nodes (60 digits). Errors: docs/accuracy.md.
 import { madd, nmadd } from './simd';
 
@@ -180,8 +180,7 @@ const LOG32: usize = memory.data<f32>([0.23330467216303835, 0.28550820815960665,
 }
 
 /** The natural logarithm. */
-// @ts-ignore: decorator
-@inline export function log_v<T>(x: v128): v128 { return logSpecial<T>(x, logCorrected<T>(x, v128.splat<T>(<T>0))); }
+export function log_v<T>(x: v128): v128 { return logSpecial<T>(x, logCorrected<T>(x, v128.splat<T>(<T>0))); }
 
 /** log(1 + x). */
 export function log1p_v<T>(x: v128): v128 {

@@ -92,29 +92,27 @@ export function gemvT<T>(m: i32, n: i32, alpha: T, a: usize, ld: usize, c: usize
   for (; m > 0; m--) { axpy<T>(n, alpha * load<T>(c), a, y); c += sizeof<T>(); a += ld; }
 }
 
-/** y = A x, A symmetric: its lower triangle is read once, four rows at a time. */
+/** y = A x, A symmetric: its lower triangle is read once, four rows at a time in f64. */
 export function symvLower<T>(n: i32, a: usize, ld: usize, x: usize, y: usize): void {
   let r = 0;
-  for (; r + 4 <= n; r += 4) {
+  if (sizeof<T>() == 8) for (; r + 4 <= n; r += 4) {  // eigh lives on this one
     let p0 = a + <usize>r * ld, p1 = p0 + ld, p2 = p1 + ld, p3 = p2 + ld, px = x, py = y;
     const xr = x + ix<T>(r), yr = y + ix<T>(r);
     const x0 = v128.load_splat<T>(xr), x1 = v128.load_splat<T>(xr, sizeof<T>()), x2 = v128.load_splat<T>(xr, 2 * sizeof<T>()), x3 = v128.load_splat<T>(xr, 3 * sizeof<T>());
     let s0 = v128.splat<T>(<T>0), s1 = s0, s2 = s0, s3 = s0;
-    while (px < xr) {  // four elements a turn: one vector of f32, two of f64
+    while (px < xr) {
       let u = v128.load(px), v = v128.load(py), w = v128.load(p0);
       s0 = madd<T>(w, u, s0); v = madd<T>(w, x0, v);
       w = v128.load(p1); s1 = madd<T>(w, u, s1); v = madd<T>(w, x1, v);
       w = v128.load(p2); s2 = madd<T>(w, u, s2); v = madd<T>(w, x2, v);
       w = v128.load(p3); s3 = madd<T>(w, u, s3); v = madd<T>(w, x3, v);
       v128.store(py, v);
-      if (sizeof<T>() == 8) {
-        u = v128.load(px, 16); v = v128.load(py, 16);
-        w = v128.load(p0, 16); s0 = madd<T>(w, u, s0); v = madd<T>(w, x0, v);
-        w = v128.load(p1, 16); s1 = madd<T>(w, u, s1); v = madd<T>(w, x1, v);
-        w = v128.load(p2, 16); s2 = madd<T>(w, u, s2); v = madd<T>(w, x2, v);
-        w = v128.load(p3, 16); s3 = madd<T>(w, u, s3); v = madd<T>(w, x3, v);
-        v128.store(py, v, 16);
-      }
+      u = v128.load(px, 16); v = v128.load(py, 16);
+      w = v128.load(p0, 16); s0 = madd<T>(w, u, s0); v = madd<T>(w, x0, v);
+      w = v128.load(p1, 16); s1 = madd<T>(w, u, s1); v = madd<T>(w, x1, v);
+      w = v128.load(p2, 16); s2 = madd<T>(w, u, s2); v = madd<T>(w, x2, v);
+      w = v128.load(p3, 16); s3 = madd<T>(w, u, s3); v = madd<T>(w, x3, v);
+      v128.store(py, v, 16);
       const step = 4 * sizeof<T>();
       p0 += step; p1 += step; p2 += step; p3 += step; px += step; py += step;
     }

@@ -1,12 +1,13 @@
 // Losses of outputs f (rows, c) and their gradients, one sweep. All arithmetic in f64, whatever the dtype of f; sums in ascending order.
+import { read, write } from './either';
 import { exponential_s, log1p_s, log_s } from './elementary';
 
 const MSE: i32 = 0, LOGISTIC: i32 = 1;
 
 // @ts-ignore: decorator
-@inline function get(single: bool, p: usize, i: i32): f64 { return single ? <f64>load<f32>(p + (<usize>i << 2)) : load<f64>(p + (<usize>i << 3)); }
+@inline function get(single: bool, p: usize, i: i32): f64 { return read(single, p + (<usize>i << (single ? 2 : 3))); }
 // @ts-ignore: decorator
-@inline function put(single: bool, p: usize, i: i32, x: f64): void { if (single) store<f32>(p + (<usize>i << 2), <f32>x); else store<f64>(p + (<usize>i << 3), x); }
+@inline function put(single: bool, p: usize, i: i32, x: f64): void { write(single, p + (<usize>i << (single ? 2 : 3)), x); }
 
 function evaluate(single: bool, kind: i32, rows: i32, c: i32, scale: f64, f: usize, y: usize, g: usize): f64 {
   let total: f64 = 0;

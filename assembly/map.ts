@@ -12,20 +12,14 @@ import { acos_v, asin_v, atan2_v, cos_v, cosh_v, erf_v, erfc_v, exp_v, expm1_v, 
 export function exp_f32(n: i32, x: usize, y: usize): void { exp_map<f32>(n, x, y); }
 export function exp_f64(n: i32, x: usize, y: usize): void { exp_map<f64>(n, x, y); }
 
-// @ts-ignore: decorator
-@inline function expm1_map<T>(n: i32, x: usize, y: usize): void { for (; n > 0; n -= lanes<T>(), x += 16, y += 16) storePart<T>(y, expm1_v<T>(loadPart<T>(x, n)), n); }
-export function expm1_f32(n: i32, x: usize, y: usize): void { expm1_map<f32>(n, x, y); }
-export function expm1_f64(n: i32, x: usize, y: usize): void { expm1_map<f64>(n, x, y); }
+export function expm1_f32(n: i32, x: usize, y: usize): void { for (; n > 0; n -= lanes<f32>(), x += 16, y += 16) storePart<f32>(y, expm1_v<f32>(loadPart<f32>(x, n)), n); }
+export function expm1_f64(n: i32, x: usize, y: usize): void { wideMap(false, EXPM1, n, x, y); }
 
-// @ts-ignore: decorator
-@inline function log_map<T>(n: i32, x: usize, y: usize): void { for (; n > 0; n -= lanes<T>(), x += 16, y += 16) storePart<T>(y, log_v<T>(loadPart<T>(x, n)), n); }
-export function log_f32(n: i32, x: usize, y: usize): void { log_map<f32>(n, x, y); }
-export function log_f64(n: i32, x: usize, y: usize): void { log_map<f64>(n, x, y); }
+export function log_f32(n: i32, x: usize, y: usize): void { for (; n > 0; n -= lanes<f32>(), x += 16, y += 16) storePart<f32>(y, log_v<f32>(loadPart<f32>(x, n)), n); }
+export function log_f64(n: i32, x: usize, y: usize): void { wideMap(false, LOG, n, x, y); }
 
-// @ts-ignore: decorator
-@inline function log1p_map<T>(n: i32, x: usize, y: usize): void { for (; n > 0; n -= lanes<T>(), x += 16, y += 16) storePart<T>(y, log1p_v<T>(loadPart<T>(x, n)), n); }
-export function log1p_f32(n: i32, x: usize, y: usize): void { log1p_map<f32>(n, x, y); }
-export function log1p_f64(n: i32, x: usize, y: usize): void { log1p_map<f64>(n, x, y); }
+export function log1p_f32(n: i32, x: usize, y: usize): void { for (; n > 0; n -= lanes<f32>(), x += 16, y += 16) storePart<f32>(y, log1p_v<f32>(loadPart<f32>(x, n)), n); }
+export function log1p_f64(n: i32, x: usize, y: usize): void { wideMap(false, LOG1P, n, x, y); }
 
 // @ts-ignore: decorator
 @inline function sigmoid_map<T>(n: i32, x: usize, y: usize): void { for (; n > 0; n -= lanes<T>(), x += 16, y += 16) storePart<T>(y, sigmoid_v<T>(loadPart<T>(x, n)), n); }
@@ -37,13 +31,11 @@ export function sigmoid_f64(n: i32, x: usize, y: usize): void { sigmoid_map<f64>
 export function tanh_f32(n: i32, x: usize, y: usize): void { tanh_map<f32>(n, x, y); }
 export function tanh_f64(n: i32, x: usize, y: usize): void { tanh_map<f64>(n, x, y); }
 
-// @ts-ignore: decorator
-@inline function erf_map<T>(n: i32, x: usize, y: usize): void { for (; n > 0; n -= lanes<T>(), x += 16, y += 16) storePart<T>(y, erf_v<T>(loadPart<T>(x, n)), n); }
-export function erf_f32(n: i32, x: usize, y: usize): void { erf_map<f32>(n, x, y); }
-export function erf_f64(n: i32, x: usize, y: usize): void { erf_map<f64>(n, x, y); }
+export function erf_f32(n: i32, x: usize, y: usize): void { for (; n > 0; n -= lanes<f32>(), x += 16, y += 16) storePart<f32>(y, erf_v<f32>(loadPart<f32>(x, n)), n); }
+export function erf_f64(n: i32, x: usize, y: usize): void { wideMap(false, ERF, n, x, y); }
 
-// These compute in f64 for both dtypes: one loop, which chooses inside.
-const ERFC: i32 = 0, SIN: i32 = 1, COS: i32 = 2, ASIN: i32 = 3, ACOS: i32 = 4, SINH: i32 = 5, COSH: i32 = 6;
+// Most of these compute in f64 for both dtypes: one loop, which chooses inside.
+const ERFC: i32 = 0, SIN: i32 = 1, COS: i32 = 2, ASIN: i32 = 3, ACOS: i32 = 4, SINH: i32 = 5, COSH: i32 = 6, LOG: i32 = 7, LOG1P: i32 = 8, EXPM1: i32 = 9, ERF: i32 = 10;
 function wide(kind: i32, x: v128): v128 {
   switch (kind) {
     case ERFC: return erfc_v<f64>(x);
@@ -52,6 +44,10 @@ function wide(kind: i32, x: v128): v128 {
     case ASIN: return asin_v<f64>(x);
     case ACOS: return acos_v<f64>(x);
     case SINH: return sinh_v<f64>(x);
+    case LOG: return log_v<f64>(x);
+    case LOG1P: return log1p_v<f64>(x);
+    case EXPM1: return expm1_v<f64>(x);
+    case ERF: return erf_v<f64>(x);
     default: return cosh_v<f64>(x);
   }
 }

@@ -271,17 +271,17 @@ export function reluDiagonal<T>(b: usize, d: usize, py: usize, gy: usize, comput
 }
 
 /** Self pairs at offset 0: the table {rho} of an erf and the gains; erfRow follows. Constants 13: sqrt(2w) b, 14: 2 b^2. */
-export function erfTables(single: bool, b: usize, py: usize, gy: usize, compute: bool, m: i32, cp: usize): void {
+export function erfTables<T>(b: usize, py: usize, gy: usize, compute: bool, m: i32, cp: usize): void {
   const ONE = v128.load(cp, 0), w = v128.load(cp, 144);
   for (const end = b + <usize>m * 32; b < end; b += 32, py += 16) {
-    let q = mul(single, add(single, v128.load(b), v128.load(cp, 80)), w);
+    let q = v128.mul<T>(v128.add<T>(v128.load(b), v128.load(cp, 80)), w);
     if (gy) {
-      if (compute) v128.store(gy, inverseRoot(single, ONE, q, v128.load(cp, 160)));
+      if (compute) v128.store(gy, v128.div<T>(ONE, v128.sqrt<T>(v128.add<T>(q, v128.load(cp, 160)))));
       const g = v128.load(gy);
-      q = mul(single, q, mul(single, g, g));
+      q = v128.mul<T>(q, v128.mul<T>(g, g));
       gy += 16;
     }
-    v128.store(py, inverseRoot(single, v128.load(cp, 208), mul(single, q, v128.load(cp, 224)), ONE));
+    v128.store(py, v128.div<T>(v128.load(cp, 208), v128.sqrt<T>(madd<T>(q, v128.load(cp, 224), ONE))));
   }
 }
 

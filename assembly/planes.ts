@@ -96,7 +96,7 @@ function finish(single: bool, op: usize, blob: usize, size: i32, b: usize, d: us
 function finishDiagonal(single: bool, op: usize, blob: usize, size: i32, fin: i32, b: usize, d: usize, py: usize, gy: usize, count: i32, cp: usize, r: usize): void {
   const compute = word(op, 15) != 0;
   if (fin <= FIN_GENERAL) { if (single) reluDiagonal<f32>(b, d, py, gy, compute, count, cp); else reluDiagonal<f64>(b, d, py, gy, compute, count, cp); }
-  else if (fin == FIN_ERF) erfTables(single, b, py, gy, compute, count, cp);
+  else if (fin == FIN_ERF) { if (single) erfTables<f32>(b, py, gy, compute, count, cp); else erfTables<f64>(b, py, gy, compute, count, cp); }
   else if (fin == FIN_DUAL) dualRowDiagonal(single, b, d, py, gy, compute, size, count, cp, r, word(op, 16), blob + (<usize>word(op, 17) << 2));
   else if (compute && gy != 0) affineGains(single, b, gy, count, cp);
 }
