@@ -6,7 +6,7 @@ import type { OwnDirections } from '../affine/tangent.js';
 import type { Shaped } from '../shapes.js';
 import type { Layer } from '../vocabulary.js';
 import type { Note, Rule, SideContext } from './rule.js';
-import type { Joint, Side } from './state.js';
+import type { Joint, Planes, Side } from './state.js';
 import { planesFrom, readPlanes, type TangentNote, type TangentRule } from './tangent.js';
 
 type Floats = Float64Array<ArrayBuffer>;
@@ -99,53 +99,39 @@ export function differencedTangents<L extends Layer>(rule: Rule<L>, own: OwnDire
       const k = readPlanes(core, joint.k);
       const t = joint.t && readPlanes(core, joint.t);
       const next = rule.joint(core, node, joint, one.note, two.note, block, wanted);
+      /** K and T after the layer, h along direction d. */
+      const after = (d: number, h: number, dk: Floats | null, dt: Floats | null): (Floats | null)[] => {
+        const noteOf = (before: Before): Note => {
+          const context = { ...before.context, wanted: { ...before.context.wanted, cov: 'none' as const } };
+          const { side, note } = at(core, node, before, d, h, context);
+          side.cov?.data.release();
+          return note;
+        };
+        const a = noteOf(first);
+        const b = second === first ? a : noteOf(second);
+        const put = (x: Floats, dx: Floats | null): Planes => planesFrom(core, moved(x, dx, h).slice());
+        const start: Joint = { ...joint, k: put(k, dk), t: t && put(t, dt) };
+        const end = rule.joint(core, movedNode(node, own, d, h), start, a, b, block, wanted);
+        for (const note of new Set([a, b])) note.release?.();
+        return [end.k, end.t].map((planes) => {
+          const values = planes && readPlanes(core, planes);
+          planes?.release();
+          return values;
+        });
+      };
       const results = tangents.map(({ k: tangentK, t: tangentT }, d) => {
         const [dk, dt] = [tangentK && readPlanes(core, tangentK), tangentT && readPlanes(core, tangentT)];
         for (const planes of [tangentK, tangentT]) planes?.release();
-        const h = stepOf(node, own, d, [
-          [first.cov, first.moves[d]!],
-          [second.cov, second.moves[d]!],
-          [k, dk],
-          [t, dt],
-        ]);
+        const sides = [first, second].map(({ cov, moves }) => [cov, moves[d]!] as const);
+        const h = stepOf(node, own, d, [...sides, [k, dk], [t, dt]]);
         if (h === 0) return { k: null, t: null };
         const sums = [next.k, next.t].map((planes) => planes && new Float64Array(planes.ticket.length));
         for (const [s, weight] of WEIGHTS.entries()) {
-          const x = STEPS[s]! * h;
-          const notes = [first, second].map((before, i): Note => {
-            if (i === 1 && second === first) return {};
-            const context: SideContext = {
-              ...before.context,
-              wanted: { ...before.context.wanted, cov: 'none' },
-            };
-            const step = at(core, node, before, d, x, context);
-            step.side.cov?.data.release();
-            return step.note;
-          });
-          if (second === first) notes[1] = notes[0]!;
-          const start: Joint = {
-            ...joint,
-            k: planesFrom(core, moved(k, dk, x).slice()),
-            t: t && planesFrom(core, moved(t, dt, x).slice()),
-          };
-          const result = rule.joint(
-            core,
-            movedNode(node, own, d, x),
-            start,
-            notes[0]!,
-            notes[1]!,
-            block,
-            wanted,
-          );
-          for (const [i, planes] of [result.k, result.t].entries()) {
-            if (!planes) continue;
-            addTo(sums[i]!, readPlanes(core, planes), weight / h);
-            planes.release();
-          }
-          for (const note of new Set(notes)) note.release?.();
+          for (const [i, values] of after(d, STEPS[s]! * h, dk, dt).entries())
+            if (values) addTo(sums[i]!, values, weight / h);
         }
-        const [sumK, sumT] = sums;
-        return { k: planesFrom(core, sumK!), t: sumT ? planesFrom(core, sumT) : null };
+        const [sumK, sumT] = sums.map((sum) => sum && planesFrom(core, sum));
+        return { k: sumK!, t: sumT ?? null };
       });
       return { joint: next, tangents: results };
     },
