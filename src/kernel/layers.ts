@@ -3,9 +3,11 @@ import { planeCount } from '../layers/kernel/state.js';
 import type { Tensor, TensorLike } from '../math/tensor.js';
 import type { NetDocument } from '../net/document.js';
 import { inferShapes } from '../net/shapes.js';
-import type { Engine } from '../wasm/engine.js';
+import { NumericalError, type Engine } from '../wasm/engine.js';
+import { blameInput } from './checks.js';
 import { frozenPaths, weightPaths } from './frozen.js';
 import { kernel, prepareTile, type KernelOptions } from './kernel.js';
+import type { Tap } from './propagate.js';
 import { computeTile, unpack } from './tile.js';
 
 export interface LayerKernel {
@@ -30,7 +32,7 @@ export function layerKernels(
   const params = prepareTile(engine, net, x1, x2, options);
   const columns = (params.x2 ?? params.x1).shape[0]!;
   const found: LayerKernel[] = [];
-  computeTile(engine, params, ({ shaped }, joint) => {
+  const tap: Tap = ({ shaped }, joint) => {
     const { spatial, full } = joint.layout;
     const positions = full ? spatial.flatMap((n) => [n, n]) : spatial;
     const shape = [joint.rows, columns, ...positions];
@@ -38,7 +40,13 @@ export function layerKernels(
     const nngp = { data: unpack(engine, joint, joint.k, columns), shape };
     const ntk = { data: unpack(engine, joint, joint.t!, columns), shape };
     found.push({ path: shaped.path, layer: shaped.layer.layer, nngp, ntk });
-  });
+  };
+  try {
+    computeTile(engine, params, tap);
+  } catch (error) {
+    if (error instanceof NumericalError) blameInput(params.x1, params.x2, params.maskConstant);
+    throw error;
+  }
   return found;
 }
 

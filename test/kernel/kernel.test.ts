@@ -116,6 +116,8 @@ describe('kernel', () => {
       expect(all[4]!.ntk.data[i]).toBeCloseTo(whole.ntk.data[i]!, 12);
       expect(all[0]!.nngp.data[i]).toBeCloseTo(start.nngp.data[i]!, 14);
     }
+    x.data[5] = NaN;
+    expect(() => layerKernels(engine, NET, x, null)).toThrow('x1 has the entry NaN at flat index 5');
   });
 
   it('agrees with finite nets within their standard errors', async () => {
