@@ -109,16 +109,37 @@ function interpolate(intervals: Intervals, variance: number): Term {
   const interval = Math.floor(place);
   const table = tableOf(intervals, interval);
   const x = 2 * (place - interval) - 1;
-  const sum = new Float64Array(table[0]!.length);
-  let total = 0;
-  for (let j = 0; j < NODES; j++) {
-    const distance = x - chebyshev[j]!;
-    const w = signs[j]! / (Math.abs(distance) < 1e-15 ? 1e-15 : distance);
-    total += w;
-    const row = table[j]!;
-    for (let l = 0; l < sum.length; l++) sum[l] = sum[l]! + w * row[l]!;
-  }
+  const weights = chebyshev.map((node, j) => {
+    const distance = x - node;
+    return signs[j]! / (Math.abs(distance) < 1e-15 ? 1e-15 : distance);
+  });
+  const sum = weightedRows(weights, table);
+  const total = weights.reduce((all, w) => all + w, 0);
   for (let l = 0; l < sum.length; l++) sum[l] = sum[l]! / total;
   const [a0, kappa, slope, kappaRate, slopeRate] = sum as unknown as [number, number, number, number, number];
   return { a0, kappa, slope, kappaRate, slopeRate, b: sum.subarray(5) };
+}
+
+/** The sum of weights times rows, four columns at once in registers: most of the time of long series. */
+function weightedRows(weights: readonly number[], rows: readonly Float64Array[]): Float64Array<ArrayBuffer> {
+  const sum = new Float64Array(rows[0]!.length);
+  const whole = sum.length - (sum.length % 4);
+  for (let l = 0; l < whole; l += 4) {
+    let [s0, s1, s2, s3] = [0, 0, 0, 0];
+    for (let j = 0; j < weights.length; j++) {
+      const w = weights[j]!;
+      const row = rows[j]!;
+      s0 += w * row[l]!;
+      s1 += w * row[l + 1]!;
+      s2 += w * row[l + 2]!;
+      s3 += w * row[l + 3]!;
+    }
+    sum[l] = s0;
+    sum[l + 1] = s1;
+    sum[l + 2] = s2;
+    sum[l + 3] = s3;
+  }
+  for (let l = whole; l < sum.length; l++)
+    for (let j = 0; j < weights.length; j++) sum[l] = sum[l]! + weights[j]! * rows[j]![l]!;
+  return sum;
 }

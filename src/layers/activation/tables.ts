@@ -64,9 +64,11 @@ export function dualTables(
     const { power, step } = elu ? GENERAL : parityOf(fn);
     const count = elu ? Math.min(terms, Math.ceil(log(tolerance) / log(ELU_SERIES))) : terms;
     // Nothing beyond a variable's own length, whatever is beside it: bits do not depend on tiles.
-    const used = b
-      .map((row, l) => row.map((value, i) => (l < lengths[i]! ? value : 0)))
-      .filter((_, l) => l < count && (l === 0 || (l >= power && (l - power) % step === 0)));
+    const taken = (l: number): boolean => l < count && (l === 0 || (l >= power && (l - power) % step === 0));
+    const shortest = lengths.reduce((least, length) => Math.min(least, length));
+    const cut = (row: Float64Array<ArrayBuffer>, l: number): Float64Array<ArrayBuffer> =>
+      l < shortest ? row : row.map((value, i) => (l < lengths[i]! ? value : 0));
+    const used = b.flatMap((row, l) => (taken(l) ? [cut(row, l)] : []));
     const middle = elu ? [elu.alpha, elu.gain ** 2] : [power, step];
     const params = [used.length - 1, ...middle, log(tolerance)];
     const tables = seriesTables(core, [r, a0, ...used], dtype);
