@@ -54,12 +54,12 @@ const browserMain = (workers: number): string =>
 journey(${workers}).then((text) => (document.title = text), (error) => (document.title = 'failed: ' + error.message));`;
 
 // The first version held to 400; recurrent nets, studies, solvers and derivatives came on top.
-it('takes at most 430 KB and holds the build, the README and the licence only', () => {
+it('takes at most 440 KB and holds the build, the README and the licence only', () => {
   const paths = packed.files.map(({ path }) => path);
   const shipped = /^build\/|^(package\.json|README\.md|LICENSE)$/;
   expect(paths.filter((path) => !shipped.test(path) || /\/\./.test(path))).toEqual([]);
   expect(paths).toContain('build/data/digits.binary.js');
-  expect(packed.size).toBeLessThanOrEqual(430 * 1024);
+  expect(packed.size).toBeLessThanOrEqual(440 * 1024);
 });
 
 describe('plain Node', () => {
