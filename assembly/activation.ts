@@ -159,23 +159,21 @@ function polynomialOf<T>(x: v128, table: usize, count: i32): v128 {
 @inline function wide(code: i32, order: i32): bool { return order > 1 ? code != POLYNOMIAL && code != RECTIFIED : code == COS || (code >= SIN && code <= GABOR); }
 
 function phi<T>(code: i32, order: i32, x: v128, a: v128, b: v128, c: v128, table: usize, count: i32): v128 {
-  if (!single<T>()) switch (code) {
-    case SIN: return sinOf(order, order, x, a, b, c);
-    case COS: return sinOf(order + 1, order, x, a, b, c);
-    case EXP: {
-      let y = mul<T>(a, exponential<T>(mul<T>(b, x)));
-      for (; order > 0; order--) y = mul<T>(y, b);
-      return y;
-    }
-    case GAUSSIAN: return gaussianOf(order, x, a, b);
-    case GABOR: return gaborOf(order, x);
-  }
   switch (code) {
     case SIGN: {
       if (order) return full<T>(0);
       return v128.bitselect(x, positive<T>(x, full<T>(1), full<T>(-1)), v128.or(v128.eq<T>(x, full<T>(0)), v128.ne<T>(x, x)));
     }
     case ERF: return erfOf<T>(order, x, a, b, c);
+    case SIN: if (!single<T>()) return sinOf(order, order, x, a, b, c);
+    case COS: if (!single<T>()) return sinOf(order + 1, order, x, a, b, c);
+    case EXP: if (!single<T>()) {
+      let y = mul<T>(a, exponential<T>(mul<T>(b, x)));
+      for (; order > 0; order--) y = mul<T>(y, b);
+      return y;
+    }
+    case GAUSSIAN: if (!single<T>()) return gaussianOf(order, x, a, b);
+    case GABOR: if (!single<T>()) return gaborOf(order, x);
     case GELU: return geluOf<T>(order, x);
     case GELU_TANH: return geluTanhOf<T>(order, x);
     case POLYNOMIAL: return polynomialOf<T>(x, table, count);

@@ -16,7 +16,7 @@ export function expm1_f32(n: i32, x: usize, y: usize): void { for (; n > 0; n -=
 export function expm1_f64(n: i32, x: usize, y: usize): void { wideMap(false, EXPM1, n, x, y); }
 
 export function log_f32(n: i32, x: usize, y: usize): void { for (; n > 0; n -= lanes<f32>(), x += 16, y += 16) storePart<f32>(y, log_v<f32>(loadPart<f32>(x, n)), n); }
-export function log_f64(n: i32, x: usize, y: usize): void { wideMap(false, LOG, n, x, y); }
+export function log_f64(n: i32, x: usize, y: usize): void { for (; n > 0; n -= lanes<f64>(), x += 16, y += 16) storePart<f64>(y, log_v<f64>(loadPart<f64>(x, n)), n); }
 
 export function log1p_f32(n: i32, x: usize, y: usize): void { for (; n > 0; n -= lanes<f32>(), x += 16, y += 16) storePart<f32>(y, log1p_v<f32>(loadPart<f32>(x, n)), n); }
 export function log1p_f64(n: i32, x: usize, y: usize): void { wideMap(false, LOG1P, n, x, y); }
@@ -35,7 +35,7 @@ export function erf_f32(n: i32, x: usize, y: usize): void { for (; n > 0; n -= l
 export function erf_f64(n: i32, x: usize, y: usize): void { wideMap(false, ERF, n, x, y); }
 
 // Most of these compute in f64 for both dtypes: one loop, which chooses inside.
-const ERFC: i32 = 0, SIN: i32 = 1, COS: i32 = 2, ASIN: i32 = 3, ACOS: i32 = 4, SINH: i32 = 5, COSH: i32 = 6, LOG: i32 = 7, LOG1P: i32 = 8, EXPM1: i32 = 9, ERF: i32 = 10;
+const ERFC: i32 = 0, SIN: i32 = 1, COS: i32 = 2, ASIN: i32 = 3, ACOS: i32 = 4, SINH: i32 = 5, COSH: i32 = 6, LOG1P: i32 = 7, EXPM1: i32 = 8, ERF: i32 = 9;
 function wide(kind: i32, x: v128): v128 {
   switch (kind) {
     case ERFC: return erfc_v<f64>(x);
@@ -44,7 +44,6 @@ function wide(kind: i32, x: v128): v128 {
     case ASIN: return asin_v<f64>(x);
     case ACOS: return acos_v<f64>(x);
     case SINH: return sinh_v<f64>(x);
-    case LOG: return log_v<f64>(x);
     case LOG1P: return log1p_v<f64>(x);
     case EXPM1: return expm1_v<f64>(x);
     case ERF: return erf_v<f64>(x);

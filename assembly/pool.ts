@@ -1,6 +1,5 @@
 // Linear maps between positions that leave channels alone: pools, global pools, resizing, indexing, concatenation along
 // space and their transposes are all one sparse matrix in compressed rows.
-import { loadPart, storePart } from './part';
 import { lanes, madd } from './simd';
 
 function mapPositions<T>(samples: i32, out: i32, c: i32, x: usize, xStep: i32, starts: usize, columns: usize, weights: usize, beta: T, y: usize, yStep: i32): void {
@@ -9,12 +8,18 @@ function mapPositions<T>(samples: i32, out: i32, c: i32, x: usize, xStep: i32, s
     for (let p = 0; p < out; p++) {
       const first = load<i32>(starts + (<usize>p << 2)), last = load<i32>(starts + (<usize>p << 2), 4);
       const dst = y + <usize>p * row;
-      for (let n = c, i: usize = 0; n > 0; n -= lanes<T>(), i += 16) {
-        let sum = beta == 0 ? v128.splat<T>(<T>0) : v128.mul<T>(v128.splat<T>(beta), loadPart<T>(dst + i, n));
+      let i: usize = 0;
+      for (; i + 16 <= row; i += 16) {
+        let sum = beta == 0 ? v128.splat<T>(<T>0) : v128.mul<T>(v128.splat<T>(beta), v128.load(dst + i));
         for (let e = first; e < last; e++) {
-          sum = madd<T>(v128.load_splat<T>(weights + <usize>e * sizeof<T>()), loadPart<T>(x + <usize>load<i32>(columns + (<usize>e << 2)) * row + i, n), sum);
+          sum = madd<T>(v128.load_splat<T>(weights + <usize>e * sizeof<T>()), v128.load(x + <usize>load<i32>(columns + (<usize>e << 2)) * row + i), sum);
         }
-        storePart<T>(dst + i, sum, n);
+        v128.store(dst + i, sum);
+      }
+      for (; i < row; i += sizeof<T>()) {
+        let sum: T = beta == 0 ? <T>0 : beta * load<T>(dst + i);
+        for (let e = first; e < last; e++) sum += load<T>(weights + <usize>e * sizeof<T>()) * load<T>(x + <usize>load<i32>(columns + (<usize>e << 2)) * row + i);
+        store<T>(dst + i, sum);
       }
     }
     x += <usize>xStep * sizeof<T>(); y += <usize>yStep * sizeof<T>();
