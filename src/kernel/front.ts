@@ -17,13 +17,15 @@ export interface Front {
   readonly columns: number;
 }
 
-/** The layers before the first that needs all pairs of positions, and those from it on; null where there is nothing to gain. */
+/**
+ * The layers before the first that needs all pairs of positions, and the net without them; null where there is nothing to
+ * gain.
+ */
 export function splitFront(net: Layer): readonly [Layer, Layer] | null {
   const layers = inOrder(net);
   const at = layers.findIndex(needsPairs);
   if (at < 0 || !layers.slice(0, at).some(({ layer }) => layer !== 'identity')) return null;
-  const part = (list: Layer[]): Layer => ({ layer: 'serial', layers: list });
-  return [part(layers.slice(0, at)), part(layers.slice(at))];
+  return [{ layer: 'serial', layers: layers.slice(0, at) }, withoutFirst(net, { left: at })];
 }
 
 /** The state of a tile after the part of its net that runs by planes; null where none does. */
@@ -61,6 +63,14 @@ export function frontOf(core: Core, params: TileParams): Front | null {
 /** The layers of nested sequences one after the other. */
 function inOrder(layer: Layer): Layer[] {
   return layer.layer === 'serial' ? layer.layers.flatMap(inOrder) : [layer];
+}
+
+/** The net with its first layers replaced by identities, so that the paths of the others (errors name them) stay as they are. */
+function withoutFirst(layer: Layer, count: { left: number }): Layer {
+  if (layer.layer === 'serial') {
+    return { ...layer, layers: layer.layers.map((child) => withoutFirst(child, count)) };
+  }
+  return count.left-- > 0 ? { layer: 'identity' } : layer;
 }
 
 function needsPairs(layer: Layer): boolean {

@@ -95,8 +95,11 @@ describe('maps and planes', () => {
         { name: 'point', corners: [[0.5, 0.5]] },
       ],
     });
-    const layers = specOf(plane)['layer'] as unknown as { mark: { type: string } }[];
-    expect(layers.map(({ mark }) => mark.type)).toEqual(['line', 'line', 'point', 'text', 'text']);
+    type Marked = { mark: { type: string } };
+    const layers = specOf(plane)['layer'] as unknown as (Marked | { layer: Marked[] })[];
+    const marks = layers.flatMap((one) => ('layer' in one ? one.layer : [one])).map(({ mark }) => mark.type);
+    // Each group of labels twice: the halo behind it first.
+    expect(marks).toEqual(['line', 'line', 'point', 'text', 'text', 'text', 'text']);
   });
 });
 
