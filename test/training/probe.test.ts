@@ -195,7 +195,14 @@ describe('kernels in training records', () => {
     const before = engine.heap.usage.used;
     const params = {
       ...{ net: wide, model: { inputShape: [3] } },
-      train: { x: many, y: labels, loss: 'mse' as const, steps: 1e6, recordEvery: 1, probe: { x: many, keep: false } },
+      train: {
+        x: many,
+        y: labels,
+        loss: 'mse' as const,
+        steps: 1e6,
+        recordEvery: 1,
+        probe: { x: many, keep: false },
+      },
     };
     const running = engine.run(trainJob, params, { signal: stop.signal });
     setTimeout(() => stop.abort(new Error('enough')), 120);
