@@ -1,7 +1,8 @@
 // What a kernel call is given, checked before anything runs.
 import { asTensor, type Tensor, type TensorLike } from '../math/tensor.js';
 import type { Pattern } from '../layers/kernel/state.js';
-import type { KernelName } from './kernel.js';
+
+export type KernelName = 'nngp' | 'ntk';
 
 /** Both inputs; x2 = null: x1 with itself. */
 export function checkInputs(first: TensorLike, second: TensorLike | null): [Tensor, Tensor | null] {

@@ -7,29 +7,8 @@ import { blameInput, checkDtype, checkInputs, checkNames, checkPattern, defaultT
 import { compileLayer, inputFacts, type Compiled } from './compile.js';
 import { frozenPaths } from './frozen.js';
 import type { KernelOptions, KernelResult } from './kernel.js';
-import { headJob, positionsOf, trunkJob, type StateCall } from './stateJob.js';
+import { headJob, positionsOf, trunkJob, type KernelState, type StateCall } from './stateJob.js';
 import { wantedOutput } from './tile.js';
-
-/**
- * What a net leaves of two batches in the infinite-width limit. Plain data: `structuredClone`, `postMessage` and IndexedDB
- * carry it. Positions are zipped (X, X', Y, Y'), or equal ones only where made with `diagonalSpatial`.
- */
-export interface KernelState {
-  /** The net so far, and the shape of one of its inputs. */
-  readonly net: NetDocument;
-  readonly inputShape: readonly number[];
-  readonly diagonalSpatial: boolean;
-  /** (n1, n2, ...positions). */
-  readonly nngp: Tensor;
-  /** null: not asked for. */
-  readonly ntk: Tensor | null;
-  /** Covariances of each sample with itself, (n1, ...positions) in float64; of the second batch null: the same samples. */
-  readonly covariance1: Tensor;
-  readonly covariance2: Tensor | null;
-  /** 1 where a position is visible, (n1, ...spatial); null: nothing is masked. */
-  readonly visible1: Tensor | null;
-  readonly visible2: Tensor | null;
-}
 
 type StateOptions = Omit<KernelOptions, 'tile'>;
 type ContinueOptions = Omit<StateOptions, 'dtype' | 'maskConstant'>;

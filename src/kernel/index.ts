@@ -1,7 +1,7 @@
+export type { KernelName } from './checks.js';
 export {
   kernel,
   kernelTiles,
-  type KernelName,
   type KernelOptions,
   type KernelProgress,
   type KernelResult,
@@ -10,6 +10,7 @@ export {
 } from './kernel.js';
 export { planKernel, type KernelPlan, type LayerPlan } from './plan.js';
 export { kernelPerLayer, layerKernels, type LayerKernel } from './layers.js';
-export { continueKernel, kernelState, type KernelState } from './compose.js';
+export { continueKernel, kernelState } from './compose.js';
+export type { KernelState } from './stateJob.js';
 export { dualSeries, type DualSeries } from './series.js';
 export { kernelInputGradient, type KernelInputGradient } from './tangentCalls.js';

@@ -4,7 +4,15 @@ import type { Pattern } from '../layers/kernel/state.js';
 import type { Layer } from '../layers/vocabulary.js';
 import { parseNet, type NetDocument } from '../net/document.js';
 import { NumericalError, type Engine } from '../wasm/engine.js';
-import { blameInput, checkDtype, checkInputs, checkNames, checkPattern, defaultTolerance } from './checks.js';
+import {
+  blameInput,
+  checkDtype,
+  checkInputs,
+  checkNames,
+  checkPattern,
+  defaultTolerance,
+  type KernelName,
+} from './checks.js';
 import { compileNet } from './compile.js';
 import { frozenPaths } from './frozen.js';
 import { planesCall, planesOf } from './planes/tile.js';
@@ -12,8 +20,6 @@ import { sphereFor } from './sphere.js';
 import { tileGrid, tileSide, type TilePlace } from './plan.js';
 import { tileJob, transposedPlanes, wantedOutput } from './tile.js';
 import type { TileParams, TileResult } from './tile-params.js';
-
-export type KernelName = 'nngp' | 'ntk';
 
 /** Progress of a long call. */
 export interface KernelProgress {

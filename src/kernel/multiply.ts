@@ -3,7 +3,8 @@ import { gemm } from '../math/matmul.js';
 import type { TensorLike } from '../math/tensor.js';
 import type { NetDocument } from '../net/document.js';
 import { defineJob, type Engine, type Job } from '../wasm/engine.js';
-import { prepare, reporter, tileParams, withSphere, type KernelName, type KernelOptions } from './kernel.js';
+import type { KernelName } from './checks.js';
+import { prepare, reporter, tileParams, withSphere, type KernelOptions } from './kernel.js';
 import { computeTile } from './tile.js';
 import type { TileParams } from './tile-params.js';
 

@@ -10,16 +10,37 @@ import {
   type Pattern,
   type Side,
 } from '../layers/kernel/state.js';
+import type { NetDocument } from '../net/document.js';
 import type { Layer } from '../layers/vocabulary.js';
 import { allocate, sizeOf, type Tensor } from '../math/tensor.js';
 import { defineJob, type Core, type Job, type JobContext } from '../wasm/engine.js';
 import { compileLayer, inputFacts, type Compiled } from './compile.js';
-import type { KernelState } from './compose.js';
 import { inputJoint, inputSide, makeBatch, type Batch } from './input.js';
 import { LIVE, mostPlanes } from './plan.js';
 import { releaseNotes, runJoint, runSide, type Notes } from './propagate.js';
 import { interleave, separate } from './interleave.js';
 import { putOperands, unpack, wantedOutput } from './tile.js';
+
+/**
+ * What a net leaves of two batches in the infinite-width limit. Plain data: `structuredClone`, `postMessage` and IndexedDB
+ * carry it. Positions are zipped (X, X', Y, Y'), or equal ones only where made with `diagonalSpatial`.
+ */
+export interface KernelState {
+  /** The net so far, and the shape of one of its inputs. */
+  readonly net: NetDocument;
+  readonly inputShape: readonly number[];
+  readonly diagonalSpatial: boolean;
+  /** (n1, n2, ...positions). */
+  readonly nngp: Tensor;
+  /** null: not asked for. */
+  readonly ntk: Tensor | null;
+  /** Covariances of each sample with itself, (n1, ...positions) in float64; of the second batch null: the same samples. */
+  readonly covariance1: Tensor;
+  readonly covariance2: Tensor | null;
+  /** 1 where a position is visible, (n1, ...spatial); null: nothing is masked. */
+  readonly visible1: Tensor | null;
+  readonly visible2: Tensor | null;
+}
 
 /** What both halves are told. */
 export interface StateCall {

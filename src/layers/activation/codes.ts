@@ -1,7 +1,7 @@
 // How the activations of the format are spelled for the kernels of assembly/activation.ts.
 import type { ActivationLayer } from '../vocabulary.js';
 import { finiteFunction } from './functions.js';
-import type { ScalarFunction } from './scalar.js';
+import type { ScalarFunction } from './functions.js';
 
 /** An activation for the kernels: a code, three parameters and, for polynomials, coefficients. */
 export interface ActivationCode {

@@ -3,7 +3,8 @@ import type { ActivationLayer } from '../vocabulary.js';
 import { cos, sin } from '../../math/elementary.js';
 import { SELU_ALPHA, SELU_SCALE, SIGMOID_LIKE } from './codes.js';
 import { userActivation, type DualFunction } from './functions.js';
-import { scalarFunction, type ScalarFunction } from './scalar.js';
+import type { ScalarFunction } from './functions.js';
+import { scalarFunction } from './scalar.js';
 
 /** Where the kernels of an activation come from. */
 export type Dual =

@@ -1,7 +1,16 @@
 // Activations given in code: a net document holds their name, this registry the functions. Functions do not cross to
 // workers, so jobs of nets that use them run on the calling thread (`usesFunctions`).
 import type { Layer } from '../vocabulary.js';
-import type { ScalarFunction } from './scalar.js';
+
+/** A function of one variable with its derivative. */
+export interface ScalarFunction {
+  readonly value: (x: number) => number;
+  readonly slope: (x: number) => number;
+  /** Where it or a derivative of it jumps. */
+  readonly kinks: readonly number[];
+  /** Functions of users: what errors call them; their panels are refined and their series checked. */
+  readonly name?: string;
+}
 
 /** kappa = E[phi(u) phi(v)] and its derivative by k12, slope = E[phi'(u) phi'(v)] (Price's theorem). */
 export interface DualValue {

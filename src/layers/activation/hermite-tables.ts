@@ -2,7 +2,7 @@
 // made when first needed. What a variance gets depends on it alone, so bits do not depend on tiles.
 import { cos, exp, log, sin } from '../../math/elementary.js';
 import { EXTRA, termsAt, type Term } from './hermite.js';
-import type { ScalarFunction } from './scalar.js';
+import type { ScalarFunction } from './functions.js';
 
 export interface HermiteSeries {
   /** The longest P. */

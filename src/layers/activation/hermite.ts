@@ -3,7 +3,7 @@
 //   kappa = a_0 a_0 + k12 P(c),  kappa' = P(c) + c P'(c),  P(c) = sum_l B_l(k11) B_l(k22) c^l.        (Mehler)
 import { NumericalError } from '../../wasm/engine.js';
 import { sample } from './panels.js';
-import type { ScalarFunction } from './scalar.js';
+import type { ScalarFunction } from './functions.js';
 
 /** More terms than this do not pay: what is left lies at |c| ~ 1 only. */
 const MOST_TERMS = 400;

@@ -2,7 +2,7 @@
 // the scale 1/s.
 import { cos, exp } from '../../math/elementary.js';
 import { NumericalError } from '../../wasm/engine.js';
-import type { ScalarFunction } from './scalar.js';
+import type { ScalarFunction } from './functions.js';
 
 /** Beyond, exp(-z^2/4) hides every Hermite function used. */
 const REACH = 13;

@@ -1,16 +1,7 @@
 // Activations without a closed dual as functions of one number, with the places where quadrature must not look across.
 import type { ActivationLayer } from '../vocabulary.js';
+import type { ScalarFunction } from './functions.js';
 import { seriesRule } from './series.js';
-
-/** A function of one variable with its derivative. */
-export interface ScalarFunction {
-  readonly value: (x: number) => number;
-  readonly slope: (x: number) => number;
-  /** Where it or a derivative of it jumps. */
-  readonly kinks: readonly number[];
-  /** Functions of users: what errors call them; their panels are refined and their series checked. */
-  readonly name?: string;
-}
 
 const KINKS: Readonly<Record<string, readonly number[]>> = {
   elu: [0],
