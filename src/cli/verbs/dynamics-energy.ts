@@ -5,7 +5,7 @@ import type { LossName } from '../../net/index.js';
 import { lineFigure, type Figure } from '../../report/index.js';
 import { withReport } from '../report.js';
 import { realNumber } from '../verb.js';
-import { LOSSES, modelOf, netVerb, performReport, problemOf, type NetOptions } from './dynamics-shared.js';
+import { LOSSES, netVerb, performReport, trained, type NetOptions } from './dynamics-shared.js';
 
 export function registerEnergy(parent: Command): void {
   netVerb(
@@ -21,23 +21,20 @@ export function registerEnergy(parent: Command): void {
     .action(
       performReport<NetOptions & { learningRate: number; loss: LossName; decay: number }>(
         async (options, context) => {
-          const problem = await problemOf(options);
           const { steps, learningRate, loss, decay, seed } = options;
-          const engine = await context.engine();
-          context.progress.start('training', 1);
           const settings = { steps, learningRate, loss, decay };
-          const data = { ...settings, x: problem.x, y: problem.y, model: modelOf(problem, seed) };
-          const result = await meanFieldEnergy(engine, problem.net, data, {
-            signal: context.signal,
-            onMessage: (done) => context.progress.update(done as number),
-          });
-          context.progress.finish();
+          const { found: result, variant } = await trained(options, context, settings, (engine, net, data) =>
+            meanFieldEnergy(engine, net, data, {
+              signal: context.signal,
+              onMessage: (done) => context.progress.update(done as number),
+            }),
+          );
           return withReport(
             options.out,
             {
               kind: 'energy',
               title: 'Energy of mean-field training',
-              variant: engine.variant,
+              variant,
               seed,
               settings,
             },

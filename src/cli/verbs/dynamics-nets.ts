@@ -20,6 +20,7 @@ import {
   performReport,
   positive,
   problemOf,
+  trained,
   type NetOptions,
 } from './dynamics-shared.js';
 
@@ -105,14 +106,11 @@ function registerTaylor(parent: Command): void {
     .action(
       performReport<NetOptions & { orders: number[]; learningRate: number; loss: LossName }>(
         async (options, context) => {
-          const problem = await problemOf(options);
           const { orders, steps, learningRate, loss, seed } = options;
-          const engine = await context.engine();
-          context.progress.start('training', 1);
           const settings = { orders, steps, learningRate, loss };
-          const data = { ...settings, x: problem.x, y: problem.y, model: modelOf(problem, seed) };
-          const curves = await taylorErrors(engine, problem.net, data, follow(context));
-          context.progress.finish();
+          const { found: curves, variant } = await trained(options, context, settings, (engine, net, data) =>
+            taylorErrors(engine, net, data, follow(context)),
+          );
           const text = curves.map(
             ({ order, error }) => `order ${order}: error ${error.at(-1)!.toExponential(3)}`,
           );
@@ -125,7 +123,7 @@ function registerTaylor(parent: Command): void {
           };
           return withReport(
             options.out,
-            { kind: 'taylor', title: 'Taylor models of a net', variant: engine.variant, seed, settings },
+            { kind: 'taylor', title: 'Taylor models of a net', variant, seed, settings },
             { json: { ...settings, curves }, text: text.join('\n') },
             () => [
               lineFigure({

@@ -8,11 +8,10 @@ import { listOf, realNumber, wholeNumber } from '../verb.js';
 import {
   follow,
   LOSSES,
-  modelOf,
   netVerb,
   performReport,
   positive,
-  problemOf,
+  trained,
   type NetOptions,
 } from './dynamics-shared.js';
 
@@ -32,14 +31,11 @@ function registerScan(parent: Command): void {
     .option('--taylor <k>', 'train the Taylor model of this order instead', wholeNumber(0, 8))
     .action(
       performReport<NetOptions & { multiples: number[]; taylor?: number }>(async (options, context) => {
-        const problem = await problemOf(options);
         const { multiples, steps, seed, taylor } = options;
-        const engine = await context.engine();
-        context.progress.start('training', 1);
         const settings = { multiples, steps, ...(taylor === undefined ? {} : { taylor }) };
-        const data = { ...settings, x: problem.x, y: problem.y, model: modelOf(problem, seed) };
-        const points = await scanLearningRates(engine, problem.net, data, follow(context));
-        context.progress.finish();
+        const { found: points, variant } = await trained(options, context, settings, (engine, net, data) =>
+          scanLearningRates(engine, net, data, follow(context)),
+        );
         const table: Table = {
           name: 'scan',
           title: 'Learning rates in units of 1/lambda_max(Theta_0/n)',
@@ -57,7 +53,7 @@ function registerScan(parent: Command): void {
         const panel = { x: { label: 'step' }, y: { label: 'loss', scale: 'log' } as const, series };
         return withReport(
           options.out,
-          { kind: 'scan', title: 'Learning rates of a net', variant: engine.variant, seed, settings },
+          { kind: 'scan', title: 'Learning rates of a net', variant, seed, settings },
           { json: { ...settings, points }, text: formatTable(table) },
           () => [
             lineFigure({
@@ -87,14 +83,11 @@ function registerDial(parent: Command): void {
     .action(
       performReport<NetOptions & { alphas: number[]; learningRate: number; loss: LossName }>(
         async (options, context) => {
-          const problem = await problemOf(options);
           const { alphas, steps, learningRate, loss, seed } = options;
-          const engine = await context.engine();
-          context.progress.start('training', 1);
           const settings = { alphas, steps, learningRate, loss };
-          const data = { ...settings, x: problem.x, y: problem.y, model: modelOf(problem, seed) };
-          const points = await lazyDial(engine, problem.net, data, follow(context));
-          context.progress.finish();
+          const { found: points, variant } = await trained(options, context, settings, (engine, net, data) =>
+            lazyDial(engine, net, data, follow(context)),
+          );
           const table: Table = {
             name: 'dial',
             title: 'From rich to lazy',
@@ -114,7 +107,7 @@ function registerDial(parent: Command): void {
           };
           return withReport(
             options.out,
-            { kind: 'dial', title: 'The lazy-to-rich dial', variant: engine.variant, seed, settings },
+            { kind: 'dial', title: 'The lazy-to-rich dial', variant, seed, settings },
             { json: { ...settings, points }, text: formatTable(table) },
             () => [
               lineFigure({

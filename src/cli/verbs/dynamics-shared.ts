@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { Tensor } from '../../math/index.js';
 import type { LossName, NetDocument } from '../../net/index.js';
 import type { Series } from '../../report/index.js';
-import type { RunOptions } from '../../wasm/engine.js';
+import type { Engine, RunOptions } from '../../wasm/engine.js';
 import { inFolder, readJson, readTensor } from '../files.js';
 import { oneOf, perform, verb, wholeNumber, type Context, type Outcome } from '../verb.js';
 
@@ -54,6 +54,26 @@ export const modelOf = ({ x }: Problem, seed: number): { inputShape: number[]; s
   inputShape: x.shape.slice(1),
   seed,
 });
+/** The net and samples that a call names, and what `run` finds on them by training, while progress shows. */
+export async function trained<S extends object, R>(
+  options: NetOptions,
+  context: Context,
+  settings: S,
+  run: (
+    engine: Engine,
+    net: NetDocument,
+    data: S & Pick<Problem, 'x' | 'y'> & { model: ReturnType<typeof modelOf> },
+  ) => Promise<R>,
+): Promise<{ found: R; variant: Engine['variant'] }> {
+  const problem = await problemOf(options);
+  const engine = await context.engine();
+  context.progress.start('training', 1);
+  const { net, x, y } = problem;
+  const found = await run(engine, net, { ...settings, x, y, model: modelOf(problem, options.seed) });
+  context.progress.finish();
+  return { found, variant: engine.variant };
+}
+
 export const LOSSES: (text: string) => LossName = oneOf('mse', 'logistic', 'crossEntropy');
 export const follow = ({ signal, progress }: Context): RunOptions => ({
   signal,
