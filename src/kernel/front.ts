@@ -25,7 +25,8 @@ export function splitFront(net: Layer): readonly [Layer, Layer] | null {
   const layers = inOrder(net);
   const at = layers.findIndex(needsPairs);
   if (at < 0 || !layers.slice(0, at).some(({ layer }) => layer !== 'identity')) return null;
-  return [{ layer: 'serial', layers: layers.slice(0, at) }, withoutFirst(net, { left: at })];
+  const part = (wanted: (i: number) => boolean): Layer => partOf(net, { wanted, next: 0 });
+  return [part((i) => i < at), part((i) => i >= at)];
 }
 
 /** The state of a tile after the part of its net that runs by planes; null where none does. */
@@ -65,12 +66,11 @@ function inOrder(layer: Layer): Layer[] {
   return layer.layer === 'serial' ? layer.layers.flatMap(inOrder) : [layer];
 }
 
-/** The net with its first layers replaced by identities, so that the paths of the others (errors name them) stay as they are. */
-function withoutFirst(layer: Layer, count: { left: number }): Layer {
-  if (layer.layer === 'serial') {
-    return { ...layer, layers: layer.layers.map((child) => withoutFirst(child, count)) };
-  }
-  return count.left-- > 0 ? { layer: 'identity' } : layer;
+/** The net with the layers not wanted replaced by identities: the paths of the others (errors and `frozen` name them) stay. */
+function partOf(layer: Layer, count: { wanted: (i: number) => boolean; next: number }): Layer {
+  if (layer.layer === 'serial')
+    return { ...layer, layers: layer.layers.map((child) => partOf(child, count)) };
+  return count.wanted(count.next++) ? layer : { layer: 'identity' };
 }
 
 function needsPairs(layer: Layer): boolean {

@@ -103,8 +103,12 @@ describe.each(Object.entries(nets))('%s', (name, [net, sample]) => {
     x2: numbers([2, ...sample], 2),
   });
 
-  it.each(['f64', 'f32'] as const)('as the whole by propagation (%s)', (dtype) => {
-    const all = params(dtype);
+  it.each([
+    ['f64', []],
+    ['f32', []],
+    ['f64', ['layers.0', 'layers.2']],
+  ] as const)('as the whole by propagation (%s, frozen %s)', (dtype, frozen) => {
+    const all = { ...params(dtype), frozen };
     const within = dtype === 'f64' ? 1e-12 : 2e-5;
     for (const [x2, diagonalSpatial] of [
       [all.x2, false],

@@ -3,7 +3,9 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   createEngine,
+  inferShapes,
   kernel,
+  kernelPerLayer,
   parseNet,
   planKernel,
   tensor,
@@ -12,6 +14,7 @@ import {
   type Tensor,
 } from 'infinite-width';
 import { computeTile } from '#build/kernel/tile.js';
+import { weightPaths } from '#build/kernel/frozen.js';
 import { planesTile } from '#build/kernel/planes/tile.js';
 
 let engine: Engine;
@@ -122,9 +125,17 @@ describe('random nets', () => {
         fc.array(block, { minLength: 1, maxLength: 3 }),
         tail,
         fc.boolean(),
-        (blocks, end, same2) => {
+        fc.constantFrom(0, 0, 1, 2, 5, 255),
+        (blocks, end, same2, still) => {
           const layers = [...(blocks.flat() as NetDocument[]), ...end];
           const [x1, x2] = [images([3, 4, 5, 2], 1), images([2, 4, 5, 2], 7)];
+          let frozen: string[] = [];
+          try {
+            const paths = weightPaths(inferShapes(layers, [4, 5, 2]));
+            frozen = paths.filter((_, i) => (still >> i) % 2 === 1);
+          } catch {
+            return; // shapes that do not fit
+          }
           const params = {
             x1,
             x2: same2 ? null : x2,
@@ -134,7 +145,7 @@ describe('random nets', () => {
             maskConstant: null,
             pattern1: null,
             pattern2: null,
-            frozen: [],
+            frozen,
             tolerance: 1e-13,
           };
           let general;
@@ -168,6 +179,55 @@ describe('random nets', () => {
       { numRuns: 120, seed: 5 },
     );
     expect(compared).toBeGreaterThan(40);
+  });
+});
+
+describe('layers that are not trained', () => {
+  const conv = (more: object): NetDocument => ({
+    layer: 'conv',
+    channels: 3,
+    filter: [3, 3],
+    bStd: 0.3,
+    ...more,
+  });
+  const net: NetDocument = [
+    conv({ padding: 'SAME', parametrization: 'standard' }),
+    {
+      layer: 'sum',
+      branches: [
+        [{ layer: 'erf' }, conv({ layer: 'convTranspose', padding: 'SAME' })],
+        { layer: 'identity' },
+      ],
+    },
+    { layer: 'repeat', times: 2, net: [{ layer: 'gelu' }, conv({ padding: 'CIRCULAR' })] },
+    { layer: 'relu' },
+    conv({ layer: 'convLocal', padding: 'VALID' }),
+    { layer: 'globalAvgPool' },
+    { layer: 'dense', units: 2, bStd: 0.1, parametrization: 'standard' },
+  ];
+  const x = images([3, 5, 4, 2], 6);
+
+  it('have their own terms left out: the terms of all layers sum to the whole, one by one and in groups', async () => {
+    const { ntk } = await kernel(engine, net, x);
+    const parts = await kernelPerLayer(engine, net, x);
+    expect(parts.map(({ path }) => path)).toEqual([
+      'layers.0',
+      'layers.1.branches.0.layers.1',
+      'layers.2.net.0.layers.1',
+      'layers.2.net.1.layers.1',
+      'layers.4',
+      'layers.6',
+    ]);
+    const sum = ntk.data.map((_, i) => parts.reduce((all, part) => all + part.ntk.data[i]!, 0));
+    sum.forEach((value, i) => expect(Math.abs(value / ntk.data[i]! - 1)).toBeLessThan(1e-13));
+    const frozen = ['layers.1', 'layers.2.net'];
+    expect(planKernel(net, [3, 5, 4, 2], null, { frozen }).planes).not.toHaveProperty('reason');
+    const rest = await kernel(engine, net, x, null, { get: 'ntk', frozen });
+    const dropped = parts.slice(1, 4);
+    rest.ntk.data.forEach((value, i) => {
+      const want = ntk.data[i]! - dropped.reduce((all, part) => all + part.ntk.data[i]!, 0);
+      expect(Math.abs(value / want - 1)).toBeLessThan(1e-12);
+    });
   });
 });
 

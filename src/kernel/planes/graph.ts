@@ -13,6 +13,7 @@ import {
   isActivation,
   type ConcatLayer,
   type ConvLayer,
+  type DenseLayer,
   type IndexLayer,
   type MergeLayer,
 } from '../../layers/vocabulary.js';
@@ -28,8 +29,11 @@ import {
 import { NotPlanes, POINT, type Filter, type MixNode, type Node } from './nodes.js';
 import { activationOf, weights } from './parameters.js';
 
-/** Where a circular convolution cannot run on modular planes, its path is in `unrolled` and it becomes a mixing layer. */
-export function lower(net: Shaped, unrolled: ReadonlySet<string>): Node[] {
+/**
+ * Where a circular convolution cannot run on modular planes, its path is in `unrolled` and it becomes a mixing layer. `frozen`:
+ * paths of layers that are not trained.
+ */
+export function lower(net: Shaped, unrolled: ReadonlySet<string>, frozen: ReadonlySet<string>): Node[] {
   const spatial = net.input.slice(0, -1);
   if (spatial.length > 2)
     throw new NotPlanes(`${spatial.length} spatial axes; planes are made for one or two`);
@@ -45,7 +49,7 @@ export function lower(net: Shaped, unrolled: ReadonlySet<string>): Node[] {
       path: '',
     },
   ];
-  const builder = new Builder(nodes, unrolled);
+  const builder = new Builder(nodes, unrolled, frozen);
   builder.add(net, 0);
   return nodes;
 }
@@ -53,10 +57,12 @@ export function lower(net: Shaped, unrolled: ReadonlySet<string>): Node[] {
 class Builder {
   readonly nodes: Node[];
   readonly unrolled: ReadonlySet<string>;
+  readonly frozen: ReadonlySet<string>;
 
-  constructor(nodes: Node[], unrolled: ReadonlySet<string>) {
+  constructor(nodes: Node[], unrolled: ReadonlySet<string>, frozen: ReadonlySet<string>) {
     this.nodes = nodes;
     this.unrolled = unrolled;
+    this.frozen = frozen;
   }
 
   push(node: Node): number {
@@ -85,6 +91,15 @@ class Builder {
     }
   }
 
+  private weights(
+    layer: DenseLayer | ConvLayer,
+    x: number,
+    taps: number,
+    path: string,
+  ): ReturnType<typeof weights> {
+    return weights(layer, this.nodes[x]!.C, taps, path, this.frozen.has(path));
+  }
+
   private leaf({ layer, path, output, input }: Shaped, x: number): number {
     const from = this.nodes[x]!;
     const base = { inputs: [x], H: from.H, W: from.W, C: output.at(-1)!, axes: from.axes, path };
@@ -97,7 +112,7 @@ class Builder {
           op: 'affine',
           filter: POINT,
           circular: false,
-          ...weights(layer, from.C, 1, path),
+          ...this.weights(layer, x, 1, path),
         });
       case 'conv':
       case 'convLocal':
@@ -179,7 +194,7 @@ class Builder {
       lh: h.lo,
       lw: w.lo,
     };
-    const scale = weights(layer, from.C, h.size * w.size, path);
+    const scale = this.weights(layer, x, h.size * w.size, path);
     const node = this.push({
       op: 'affine',
       inputs: [x],
@@ -221,7 +236,7 @@ class Builder {
       path,
       filter: POINT,
       circular: false,
-      ...weights(layer, from.C, count, path),
+      ...this.weights(layer, x, count, path),
     });
   }
 

@@ -4,17 +4,22 @@ import { baseWidthOf } from '../../layers/affine/kernel.js';
 import type { ActivationLayer, ConvLayer, DenseLayer } from '../../layers/vocabulary.js';
 import { NotPlanes, type Activation } from './nodes.js';
 
-/** w is W^2 here; T' = W^2 A(T + gamma K) + bT in both parametrisations (kernels of Dense and Conv, arXiv 2001.07301). */
+/**
+ * w is W^2 here; T' = W^2 A(T + gamma K) + bT in both parametrisations (kernels of Dense and Conv, arXiv 2001.07301). Weights
+ * that are not trained have no terms of their own: T' = W^2 A(T).
+ */
 export function weights(
   layer: DenseLayer | ConvLayer,
   channels: number,
   filter: number,
   path: string,
+  frozen: boolean,
 ): { w: number; b2: number; bT: number; gamma: number } {
   const w = layer.wStd ** 2;
   const b2 = (layer.bStd ?? 0) ** 2;
   const standard = layer.parametrization === 'standard';
   if (standard && w === 0) throw new NotPlanes(`${path} (${layer.layer}) has wStd = 0`);
+  if (frozen) return { w, b2, bT: 0, gamma: 0 };
   return {
     w,
     b2,

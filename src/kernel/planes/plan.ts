@@ -26,6 +26,8 @@ export interface PlanesOptions {
   readonly diagonalSpatial?: boolean;
   /** Inputs have masked entries. */
   readonly masked?: boolean;
+  /** Paths of layers that are not trained. */
+  readonly frozen?: readonly string[];
   /** Keep all planes between stages instead of rows of them (for tests and comparisons). */
   readonly fullStore?: boolean;
 }
@@ -90,7 +92,8 @@ class Planner {
   constructor(net: Shaped, options: PlanesOptions) {
     this.options = options;
     const masked = options.masked ?? false;
-    this.split = split(net, { masked, diagonal: options.diagonalSpatial ?? false });
+    const { diagonalSpatial: diagonal = false, frozen = [] } = options;
+    this.split = split(net, { masked, diagonal, frozen });
   }
 
   plan(): PlanesPlan {

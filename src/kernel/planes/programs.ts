@@ -43,11 +43,19 @@ export interface Split {
 
 type Draft = { -readonly [K in keyof Program]: Program[K] };
 
+export interface SplitOptions {
+  readonly masked: boolean;
+  readonly diagonal: boolean;
+  /** Paths of layers that are not trained. */
+  readonly frozen: readonly string[];
+}
+
 /** Lowers and cuts the net. Circular convolutions run on modular planes where everything around them can. */
-export function split(net: Shaped, options: { masked: boolean; diagonal: boolean }): Split {
+export function split(net: Shaped, options: SplitOptions): Split {
   const unrolled = new Set<string>();
+  const frozen = new Set(options.frozen);
   for (;;) {
-    const lowered = lower(net, unrolled);
+    const lowered = lower(net, unrolled, frozen);
     const nodes = options.masked ? lowered : subsample(lowered);
     const last = options.masked ? nodes.length - 1 : foldTail(nodes);
     const users = usersOf(nodes, last);

@@ -14,7 +14,7 @@ export interface PlanesCall {
   readonly dtype: 'f32' | 'f64';
   readonly diagonalSpatial: boolean;
   readonly masked: boolean;
-  /** Layers that are not trained need their terms apart: the general path has them. */
+  /** Paths of layers that are not trained. */
   readonly frozen: readonly string[];
 }
 
@@ -24,7 +24,6 @@ const MOST_PLANS = 8;
 /** The plan of a call, or why it takes the general path. Plans are remembered: tiles of one call share one. */
 export function planesOf(call: PlanesCall): PlanesPlan | { readonly reason: string } {
   if (call.sample.length < 2) return { reason: 'no spatial axes' };
-  if (call.frozen.length > 0) return { reason: 'frozen layers' };
   const key = JSON.stringify(call);
   let plan = plans.get(key);
   if (!plan) {
