@@ -13,7 +13,7 @@ import { rnnRule } from '../layers/recurrent/kernel.js';
 import { layerError, NO_NOTE, type Rule } from '../layers/kernel/rule.js';
 import { shapeLayer, type Shape, type Shaped } from '../layers/shapes.js';
 import { larger, type Demand, type Facts } from '../layers/kernel/state.js';
-import { isActivation, type Layer } from '../layers/vocabulary.js';
+import { isActivation, type Layer, type RepeatLayer, type SerialLayer } from '../layers/vocabulary.js';
 import { parseNet, type NetDocument } from '../net/document.js';
 
 /** A layer in its place with all that propagation needs to know. */
@@ -87,7 +87,8 @@ export function compileLayer(layer: Layer, input: Facts, wanted: Demand): Compil
 type AllFacts = Map<Shaped, { input: Facts; output: Facts }>;
 
 /** Layers whose children run one after the other; those of other containers see the same input. */
-export const isSequence = ({ layer }: Layer): boolean => layer === 'serial' || layer === 'repeat';
+export const isSequence = (layer: Layer): layer is SerialLayer | RepeatLayer =>
+  layer.layer === 'serial' || layer.layer === 'repeat';
 
 function forward(node: Shaped, input: Facts, all: AllFacts): Facts {
   const rule = ruleOf(node.layer);

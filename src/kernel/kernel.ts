@@ -16,6 +16,7 @@ import {
 import { compileNet } from './compile.js';
 import { frozenPaths } from './frozen.js';
 import { planesCall, planesOf } from './planes/tile.js';
+import { cutSamples, placeTile } from './pieces.js';
 import { sphereFor } from './sphere.js';
 import { tileGrid, tileSide, type TilePlace } from './plan.js';
 import { tileJob, transposedPlanes, wantedOutput } from './tile.js';
@@ -119,7 +120,7 @@ export async function kernel(
           );
           result.set(name, (whole = { data, shape }));
         }
-        place2d(whole, place, values, call);
+        placeTile(whole, place, values, call);
       }
     }
   };
@@ -198,38 +199,6 @@ async function runTiles(
   }
 }
 
-const BLOCK = 32;
-
-/** Writes a tile into the whole, and its mirror image where the matrix is symmetric. */
-function place2d(
-  { data, shape }: Tensor,
-  { rows, columns }: TilePlace,
-  tile: TileResult['nngp'],
-  call: Call,
-): void {
-  const [n2, size] = [shape[1]!, call.entries];
-  const [height, width] = [rows[1] - rows[0], columns[1] - columns[0]];
-  for (let i = 0; i < height; i++) {
-    const to = ((rows[0] + i) * n2 + columns[0]) * size;
-    data.set(tile.subarray(i * width * size, (i + 1) * width * size), to);
-  }
-  if (call.x2 || rows[0] === columns[0]) return;
-  const swap = call.swap;
-  // By blocks, so that both sides stay in cache.
-  for (let j0 = 0; j0 < width; j0 += BLOCK) {
-    for (let i0 = 0; i0 < height; i0 += BLOCK) {
-      for (let j = j0; j < Math.min(width, j0 + BLOCK); j++) {
-        const to = ((columns[0] + j) * n2 + rows[0]) * size;
-        for (let i = i0; i < Math.min(height, i0 + BLOCK); i++) {
-          const from = (i * width + j) * size;
-          if (!swap) data[to + i] = tile[from]!;
-          else for (let e = 0; e < size; e++) data[to + i * size + e] = tile[from + swap[e]!]!;
-        }
-      }
-    }
-  }
-}
-
 /** @internal */
 export function reporter(call: Call, { onProgress }: KernelOptions): (place: TilePlace) => void {
   if (!onProgress) return () => {};
@@ -249,26 +218,15 @@ function outputShape({ positions }: Call, n1: number, n2: number): number[] {
   return [n1, n2, ...positions];
 }
 
-/** Samples [start, end) of a tensor: a copy to send to a worker, else a view. */
-function cut({ data, shape }: Tensor, [start, end]: readonly [number, number], send: boolean): Tensor {
-  const size = shape.slice(1).reduce((product, n) => product * n, 1);
-  if (start === 0 && end === shape[0]) return { data, shape };
-  const [from, to] = [start * size, end * size];
-  return {
-    data: send ? data.slice(from, to) : data.subarray(from, to),
-    shape: [end - start, ...shape.slice(1)],
-  };
-}
-
 /** @internal */
 export function tileParams(call: Call, { rows, columns }: TilePlace, send: boolean): TileParams {
   const same = !call.x2 && rows[0] === columns[0];
   const slice = (pattern: Pattern | null, range: readonly [number, number]): Pattern | null =>
-    pattern && (cut(pattern, range, send) as Pattern);
+    pattern && (cutSamples(pattern, range, send) as Pattern);
   return {
     ...call.params,
-    x1: cut(call.x1, rows, send),
-    x2: same ? null : cut(call.x2 ?? call.x1, columns, send),
+    x1: cutSamples(call.x1, rows, send),
+    x2: same ? null : cutSamples(call.x2 ?? call.x1, columns, send),
     pattern1: slice(call.pattern1, rows),
     pattern2: same ? null : slice(call.x2 ? call.pattern2 : call.pattern1, columns),
   };

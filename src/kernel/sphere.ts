@@ -6,6 +6,7 @@ import { isActivation, type Layer } from '../layers/vocabulary.js';
 import { cos } from '../math/elementary.js';
 import type { Tensor } from '../math/tensor.js';
 import type { Engine } from '../wasm/engine.js';
+import { isSequence } from './compile.js';
 import { tileJob } from './tile.js';
 import type { SphereTable, TileParams } from './tile-params.js';
 
@@ -30,7 +31,7 @@ export function sphereServes(
 
 /** Activations by series; null where a layer is not a map of single entries. */
 function seriesLayers(layer: Layer): number | null {
-  if (layer.layer === 'serial' || layer.layer === 'repeat') {
+  if (isSequence(layer)) {
     const inner = layer.layer === 'serial' ? layer.layers : [layer.net];
     return inner.map(seriesLayers).reduce((sum, n) => (sum === null || n === null ? null : sum + n), 0);
   }

@@ -63,4 +63,24 @@ describe('tilings', () => {
       }
     }
   });
+
+  it.each([true, false])(
+    'puts entries of nets that end with positions where they belong (same: %s)',
+    async (diagonalSpatial) => {
+      const net = serial(conv(4, [2, 2], w), tanh());
+      const x = tensor(samples(7, 24, 3), [7, 3, 4, 2]);
+      const options = { diagonalSpatial };
+      const whole = await kernel(engines[0]!, net, x, null, { ...options, tile: 64 });
+      expect(whole.ntk.shape).toEqual(diagonalSpatial ? [7, 7, 2, 3] : [7, 7, 2, 2, 3, 3]);
+      const other = { data: x.data.slice(), shape: x.shape };
+      const between = await kernel(engines[0]!, net, x, other, options);
+      for (const tile of [2, 3]) {
+        for (const name of ['nngp', 'ntk'] as const) {
+          const { data } = (await kernel(engines[0]!, net, x, null, { ...options, tile }))[name];
+          expect(data).toEqual(whole[name].data);
+          data.forEach((value, i) => expect(value).toBeCloseTo(between[name].data[i]!, 12));
+        }
+      }
+    },
+  );
 });
