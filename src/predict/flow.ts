@@ -3,7 +3,7 @@
 import { exp } from '../math/elementary.js';
 import { asTensor, type Tensor, type TensorLike } from '../math/tensor.js';
 import { breather, type Core, type Engine, type RunOptions } from '../wasm/engine.js';
-import { flowJob, type FlowOutcome } from './flowJob.js';
+import { flowJob, lossOf, type FlowOutcome, type FlowParams } from './flowJob.js';
 import type { IntegrateReport } from './integrate.js';
 import {
   fromMatrix,
@@ -15,7 +15,7 @@ import {
   type Layout,
   type Times,
 } from './layout.js';
-import { builtInLoss, type CustomLoss, type FlowLossName } from './losses.js';
+import type { CustomLoss, FlowLossName } from './losses.js';
 import { gradientDescentMse } from './mse.js';
 import { product } from './linear.js';
 import { relativeDecay } from './spectral.js';
@@ -81,56 +81,15 @@ export type GradientFlow = (t: Times, call?: FlowCall) => Promise<FlowResult>;
  */
 export function gradientFlow(engine: Engine, options: GradientFlowOptions): GradientFlow {
   const name = 'gradientFlow';
-  const y = asTensor(options.y, `${name}: y`);
-  const layout = layoutOf(name, y.shape, options.traceAxes);
-  if (layout.tracedAxes.some((axis) => axis < layout.rowAxes.at(-1)!))
-    throw new RangeError(`${name}: traced axes of y must come after all others, got [${layout.tracedAxes}]`);
-  const samples = y.shape[0]!;
-  const kernel = kernelMatrix(layout, options.ntk, `${name}: ntk`, samples).data.slice(); // kept for later calls
-  const targets = toMatrix(layout, y, samples, `${name}: y`);
-  const learningRate = positive(name, 'learningRate', options.learningRate ?? 1);
+  const { layout, samples, fixed, curvature } = problemOf(name, options);
   const momentum = options.momentum ?? null;
-  if (momentum !== null && !(momentum >= 0 && momentum < 1))
-    throw new RangeError(`${name}: momentum must be in [0, 1) or null, got ${momentum}`);
   if (options.loss === 'mse' && momentum === null) return closedForm(engine, options, layout);
-  const outputs = y.data.length / samples;
-  const curvature =
-    typeof options.loss === 'string'
-      ? builtInLoss(options.loss, samples, outputs, targets).curvature
-      : options.loss.curvature;
-  const fixed = {
-    kernel,
-    rows: layout.rows,
-    columns: layout.columns,
-    samples,
-    outputs,
-    y: targets,
-    loss: options.loss,
-    learningRate,
-    damping: momentum === null ? null : 1 - momentum,
-    rtol: positive(name, 'rtol', options.rtol ?? 1e-9),
-    atol: positive(name, 'atol', options.atol ?? 1e-9),
-    maxSteps: options.maxSteps ?? 20_000,
-  };
   let radius: Promise<number | null> | null = null;
-  const spectralRadius = (): Promise<number | null> =>
-    (radius ??=
-      curvature === undefined
-        ? Promise.resolve(null)
-        : largestEigenvalue(engine, kernel, layout.rows).then(
-            (lambda) => 1.05 * lambda * curvature * learningRate,
-          ));
-
   return async (t, call = {}) => {
     const times = flowTimes(name, t);
     const from = start(name, layout, samples, call, momentum);
-    const params = {
-      ...fixed,
-      f0: from.f,
-      v0: from.v,
-      times: times.values,
-      spectralRadius: await spectralRadius(),
-    };
+    radius ??= spectralRadius(engine, fixed, curvature);
+    const params = { ...fixed, f0: from.f, v0: from.v, times: times.values, spectralRadius: await radius };
     const total = times.values.at(-1)!;
     const run: RunOptions = {
       signal: call.signal,
@@ -146,6 +105,52 @@ export function gradientFlow(engine: Engine, options: GradientFlowOptions): Grad
           });
     return assemble(engine, layout, samples, call, momentum, times, outcome);
   };
+}
+
+/** What all calls of a flow share. */
+type Fixed = Omit<FlowParams, 'f0' | 'v0' | 'times' | 'spectralRadius'>;
+
+/** Checked options; arrays are copies, kept for later calls. */
+function problemOf(
+  name: string,
+  { loss, momentum = null, ...options }: GradientFlowOptions,
+): { layout: Layout; samples: number; fixed: Fixed; curvature: number | undefined } {
+  const y = asTensor(options.y, `${name}: y`);
+  const layout = layoutOf(name, y.shape, options.traceAxes);
+  if (layout.tracedAxes.some((axis) => axis < layout.rowAxes.at(-1)!))
+    throw new RangeError(`${name}: traced axes of y must come after all others, got [${layout.tracedAxes}]`);
+  const samples = y.shape[0]!;
+  const kernel = kernelMatrix(layout, options.ntk, `${name}: ntk`, samples).data.slice();
+  const targets = toMatrix(layout, y, samples, `${name}: y`);
+  const learningRate = positive(name, 'learningRate', options.learningRate ?? 1);
+  if (momentum !== null && !(momentum >= 0 && momentum < 1))
+    throw new RangeError(`${name}: momentum must be in [0, 1) or null, got ${momentum}`);
+  const fixed = {
+    kernel,
+    rows: layout.rows,
+    columns: layout.columns,
+    samples,
+    outputs: y.data.length / samples,
+    y: targets,
+    loss,
+    learningRate,
+    damping: momentum === null ? null : 1 - momentum,
+    rtol: positive(name, 'rtol', options.rtol ?? 1e-9),
+    atol: positive(name, 'atol', options.atol ?? 1e-9),
+    maxSteps: options.maxSteps ?? 20_000,
+  };
+  return { layout, samples, fixed, curvature: lossOf(fixed).curvature };
+}
+
+/** A bound on the largest rate of the flow, where the loss knows its curvature. */
+async function spectralRadius(
+  engine: Engine,
+  fixed: Fixed,
+  curvature: number | undefined,
+): Promise<number | null> {
+  if (curvature === undefined) return null;
+  const lambda = await largestEigenvalue(engine, fixed.kernel, fixed.rows);
+  return 1.05 * lambda * curvature * fixed.learningRate;
 }
 
 /** The initial outputs and velocities as matrices. */

@@ -1,6 +1,6 @@
 // A flow of the outputs as one job: the kernel stays in wasm memory while the integrator steps.
 import { gemm } from '../math/matmul.js';
-import { defineJob, type Job } from '../wasm/engine.js';
+import { defineJob, type Core, type Job, type Region } from '../wasm/engine.js';
 import { integrate, type IntegrateReport } from './integrate.js';
 import { stage } from './linear.js';
 import { builtInLoss, type CustomLoss, type FlowLossName } from './losses.js';
@@ -33,67 +33,73 @@ export interface FlowOutcome {
   readonly report: IntegrateReport;
 }
 
-/** @internal The whole integration; the kernel stays in wasm memory. */
+/** The loss of a flow, by name or as given. */
+export const lossOf = ({
+  loss,
+  samples,
+  outputs,
+  y,
+}: Pick<FlowParams, 'loss' | 'samples' | 'outputs' | 'y'>): CustomLoss =>
+  typeof loss === 'string' ? builtInLoss(loss, samples, outputs, y) : loss;
+
+type Derivative = (state: Float64Array, out: Float64Array) => void;
+
+/** Of f, u or with momentum f, u, v, p, side by side; the kernel stays in wasm memory. */
+function derivativeOf(core: Core, region: Region, params: FlowParams): Derivative {
+  const { rows, columns, damping, learningRate } = params;
+  const size = rows * columns;
+  const loss = lossOf(params);
+  const kernel = stage(region, core, params.kernel);
+  const slope = region.alloc('f64', size);
+  const pulled = region.alloc('f64', size);
+  const g = new Float64Array(size);
+  const pull = new Float64Array(size);
+  return (state, out) => {
+    loss.gradient(state.subarray(0, size), params.y, g);
+    core.heap.write(slope, g);
+    gemm(core, kernel, slope, pulled, [rows, columns, rows]);
+    core.heap.readInto(pulled, pull);
+    for (let i = 0; i < size; i++) {
+      const force = -learningRate * pull[i]!;
+      const dual = learningRate * g[i]!;
+      if (damping === null) {
+        out[i] = force;
+        out[size + i] = dual;
+      } else {
+        out[i] = state[2 * size + i]!;
+        out[size + i] = state[3 * size + i]!;
+        out[2 * size + i] = force - damping * state[2 * size + i]!;
+        out[3 * size + i] = dual - damping * state[3 * size + i]!;
+      }
+    }
+  };
+}
+
+/** @internal The whole integration. */
 export const flowJob: Job<FlowParams, FlowOutcome> = defineJob('predict/flow', (core, params, { send }) => {
+  const { damping, spectralRadius, rtol, atol, maxSteps } = params;
   const size = params.rows * params.columns;
-  const { damping, learningRate } = params;
   const parts = damping === null ? 2 : 4;
-  const state = new Float64Array(parts * size); // f, u or f, u, v, p
+  const state = new Float64Array(parts * size);
   state.set(params.f0);
   if (params.v0) state.set(params.v0, 2 * size);
-  const loss =
-    typeof params.loss === 'string'
-      ? builtInLoss(params.loss, params.samples, params.outputs, params.y)
-      : params.loss;
+  const saved: Float64Array[][] = [[], [], [], []];
+  let told = performance.now();
+  const options = {
+    ...{ rtol, atol, maxSteps },
+    ...(spectralRadius !== null && damping === null ? { spectralRadius } : {}),
+    onStep: (t: number): void => {
+      if (performance.now() - told < 100) return;
+      told = performance.now();
+      send(t);
+    },
+  };
   const region = core.heap.region();
   try {
-    const kernel = stage(region, core, params.kernel);
-    const slope = region.alloc('f64', size);
-    const pulled = region.alloc('f64', size);
-    const g = new Float64Array(size);
-    const pull = new Float64Array(size);
-    const derivative = (y: Float64Array, out: Float64Array): void => {
-      loss.gradient(y.subarray(0, size), params.y, g);
-      core.heap.write(slope, g);
-      gemm(core, kernel, slope, pulled, [params.rows, params.columns, params.rows]);
-      core.heap.readInto(pulled, pull);
-      for (let i = 0; i < size; i++) {
-        const force = -learningRate * pull[i]!;
-        const dual = learningRate * g[i]!;
-        if (damping === null) {
-          out[i] = force;
-          out[size + i] = dual;
-        } else {
-          out[i] = y[2 * size + i]!;
-          out[size + i] = y[3 * size + i]!;
-          out[2 * size + i] = force - damping * y[2 * size + i]!;
-          out[3 * size + i] = dual - damping * y[3 * size + i]!;
-        }
-      }
-    };
-    const saved: Float64Array[][] = [[], [], [], []];
-    let told = performance.now();
-    const report = integrate(
-      derivative,
-      state,
-      params.times,
-      {
-        rtol: params.rtol,
-        atol: params.atol,
-        maxSteps: params.maxSteps,
-        ...(params.spectralRadius !== null && damping === null
-          ? { spectralRadius: params.spectralRadius }
-          : {}),
-        onStep: (t) => {
-          if (performance.now() - told < 100) return;
-          told = performance.now();
-          send(t);
-        },
-      },
-      (_, y) => {
-        for (let part = 0; part < parts; part++) saved[part]!.push(y.slice(part * size, (part + 1) * size));
-      },
-    );
+    const derivative = derivativeOf(core, region, params);
+    const report = integrate(derivative, state, params.times, options, (_, y) => {
+      for (let part = 0; part < parts; part++) saved[part]!.push(y.slice(part * size, (part + 1) * size));
+    });
     return { f: saved[0]!, u: saved[1]!, v: saved[2]!, p: saved[3]!, report };
   } finally {
     region.dispose();

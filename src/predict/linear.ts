@@ -13,6 +13,9 @@ import {
   type Ticket,
 } from '../wasm/engine.js';
 
+/** What is not asked for. */
+export const NONE: Float64Array = new Float64Array(0);
+
 /** A copy in wasm memory, of an array that may sit on any buffer. */
 export function stage(place: Allocator, core: Core, array: Float64Array): Ticket<'f64'> {
   const ticket = place.alloc('f64', array.length);

@@ -3,7 +3,7 @@ import { sizeOf, type Tensor } from '../math/tensor.js';
 import { gemm } from '../math/matmul.js';
 import { defineJob, type Engine, type Job, type RunOptions, type Ticket } from '../wasm/engine.js';
 import { fromMatrix, targetShape, timesOf, type Layout, type Times } from './layout.js';
-import { stage } from './linear.js';
+import { NONE, stage } from './linear.js';
 import { spectralFactors, type Dynamics, type SpectralFactors } from './spectral.js';
 import type { TrainSystem } from './system.js';
 
@@ -81,8 +81,6 @@ interface Swept {
   /** kernel V (w o V' right) of every weight of `dual`. */
   readonly seen: Float64Array;
 }
-
-const NONE = new Float64Array(0);
 
 /** @internal Both sides in one job, so that the eigenvectors are copied once. */
 export const sweepJob: Job<SweepParams, Swept> = defineJob('predict/sweep', (core, params) => {

@@ -1,6 +1,7 @@
 // What solvers that never hold the kernel in one piece have in common: options, progress, and what they give for test points.
 import type { Tensor } from '../../math/tensor.js';
 import type { RunOptions } from '../../wasm/engine.js';
+import { NONE } from '../linear.js';
 import type { Diagnostics } from '../system.js';
 
 export type Stage = 'kernel' | 'factor' | 'solve' | 'predict';
@@ -55,7 +56,6 @@ export interface Targets {
   readonly outputs: number;
 }
 
-const NONE = new Float64Array(0);
 export const nothing: Omit<Reach, 'mean'> = { left: NONE, right: NONE, width: 0, weights: NONE, nngp: NONE };
 
 /** The number of pivots, at most n; or of features. */
