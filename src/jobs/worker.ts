@@ -32,11 +32,13 @@ async function run(name: string, params: unknown): Promise<void> {
 }
 
 /** The buffers of a result, which the worker hands over instead of copying; not empty ones, which may be constants used again. */
-function buffersOf(value: unknown, found: Set<ArrayBuffer> = new Set()): ArrayBuffer[] {
-  if (ArrayBuffer.isView(value)) {
-    if (value.buffer instanceof ArrayBuffer && value.buffer.byteLength > 0) found.add(value.buffer);
-  } else if (Array.isArray(value)) for (const item of value) buffersOf(item, found);
-  else if (value && typeof value === 'object')
-    for (const item of Object.values(value)) buffersOf(item, found);
+function buffersOf(result: unknown): ArrayBuffer[] {
+  const found = new Set<ArrayBuffer>();
+  const visit = (value: unknown): void => {
+    if (ArrayBuffer.isView(value)) {
+      if (value.buffer instanceof ArrayBuffer && value.buffer.byteLength > 0) found.add(value.buffer);
+    } else if (value && typeof value === 'object') for (const item of Object.values(value)) visit(item);
+  };
+  visit(result);
   return [...found];
 }

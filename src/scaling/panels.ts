@@ -33,6 +33,44 @@ export interface PanelOptions {
   readonly stepsPerEpoch?: number;
 }
 
+/** A panel of quantities over training: title, label and scale of y, and the quantities with the styles of their lines. */
+export type CurvePanel = readonly [
+  string,
+  string,
+  'linear' | 'log',
+  readonly (readonly [CurveQuantity, string?])[],
+];
+
+/** Losses, accuracies, logits and relative kernels: what finite and infinitely wide nets are shown by. */
+export const TRAINING_PANELS: readonly CurvePanel[] = [
+  [
+    'Loss',
+    'cross-entropy',
+    'log',
+    [
+      ['testLoss', 'test'],
+      ['trainLoss', 'train'],
+    ],
+  ],
+  [
+    'Accuracy',
+    'accuracy',
+    'linear',
+    [
+      ['testAccuracy', 'test'],
+      ['trainAccuracy', 'train'],
+    ],
+  ],
+  ['Logits', 'mean |f|', 'log', [['meanAbsLogit']]],
+  ['Kernel, relative', 'K / K at the start', 'log', [['relativeKernel']]],
+];
+const KERNEL_PANELS: readonly CurvePanel[] = [
+  ['Kernel', 'mean K(x, x)', 'log', [['kernel']]],
+  ['Logits over kernel', 'mean |f| / K', 'log', [['logitOverKernel']]],
+  ['Over the output layer’s part', 'mean |f| / K_a', 'log', [['logitOverOutputKernel']]],
+  ['Over the input layer’s part', 'mean |f| / K_w', 'log', [['logitOverInputKernel']]],
+];
+
 /**
  * Figure 1 (right), figure 2 and appendix F: losses, accuracies, logits, relative and absolute kernels, logits over
  * kernels, and, where traces with test logits of more than 3 seeds were kept, the discrepancies from the reference.
@@ -45,40 +83,20 @@ export function comparisonPanels(
   const labelOf = labelsOf(comparison);
   const steps = stepsPerEpoch ?? 1;
   const x = { label: stepsPerEpoch ? 'training step' : 'epoch + 1', scale: 'log' } as const;
-  const panel = (
-    title: string,
-    label: string,
-    scale: 'linear' | 'log',
-    parts: readonly [CurveQuantity, string?][],
-    apart = 1,
-  ): FigurePanel => ({
+  const panel = ([title, label, scale, parts]: CurvePanel): FigurePanel => ({
     title,
     x,
     y: { label, scale },
     series: curves.flatMap((curve, k) =>
       parts.map(([quantity, style]) => {
-        const series = seriesOf(labelOf(curve), curve, quantity, style, apart ** k, steps);
+        // Losses and accuracies, two lines a curve, stay where they are.
+        const apart = style === undefined ? displacement ** k : 1;
+        const series = seriesOf(labelOf(curve), curve, quantity, style, apart, steps);
         return curve.overflow ? within(series, rangeOf(curves, quantity)) : series;
       }),
     ),
   });
-  return [
-    panel('Loss', 'cross-entropy', 'log', [
-      ['testLoss', 'test'],
-      ['trainLoss', 'train'],
-    ]),
-    panel('Accuracy', 'accuracy', 'linear', [
-      ['testAccuracy', 'test'],
-      ['trainAccuracy', 'train'],
-    ]),
-    panel('Logits', 'mean |f|', 'log', [['meanAbsLogit']], displacement),
-    panel('Kernel, relative', 'K / K at the start', 'log', [['relativeKernel']], displacement),
-    panel('Kernel', 'mean K(x, x)', 'log', [['kernel']], displacement),
-    panel('Logits over kernel', 'mean |f| / K', 'log', [['logitOverKernel']], displacement),
-    panel('Over the output layer’s part', 'mean |f| / K_a', 'log', [['logitOverOutputKernel']], displacement),
-    panel('Over the input layer’s part', 'mean |f| / K_w', 'log', [['logitOverInputKernel']], displacement),
-    ...discrepancyPanels(comparison, x, steps),
-  ];
+  return [...[...TRAINING_PANELS, ...KERNEL_PANELS].map(panel), ...discrepancyPanels(comparison, x, steps)];
 }
 
 /** A thousand times beyond the curves that did not overflow: what lies outside would hide them. */

@@ -2,7 +2,8 @@
 import type { Command } from 'commander';
 import { formatTable, lineFigure, type Panel, type Table } from '../../report/index.js';
 import { curvesOf } from '../../scaling/compare.js';
-import { limitModel, type CurveQuantity, type LimitResult } from '../../scaling/index.js';
+import { limitModel, type LimitResult } from '../../scaling/index.js';
+import { TRAINING_PANELS } from '../../scaling/panels.js';
 import { outputFolder } from '../files.js';
 import { withReport } from '../report.js';
 import { perform, realNumber, verb, wholeNumber } from '../verb.js';
@@ -70,12 +71,7 @@ interface LimitVerbOptions extends PointOptions {
 /** Means over simulations with bands of a standard deviation; infinite losses of diverging logits are left out. */
 function limitPanels({ traces }: LimitResult): Panel[] {
   const curves = curvesOf(traces);
-  const panel = (
-    title: string,
-    label: string,
-    scale: 'linear' | 'log',
-    parts: readonly (readonly [CurveQuantity, string?])[],
-  ): Panel => ({
+  return TRAINING_PANELS.map(([title, label, scale, parts]) => ({
     title,
     x: { label: 'epoch + 1', scale: 'log' },
     y: { label, scale },
@@ -91,19 +87,7 @@ function limitPanels({ traces }: LimitResult): Panel[] {
         high: at.map((i) => mean[i]! + std[i]!),
       };
     }),
-  });
-  return [
-    panel('Loss', 'cross-entropy', 'log', [
-      ['testLoss', 'test'],
-      ['trainLoss', 'train'],
-    ]),
-    panel('Accuracy', 'accuracy', 'linear', [
-      ['testAccuracy', 'test'],
-      ['trainAccuracy', 'train'],
-    ]),
-    panel('Logits', 'mean |f|', 'log', [['meanAbsLogit']]),
-    panel('Kernel, relative', 'K / K at the start', 'log', [['relativeKernel']]),
-  ];
+  }));
 }
 
 /** Means over independent simulations with their standard errors, and whether the numbers can be trusted. */
