@@ -1,6 +1,8 @@
 // Activations and their derivatives up to order 3, entry by entry. The codes are those of src/layers/activation/codes.ts.
 // At a kink every derivative is that of the left side (x <= 0): relu'(0) = 0, leakyRelu'(0) = alpha, abs'(0) = -1.
-import { cos_v, erf_v, erfc_v, expm1_v, exponential, highHalf, log1p_v, lowHalf, narrow, sigmoid_v, sin_v, tanh_v } from './elementary';
+import { erf_v, erfc_v, expm1_v, exponential, log1p_v, sigmoid_v, tanh_v } from './elementary';
+import { cos_v, sin_v } from './elementary-angles';
+import { highHalf, lowHalf, narrow } from './elementary-parts';
 import { loadPart, storePart } from './part';
 import { lanes, madd } from './simd';
 

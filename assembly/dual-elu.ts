@@ -7,7 +7,8 @@
 // Where standard deviations are small, 1 - M(0) q is left out of R: in kappa it cancels.
 import { acosPoly } from './dual-parts';
 import { rowSeries } from './dual-series';
-import { erfcx_v, highHalf, lowHalf } from './elementary';
+import { erfcx_v } from './elementary';
+import { highHalf, lowHalf } from './elementary-parts';
 import { madd, nmadd } from './simd';
 
 /** Series hold up to here. */

@@ -2,80 +2,8 @@
 // vector form for their tails, so the bits of f(x) depend on x only. In `simd` they equal src/math/elementary.ts.
 // f32: exp, expm1, log, log1p, sigmoid, tanh and erf have polynomials of their own; the others round the f64 value.
 // Polynomials and rational functions interpolate at Chebyshev nodes (60 digits). Errors: docs/accuracy.md.
+import { bits, c, ERF_MAX, ERF_SPLIT, EXP_MAX, EXP_MIN, EXPM1_FAR, EXPM1_MIN, EXPONENT, HALF, highHalf, iadd, INF, isub, k, lane, LIFT, LIFT_BITS, LN2_HI, LN2_LO, LOG2E, LOG_BIAS, LOG_FLOAT, LOG_LIFT, LOG_OFFSET, lowHalf, narrow, NORMAL_MIN, NOT_A_NUMBER, ONE, p10, p19, p2, p3, p4, p5, p6, p9, pick, ROUND, ROUND_ONE, shl, shr, signed, TANH_SPLIT, TWO, UPPER_HALF } from './elementary-parts';
 import { madd, nmadd } from './simd';
-
-// Constants live in memory: engines rebuild a splat constant at every use, a splat load is one instruction.
-const F64: usize = memory.data<f64>([
-  1, 0.5, 2, 1.4426950408889634, 6755399441057790 /* 1.5 2^52 + 2046 */, 6.93147180369123816490e-1, 1.90821492927058770002e-10,
-  710, -746, 6755399441056767 /* 1.5 2^52 + 1023 */, 60, -40, 2.2250738585072014e-308, 18014398509481984, 54, 4503599627371520 /* 2^52 + 1024 */,
-  0.625, 0.84375, 28, 0.6, 1.5707963267948966, 6.123233995736766e-17, 3.141592653589793, 1.2246467991473532e-16,
-  0.7853981633974483, 1e308, 0.25, 3.061616997868383e-17,
-], 16);
-const F32: usize = memory.data<f32>([
-  1, 0.5, 2, 1.4426950408889634, 12583166 /* 1.5 2^23 + 254 */, 0.693359375, -2.12194440e-4,
-  89, -104, 12583039 /* 1.5 2^23 + 127 */, 30, -20, 1.1754943508222875e-38, 33554432, 25, 8388736 /* 2^23 + 128 */,
-  0.625, 0.84375, 4, 0.6, 1.5707963705062866, -4.3711390001862426e-08, 3.1415927410125732, -8.742278000372485e-08,
-  0.7853981852531433, 1e38, 0.25, -2.1855695000931213e-08,
-], 16);
-const ONE: i32 = 0, HALF: i32 = 1, TWO: i32 = 2, LOG2E: i32 = 3, ROUND: i32 = 4, LN2_HI: i32 = 5, LN2_LO: i32 = 6;
-const EXP_MAX: i32 = 7, EXP_MIN: i32 = 8, ROUND_ONE: i32 = 9, EXPM1_FAR: i32 = 10, EXPM1_MIN: i32 = 11;
-const NORMAL_MIN: i32 = 12, LIFT: i32 = 13, LIFT_BITS: i32 = 14, LOG_BIAS: i32 = 15, TANH_SPLIT: i32 = 16, ERF_SPLIT: i32 = 17;
-const ERF_MAX: i32 = 18, ATAN_SPLIT: i32 = 19, PI_2: i32 = 20, PI_2_LO: i32 = 21, PI: i32 = 22, PI_LO: i32 = 23;
-const PI_4: i32 = 24, HUGE: i32 = 25, QUARTER: i32 = 26, PI_4_LO: i32 = 27;
-const I64: usize = memory.data<u64>([
-  0x8000000000000000, 0x7ff0000000000000, 0x7ff8000000000000, 0x00195f6200000000, 0xfff0000000000000, 0x4000000000000000, 0x4330000000000000,
-  0xfffffffff8000000, 1, 2,
-], 16);
-const I32: usize = memory.data<u32>([0x80000000, 0x7f800000, 0x7fc00000, 0x00cafb0d, 0xff800000, 0x40000000, 0x4b000000], 16);
-const SIGN: i32 = 0, INF: i32 = 1, NOT_A_NUMBER: i32 = 2, LOG_OFFSET: i32 = 3, EXPONENT: i32 = 4, LOG_LIFT: i32 = 5, LOG_FLOAT: i32 = 6;
-const UPPER_HALF: i32 = 7, BIT0: i32 = 8, BIT1: i32 = 9;
-
-// @ts-ignore: decorator
-@inline function k<T>(i: i32): v128 { return v128.load_splat<T>((sizeof<T>() == 8 ? F64 : F32) + <usize>i * sizeof<T>()); }
-// @ts-ignore: decorator
-@inline function bits<T>(i: i32): v128 { return sizeof<T>() == 8 ? v128.load64_splat(I64 + <usize>i * 8) : v128.load32_splat(I32 + <usize>i * 4); }
-// @ts-ignore: decorator
-@inline function shl<T>(x: v128): v128 { return sizeof<T>() == 8 ? i64x2.shl(x, 52) : i32x4.shl(x, 23); }
-// @ts-ignore: decorator
-@inline function shr<T>(x: v128, by64: i32, by32: i32): v128 { return sizeof<T>() == 8 ? i64x2.shr_u(x, by64) : i32x4.shr_u(x, by32); }
-// @ts-ignore: decorator
-@inline function iadd<T>(x: v128, y: v128): v128 { return sizeof<T>() == 8 ? i64x2.add(x, y) : i32x4.add(x, y); }
-// @ts-ignore: decorator
-@inline function isub<T>(x: v128, y: v128): v128 { return sizeof<T>() == 8 ? i64x2.sub(x, y) : i32x4.sub(x, y); }
-
-// Horner: c[0] x^n + ... + c[n].
-// @ts-ignore: decorator
-@inline function c<T>(p: usize, i: i32): v128 { return v128.load_splat<T>(p + <usize>i * sizeof<T>()); }
-// @ts-ignore: decorator
-@inline function p2<T>(p: usize, x: v128): v128 { return madd<T>(madd<T>(c<T>(p, 0), x, c<T>(p, 1)), x, c<T>(p, 2)); }
-// @ts-ignore: decorator
-@inline function p3<T>(p: usize, x: v128): v128 { return madd<T>(p2<T>(p, x), x, c<T>(p, 3)); }
-// @ts-ignore: decorator
-@inline function p4<T>(p: usize, x: v128): v128 { return madd<T>(p3<T>(p, x), x, c<T>(p, 4)); }
-// @ts-ignore: decorator
-@inline function p5<T>(p: usize, x: v128): v128 { return madd<T>(p4<T>(p, x), x, c<T>(p, 5)); }
-// @ts-ignore: decorator
-@inline function p6<T>(p: usize, x: v128): v128 { return madd<T>(p5<T>(p, x), x, c<T>(p, 6)); }
-// @ts-ignore: decorator
-@inline function p9<T>(p: usize, x: v128): v128 { return madd<T>(madd<T>(madd<T>(p6<T>(p, x), x, c<T>(p, 7)), x, c<T>(p, 8)), x, c<T>(p, 9)); }
-// @ts-ignore: decorator
-@inline function p10<T>(p: usize, x: v128): v128 { return madd<T>(p9<T>(p, x), x, c<T>(p, 10)); }
-
-// @ts-ignore: decorator
-@inline function p19<T>(p: usize, x: v128): v128 {
-  const q = p + 10 * sizeof<T>();
-  let y = madd<T>(p9<T>(p, x), x, c<T>(q, 0));
-  y = madd<T>(madd<T>(madd<T>(y, x, c<T>(q, 1)), x, c<T>(q, 2)), x, c<T>(q, 3));
-  y = madd<T>(madd<T>(madd<T>(y, x, c<T>(q, 4)), x, c<T>(q, 5)), x, c<T>(q, 6));
-  return madd<T>(madd<T>(madd<T>(y, x, c<T>(q, 7)), x, c<T>(q, 8)), x, c<T>(q, 9));
-}
-
-/** y where the mask is set, else n. */
-// @ts-ignore: decorator
-@inline function pick(mask: v128, y: v128, n: v128): v128 { return v128.bitselect(y, n, mask); }
-/** |y| with the sign of x. */
-// @ts-ignore: decorator
-@inline function signed<T>(y: v128, x: v128): v128 { return v128.or(y, v128.and(x, bits<T>(SIGN))); }
 
 // ---- exp, expm1, sigmoid, tanh: x = n ln 2 + r, e^r = 1 + r + r^2 q(r)
 
@@ -87,20 +15,20 @@ const EXP32: usize = memory.data<f32>([0.0013926176194609642, 0.0083631731342928
 
 /** n = round(x / ln 2) as a number whose lowest exponent-wide bits hold n + twice the exponent bias. */
 // @ts-ignore: decorator
-@inline function turns<T>(x: v128): v128 { return madd<T>(x, k<T>(LOG2E), k<T>(ROUND)); }
+@inline export function turns<T>(x: v128): v128 { return madd<T>(x, k<T>(LOG2E), k<T>(ROUND)); }
 // @ts-ignore: decorator
-@inline function reduced<T>(x: v128, t: v128): v128 {
+@inline export function reduced<T>(x: v128, t: v128): v128 {
   const n = v128.sub<T>(t, k<T>(ROUND));
   return nmadd<T>(n, k<T>(LN2_LO), nmadd<T>(n, k<T>(LN2_HI), x));
 }
 /** e^r - 1 for |r| <= ln 2 / 2. */
 // @ts-ignore: decorator
-@inline function expm1Small<T>(r: v128): v128 {
+@inline export function expm1Small<T>(r: v128): v128 {
   return madd<T>(v128.mul<T>(r, r), sizeof<T>() == 8 ? p9<T>(EXP64, r) : p4<T>(EXP32, r), r);
 }
 /** y 2^n, in two steps so that overflow and gradual underflow round once. */
 // @ts-ignore: decorator
-@inline function scaled<T>(y: v128, t: v128): v128 {
+@inline export function scaled<T>(y: v128, t: v128): v128 {
   const h = shr<T>(t, 1, 1);
   return v128.mul<T>(v128.mul<T>(y, shl<T>(h)), shl<T>(isub<T>(t, h)));
 }
@@ -251,214 +179,8 @@ export function erfc_v<T>(x: v128): v128 {
   return pick(v128.lt<T>(a, k<T>(HALF)), near, y);
 }
 
-// ---- f32 through f64
-
-// @ts-ignore: decorator
-@inline export function lowHalf(x: v128): v128 { return f64x2.promote_low_f32x4(x); }
-// @ts-ignore: decorator
-@inline export function highHalf(x: v128): v128 { return f64x2.promote_low_f32x4(i32x4.shuffle(x, x, 2, 3, 2, 3)); }
-// @ts-ignore: decorator
-@inline export function narrow(low: v128, high: v128): v128 {
-  return i32x4.shuffle(f32x4.demote_f64x2_zero(low), f32x4.demote_f64x2_zero(high), 0, 1, 4, 5);
-}
-
-// ---- sin, cos: x = n pi/2 + y + tail, pi/2 in three parts of 33 bits and a rest
-
-const TRIG: usize = memory.data<f64>([
-  0.6366197723675814, 6755399441055744 /* 1.5 2^52 */, 1.5707963267341256, 6.077100506303966e-11, 2.0222662487111665e-21, 8.4784276603689e-32,
-  1647099 /* 2^20 pi/2 */,
-], 16);
-const SIN64: usize = memory.data<f64>([
-  1.5918115263265974e-10, -2.505113165023518e-08, 2.7557316101617874e-06, -0.00019841269836756774, 0.008333333333330948, -0.16666666666666666,
-], 16);
-const COS64: usize = memory.data<f64>([
-  -1.1382623647474603e-11, 2.087614614655861e-09, -2.7557317271145144e-07, 2.480158729876456e-05, -0.0013888888888887398, 0.041666666666666664,
-], 16);
-/** The binary digits of 2/pi after 64 zeros. */
-const TWO_OVER_PI: usize = memory.data<u64>([
-  0, 0xa2f9836e4e441529, 0xfc2757d1f534ddc0, 0xdb6295993c439041, 0xfe5163abdebbc561, 0xb7246e3a424dd2e0, 0x06492eea09d1921c,
-  0xfe1deb1cb129a73e, 0xe88235f52ebb4484, 0xe99c7026b45f7e41, 0x3991d639835339f4, 0x9c845f8bbdf9283b, 0x1ff897ffde05980f,
-  0xef2f118b5a0a6d1f, 0x6d367ecf27cb09b7, 0x4f463f669e5fea2d, 0x7527bac7ebe5f17b, 0x3d0739f78a5292ea, 0x6bfb5fb11f8d5d08, 0x56033046fc7b6bab,
-], 16);
-
-function mulHigh(a: u64, b: u64): u64 {
-  const a0 = a & 0xffffffff, a1 = a >> 32, b0 = b & 0xffffffff, b1 = b >> 32;
-  const m = a1 * b0 + ((a0 * b0) >> 32), l = a0 * b1 + (m & 0xffffffff);
-  return a1 * b1 + (m >> 32) + (l >> 32);
-}
-
-/** 64 digits of 2/pi from bit i of the table on. */
-// @ts-ignore: decorator
-@inline function digits(i: i32): u64 {
-  const p = TWO_OVER_PI + (<usize>(i >> 6) << 3), by = <u64>(i & 63);
-  return by == 0 ? load<u64>(p) : (load<u64>(p) << by) | (load<u64>(p, 8) >> (64 - by));
-}
-
-/** Payne & Hanek (1983) for |x| >= 2^20: `want` 0: the quadrant, 1: y, 2: its tail. NaN for infinities and NaN. */
-function reduceFar(x: f64, want: i32): f64 {
-  const word = reinterpret<u64>(x), biased = <i32>((word >> 52) & 0x7ff);
-  if (biased == 0x7ff) return want == 0 ? 0 : NaN;
-  const m = (word & 0xfffffffffffff) | 0x10000000000000;
-  const i = biased - 1075 + 62;                     // from the digit that weighs 2 on, three words, times m, modulo 4
-  const w1 = digits(i + 64), w2 = digits(i + 128);
-  const low = mulHigh(m, w2), mid = m * w1;
-  const a0 = mid + low, a1 = m * digits(i) + mulHigh(m, w1) + (a0 < mid ? 1 : 0);
-  const high = <i64>((a1 << 2) | (a0 >> 62)), rest = a0 << 2;   // the fraction of x 2/pi, in 2^-128, as a signed number
-  let n = <f64>(((a1 >> 62) + ((a1 >> 61) & 1)) & 3);
-  const f = <f64>high, g = (<f64>(high - <i64>f) + <f64>(rest >> 11) * 1.1102230246251565e-16) * 5.421010862427522e-20;
-  let h = f * 5.421010862427522e-20;                // 2^-64
-  const negative = x < 0;
-  if (want == 0) return negative ? <f64>((4 - <i32>n) & 3) : n;
-  // (h + g) pi/2, Dekker's product
-  const ha = reinterpret<f64>(reinterpret<u64>(h) & 0xfffffffff8000000), hb = h - ha;
-  const pa = 1.5707963109016418, pb = 1.5893254773528197e-8;
-  const p = h * 1.5707963267948966;
-  const e = ((ha * pa - p) + ha * pb + hb * pa) + hb * pb;
-  const t = e + (h * 6.123233995736766e-17 + g * 1.5707963267948966), y = p + t;
-  if (want == 1) return negative ? -y : y;
-  return negative ? -((p - y) + t) : (p - y) + t;
-}
-
-// @ts-ignore: decorator
-@inline function reduceLane(v: v128, x: v128, far: v128, want: i32): v128 {
-  if (i64x2.extract_lane(far, 0)) v = f64x2.replace_lane(v, 0, reduceFar(f64x2.extract_lane(x, 0), want));
-  if (i64x2.extract_lane(far, 1)) v = f64x2.replace_lane(v, 1, reduceFar(f64x2.extract_lane(x, 1), want));
-  return v;
-}
-
-/** sin(x + shift pi/2), two lanes. */
-function sine(x: v128, shift: v128): v128 {
-  const t = madd<f64>(x, c<f64>(TRIG, 0), c<f64>(TRIG, 1)), n = f64x2.sub(t, c<f64>(TRIG, 1));
-  const r0 = nmadd<f64>(n, c<f64>(TRIG, 2), x), w1 = f64x2.mul(n, c<f64>(TRIG, 3)), w2 = f64x2.mul(n, c<f64>(TRIG, 4));
-  const r1 = f64x2.sub(r0, w1), b1 = f64x2.sub(r1, r0), e1 = f64x2.sub(f64x2.sub(r0, f64x2.sub(r1, b1)), f64x2.add(w1, b1));
-  const r2 = f64x2.sub(r1, w2), b2 = f64x2.sub(r2, r1), e2 = f64x2.sub(f64x2.sub(r1, f64x2.sub(r2, b2)), f64x2.add(w2, b2));
-  const low = f64x2.sub(f64x2.add(e1, e2), f64x2.mul(n, c<f64>(TRIG, 5)));
-  let y = f64x2.add(r2, low), tail = f64x2.add(f64x2.sub(r2, y), low), quadrant = t;
-  const far = f64x2.gt(f64x2.abs(x), c<f64>(TRIG, 6)), odd = v128.or(far, f64x2.ne(x, x));
-  if (v128.any_true(odd)) {
-    quadrant = f64x2.add(reduceLane(n, x, odd, 0), c<f64>(TRIG, 1));
-    y = reduceLane(y, x, odd, 1); tail = reduceLane(tail, x, odd, 2);
-  }
-  quadrant = i64x2.add(quadrant, shift);
-  const z = f64x2.mul(y, y), half = k<f64>(HALF), one = k<f64>(ONE), hz = f64x2.mul(half, z);
-  const s = f64x2.add(y, madd<f64>(f64x2.mul(z, y), p5<f64>(SIN64, z), f64x2.mul(tail, f64x2.sub(one, hz))));
-  const w = f64x2.sub(one, hz);
-  const o = f64x2.add(w, f64x2.add(f64x2.sub(f64x2.sub(one, w), hz), nmadd<f64>(y, tail, f64x2.mul(f64x2.mul(z, z), p5<f64>(COS64, z)))));
-  const value = pick(i64x2.eq(v128.and(quadrant, bits<f64>(BIT0)), bits<f64>(BIT0)), o, s);
-  return v128.xor(value, i64x2.shl(v128.and(quadrant, bits<f64>(BIT1)), 62));
-}
-
-/** sin x, any finite x. */
-export function sin_v<T>(x: v128): v128 {
-  const shift = i64x2.splat(0);
-  if (sizeof<T>() == 4) return narrow(sin_v<f64>(lowHalf(x)), sin_v<f64>(highHalf(x)));
-  return pick(f64x2.eq(x, f64x2.splat(0)), x, sine(x, shift));
-}
-/** cos x, any finite x. */
-export function cos_v<T>(x: v128): v128 {
-  if (sizeof<T>() == 4) return narrow(cos_v<f64>(lowHalf(x)), cos_v<f64>(highHalf(x)));
-  return sine(x, bits<f64>(BIT0));
-}
-
-// ---- atan2, asin, acos
-
-const ATAN64_P: usize = memory.data<f64>([-0.004880052338466366, -0.08740132919525456, -0.3968926070282097, -0.6396399356535178, -0.3333333333333333], 16);
-const ATAN64_Q: usize = memory.data<f64>([0.005590632385742025, 0.13525869584278902, 0.8800752267416498, 2.2734582766912936, 2.5189198069605347, 1], 16);
-
-/** The angle of (x, y) in [-pi, pi], with the zeros and infinities of C's atan2. */
-export function atan2_v<T>(y: v128, x: v128): v128 {
-  if (sizeof<T>() == 4) return narrow(atan2_v<f64>(lowHalf(y), lowHalf(x)), atan2_v<f64>(highHalf(y), highHalf(x)));
-  const ay = v128.abs<T>(y), ax = v128.abs<T>(x), one = k<T>(ONE), zero = v128.splat<T>(<T>0);
-  const steep = v128.gt<T>(ay, ax);
-  let small = v128.pmin<T>(ay, ax), large = v128.pmax<T>(ay, ax);
-  const extreme = v128.gt<T>(large, k<T>(HUGE)), tiny = v128.lt<T>(large, k<T>(NORMAL_MIN));
-  if (v128.any_true(v128.or(extreme, tiny))) {
-    small = pick(tiny, v128.mul<T>(small, k<T>(LIFT)), small); large = pick(tiny, v128.mul<T>(large, k<T>(LIFT)), large);
-    const infinite = v128.eq<T>(large, bits<T>(INF));
-    small = pick(infinite, v128.and(one, v128.eq<T>(small, bits<T>(INF))), pick(extreme, v128.mul<T>(small, k<T>(QUARTER)), small));
-    large = pick(infinite, one, pick(extreme, v128.mul<T>(large, k<T>(QUARTER)), large));
-  }
-  large = pick(v128.eq<T>(large, zero), one, large);
-  // small / large = tan(pi/4 + atan(t)) above .6, so |t| <= .6 always
-  const upper = v128.gt<T>(small, v128.mul<T>(large, k<T>(ATAN_SPLIT)));
-  const t = v128.div<T>(pick(upper, v128.sub<T>(small, large), small), pick(upper, v128.add<T>(small, large), large));
-  const z = v128.mul<T>(t, t);
-  const r = v128.div<T>(p4<T>(ATAN64_P, z), p5<T>(ATAN64_Q, z));
-  let angle = madd<T>(v128.mul<T>(t, z), r, t);
-  angle = pick(upper, v128.add<T>(k<T>(PI_4), v128.add<T>(angle, k<T>(PI_4_LO))), angle);
-  angle = pick(steep, v128.sub<T>(k<T>(PI_2), v128.sub<T>(angle, k<T>(PI_2_LO))), angle);
-  const left = v128.gt<T>(v128.xor(v128.and(x, bits<T>(SIGN)), one), zero);   // the sign bit is clear
-  angle = pick(left, angle, v128.sub<T>(k<T>(PI), v128.sub<T>(angle, k<T>(PI_LO))));
-  return v128.or(signed<T>(angle, y), v128.or(v128.ne<T>(x, x), v128.ne<T>(y, y)));
-}
-
-const ASIN_P: usize = memory.data<f64>([
-  3.420376962659236e-05, 0.0007825092917394842, -0.039807549535436366, 0.20050926838844818, -0.3250686905230018, 0.16666666666666666,
-], 16);
-const ASIN_Q: usize = memory.data<f64>([0.07649373815374916, -0.6850921949173578, 2.0153839318862565, -2.4004121431380154, 1], 16);
-
-/** asin (sine = true) or acos of two f64: x + x R(x^2) up to 1/2; beyond, 2 asin sqrt((1 - |x|)/2) with the root in two parts. */
-function arc(x: v128, sine: bool): v128 {
-  const a = f64x2.abs(x), half = k<f64>(HALF), wide = f64x2.gt(a, half);
-  const z = pick(wide, f64x2.mul(f64x2.sub(k<f64>(ONE), a), half), f64x2.mul(a, a));
-  const r = f64x2.mul(z, f64x2.div(p5<f64>(ASIN_P, z), p4<f64>(ASIN_Q, z)));
-  const s = f64x2.sqrt(z), high = v128.and(s, bits<f64>(UPPER_HALF));
-  const rest = f64x2.div(f64x2.sub(z, f64x2.mul(high, high)), f64x2.add(f64x2.add(s, high), k<f64>(NORMAL_MIN)));
-  const w = madd<f64>(r, s, rest), pi2 = k<f64>(PI_2), pi2lo = k<f64>(PI_2_LO);   // asin(sqrt z) = high + w
-  const high2 = f64x2.add(high, high), w2 = f64x2.add(w, w);
-  if (sine) {
-    // pi/2 - 2 (high + w) = pi/4 - ((2 w - lo) - (pi/4 - 2 high))
-    const pi4 = k<f64>(PI_4);
-    const far = f64x2.sub(pi4, f64x2.sub(f64x2.sub(w2, pi2lo), f64x2.sub(pi4, high2)));
-    return signed<f64>(pick(wide, far, madd<f64>(a, r, a)), x);
-  }
-  const near = f64x2.sub(pi2, f64x2.sub(x, nmadd<f64>(x, r, pi2lo)));
-  const right = f64x2.add(high2, w2), left = f64x2.sub(f64x2.add(pi2, pi2), f64x2.sub(right, f64x2.add(pi2lo, pi2lo)));
-  return pick(wide, pick(f64x2.lt(x, f64x2.splat(0)), left, right), near);
-}
-
-/** The angle in [-pi/2, pi/2] whose sine is x; NaN outside [-1, 1]. */
-export function asin_v<T>(x: v128): v128 {
-  if (sizeof<T>() == 4) return narrow(arc(lowHalf(x), true), arc(highHalf(x), true));
-  return arc(x, true);
-}
-/** The angle in [0, pi] whose cosine is x; NaN outside [-1, 1]. */
-export function acos_v<T>(x: v128): v128 {
-  if (sizeof<T>() == 4) return narrow(arc(lowHalf(x), false), arc(highHalf(x), false));
-  return arc(x, false);
-}
-
-// ---- sinh, cosh
-
-const SINH64: usize = memory.data<f64>([
-  7.746178593018827e-13, 1.6057679623801638e-10, 2.5052117695907823e-08, 2.7557319191381816e-06, 0.00019841269841324198, 0.008333333333333299, 0.16666666666666666,
-], 16);
-
-/** e^a / 2 for a >= 0, finite up to where sinh is. */
-// @ts-ignore: decorator
-@inline function halfExp(a: v128): v128 {
-  a = f64x2.pmin(a, f64x2.add(k<f64>(EXP_MAX), k<f64>(ONE)));
-  const t = turns<f64>(a);
-  return scaled<f64>(f64x2.add(expm1Small<f64>(reduced<f64>(a, t)), k<f64>(ONE)), f64x2.sub(t, k<f64>(ONE)));
-}
-/** sinh x: x + x^3 P(x^2) below 1. */
-export function sinh_v<T>(x: v128): v128 {
-  if (sizeof<T>() == 4) return narrow(sinh_v<f64>(lowHalf(x)), sinh_v<f64>(highHalf(x)));
-  const a = f64x2.abs(x), z = f64x2.mul(a, a), e = halfExp(a);
-  const far = f64x2.sub(e, f64x2.div(k<f64>(QUARTER), e)), near = madd<f64>(f64x2.mul(a, z), p6<f64>(SINH64, z), a);
-  return signed<f64>(pick(f64x2.lt(a, k<f64>(ONE)), near, far), x);
-}
-/** cosh x. */
-export function cosh_v<T>(x: v128): v128 {
-  if (sizeof<T>() == 4) return narrow(cosh_v<f64>(lowHalf(x)), cosh_v<f64>(highHalf(x)));
-  const e = halfExp(f64x2.abs(x));
-  return f64x2.add(e, f64x2.div(k<f64>(QUARTER), e));
-}
-
 // ---- scalar forms
 
-// @ts-ignore: decorator
-@inline function lane<T>(v: v128): T { return v128.extract_lane<T>(v, 0); }
 // @ts-ignore: decorator
 @inline export function exp_s<T>(x: T): T { return lane<T>(exp_v<T>(v128.splat<T>(x))); }
 // @ts-ignore: decorator
@@ -477,13 +199,3 @@ export function cosh_v<T>(x: v128): v128 {
 @inline export function tanh_s<T>(x: T): T { return lane<T>(tanh_v<T>(v128.splat<T>(x))); }
 // @ts-ignore: decorator
 @inline export function sigmoid_s<T>(x: T): T { return lane<T>(sigmoid_v<T>(v128.splat<T>(x))); }
-// @ts-ignore: decorator
-@inline export function sin_s<T>(x: T): T { return lane<T>(sin_v<T>(v128.splat<T>(x))); }
-// @ts-ignore: decorator
-@inline export function cos_s<T>(x: T): T { return lane<T>(cos_v<T>(v128.splat<T>(x))); }
-// @ts-ignore: decorator
-@inline export function asin_s<T>(x: T): T { return lane<T>(asin_v<T>(v128.splat<T>(x))); }
-// @ts-ignore: decorator
-@inline export function acos_s<T>(x: T): T { return lane<T>(acos_v<T>(v128.splat<T>(x))); }
-// @ts-ignore: decorator
-@inline export function atan2_s<T>(y: T, x: T): T { return lane<T>(atan2_v<T>(v128.splat<T>(y), v128.splat<T>(x))); }

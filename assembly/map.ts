@@ -2,7 +2,9 @@
 // vector is padded with zeros, so nothing outside the n numbers is read or written and bits do not depend on position.
 import { loadPart, storePart } from './part';
 import { lanes } from './simd';
-import { acos_v, asin_v, atan2_v, cos_v, cosh_v, erf_v, erfc_v, exp_v, expm1_v, exponential, highHalf, log_v, log1p_v, lowHalf, narrow, sigmoid_v, sin_v, sinh_v, tanh_v } from './elementary';
+import { erf_v, erfc_v, exp_v, expm1_v, exponential, log_v, log1p_v, sigmoid_v, tanh_v } from './elementary';
+import { acos_v, asin_v, atan2_v, cos_v, cosh_v, sin_v, sinh_v } from './elementary-angles';
+import { highHalf, lowHalf, narrow } from './elementary-parts';
 
 // @ts-ignore: decorator
 @inline function exp_map<T>(n: i32, x: usize, y: usize): void {
