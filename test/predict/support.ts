@@ -1,5 +1,5 @@
 // Small dense helpers in plain loops: the independent side of the tests.
-import { tensor, type Tensor } from 'infinite-width';
+import { tensor, type DataTable, type Tensor } from 'infinite-width';
 
 /** Deterministic numbers in (-1, 1). */
 export function noise(seed: number): () => number {
@@ -73,4 +73,31 @@ export function smallProblem() {
   const [n, m, o] = [7, 3, 2] as const;
   const { dd, td } = kernels(n, m, 5);
   return { n, m, o, dd, td, y: random([n, o], 6), f0Train: random([n, o], 7), f0Test: random([m, o], 8) };
+}
+
+/** y = sin of x1 + colour, with noise; x2 is skewed and irrelevant. */
+export function numbers(rows: number, seed: number): DataTable {
+  const next = noise(seed);
+  const colours = ['red', 'green', 'blue'];
+  return {
+    columns: ['x1', 'x2', 'colour', 'y'],
+    rows: Array.from({ length: rows }, () => {
+      const x1 = 2 * next();
+      const colour = Math.floor((next() + 1) * 1.49);
+      const y = 3 * Math.sin(2 * x1) + colour + 0.2 * (next() + next() + next());
+      return [x1, 1 / (1.001 + next()), colours[colour]!, y];
+    }),
+  };
+}
+
+/** Two classes whose true log odds are 3 x1. */
+export function classes(rows: number, seed: number): DataTable {
+  const next = noise(seed);
+  return {
+    columns: ['x1', 'x2', 'class'],
+    rows: Array.from({ length: rows }, () => {
+      const [x1, x2] = [2 * next(), next()];
+      return [x1, x2, (next() + 1) / 2 < 1 / (1 + Math.exp(-3 * x1)) ? 'yes' : 'no'];
+    }),
+  };
 }
