@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig } from 'vitest/config';
@@ -21,13 +22,22 @@ const chromium =
   ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) =>
     existsSync(path),
   );
-// *.node.test.ts needs files, processes or Node-only modules; everything else runs in both engines.
+// *.node.test.ts needs files, processes or Node-only modules, or trains many nets whose statistics it compares with theory:
+// those numbers have the same bits in every engine (golden.test.ts has some of each kind). Everything else runs in both.
 const include = ['test/**/*.test.ts'];
 
 export default defineConfig({
   test: {
+    // One engine after the other, each with all cores; else the one that needs longer ends on one core.
+    maxWorkers: availableParallelism(),
     projects: [
-      { resolve, test: { name: 'node', environment: 'node', include, testTimeout: 120_000 } },
+      {
+        resolve,
+        test: {
+          ...{ name: 'node', environment: 'node', include, testTimeout: 120_000 },
+          sequence: { groupOrder: 1 },
+        },
+      },
       {
         resolve,
         server: { headers },

@@ -2,9 +2,16 @@
 // taken once; both engines must reproduce them.
 import {
   createEngine,
+  createModel,
   dense,
+  golikovDeepWidths,
   gradientDescentMseEnsemble,
+  hierarchy,
   kernel,
+  measureExponents,
+  measureWidthLaws,
+  monteCarloKernel,
+  orderChaos,
   relu,
   scalings,
   serial,
@@ -75,12 +82,15 @@ async function trainingHash(engine: Engine): Promise<string> {
   return hash(...results.map(({ outputs }) => outputs['train']!.data));
 }
 
-async function scalingHash(engine: Engine): Promise<string> {
+function classes(engine: Engine): { xTrain: Tensor; yTrain: number[]; xTest: Tensor; yTest: number[] } {
   const [x, y] = [draw(engine, 1, 24, 6), draw(engine, 2, 24, 1)];
   const labels = Array.from(y.data, (value) => (value > 0 ? 1 : -1));
-  const data = { xTrain: x, yTrain: labels, xTest: draw(engine, 3, 11, 6), yTest: labels.slice(0, 11) };
+  return { xTrain: x, yTrain: labels, xTest: draw(engine, 3, 11, 6), yTest: labels.slice(0, 11) };
+}
+
+async function scalingHash(engine: Engine): Promise<string> {
   const traces = await trainOneHidden(engine, {
-    data,
+    data: classes(engine),
     scaling: scalings.meanField,
     width: 64,
     baseWidth: 16,
@@ -91,12 +101,57 @@ async function scalingHash(engine: Engine): Promise<string> {
   return hash(...traces.map((trace) => Float64Array.from(trace.trainLoss)));
 }
 
+/** Powers fitted over widths: of scaled classifiers, and of nets in training, their kernels and series. */
+async function powersHash(engine: Engine): Promise<string> {
+  const { slopes } = await measureExponents(engine, {
+    scaling: scalings.ntk,
+    widths: [64, 128, 256],
+    seeds: 2,
+    baseWidth: 32,
+  });
+  const small = serial(dense(8, { wStd: 1.2 }), { layer: 'tanh' }, dense(1));
+  const data = { x: draw(engine, 1, 6, 3), y: draw(engine, 2, 6, 1), baseWidth: 8, steps: 10 };
+  const laws = await measureWidthLaws(engine, small, { ...data, widths: [8, 16, 32], seeds: 2 });
+  return hash(
+    Float64Array.from(slopes, ({ slope }) => slope),
+    Float64Array.from(laws.slopes, ({ slope }) => slope),
+  );
+}
+
+/** Kernels by averages over nets, the hierarchy of a net, deep nets over widths, depth scales. */
+async function netsHash(engine: Engine): Promise<string> {
+  const { ntk } = await monteCarloKernel(engine, net, draw(engine, 1, 5, 4), null, { samples: 6 });
+  const small = serial(dense(8, { wStd: 1.2 }), { layer: 'tanh' }, dense(1));
+  using model = createModel(engine, small, { inputShape: [3], seed: 5 });
+  const data = { x: draw(engine, 1, 4, 3), y: draw(engine, 2, 4, 1) };
+  const { truncations } = hierarchy(model, { ...data, time: 2, steps: 10 });
+  const deep = await golikovDeepWidths(engine, {
+    ...{ hiddenLayers: 2, optimizer: 'rmsprop', widths: [128, 256], seeds: 1, epochs: 2 },
+    data: classes(engine),
+  });
+  const { qStar, cStar, chi1 } = await orderChaos(engine, {
+    ...{ activation: { layer: 'tanh' }, wStd: 1.8, bStd: 0.1 },
+  });
+  return hash(
+    ntk!.kernel.data as Float64Array,
+    ...truncations.map(({ outputs }) => outputs.data as Float64Array),
+    Float64Array.from(deep.summaries.flatMap(({ trainLoss }) => trainLoss.map(({ mean }) => mean))),
+    Float64Array.of(qStar, cStar, chi1),
+  );
+}
+
 describe('equal bits everywhere', () => {
   it.each([
     ['kernel of two tiles a side', kernelHash, 'ad4e839ccbb1e97d e7979c9dc0902050'],
     ['prediction', predictionHash, 'a716012c254c2767 8eeb4d52b4287eca'],
     ['20 training steps', trainingHash, 'c09d88dabb9152be 71edfdd539dc1116'],
     ['20 epochs of a scaled classifier', scalingHash, '17455ac4984b71a4 7e9bd6f99520a407'],
+    ['powers over widths', powersHash, '6109a0e3dabb4abf 96318049057ffd59'],
+    [
+      'averages, hierarchies and deep nets',
+      netsHash,
+      '81ae61c6d1e17148 8154d1e3d1394b59 5e1acc59fbd629fa 8d15b37a1c529b35 47fcdd5113bb8720 7ea829f75dfdc569',
+    ],
   ] as const)('%s', async (_, compute, golden) => {
     for (const workers of [0, 1, 2]) {
       await using engine = await createEngine({ variant: 'simd', workers });

@@ -1,6 +1,15 @@
 // The packed package, installed into a scratch project and used there as people use it.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
@@ -24,8 +33,18 @@ function run(command: string, args: readonly string[], cwd = scratch): string {
 
 beforeAll(() => {
   scratch = mkdtempSync(join(tmpdir(), 'iw-package-'));
-  // One pack for all tests: it swaps the files of build/ while it runs.
-  [packed] = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', scratch], root));
+  run(process.execPath, [join('.ci', 'build.mjs')], root); // does nothing when all is fresh
+  // One pack for all tests, by the steps of prepack but of a copy: packing swaps the files of build/, which other tests read.
+  const copy = join(scratch, 'copy');
+  mkdirSync(copy);
+  for (const path of ['package.json', 'README.md', 'LICENSE', 'build', join('.ci', 'pack.mjs')])
+    cpSync(join(root, path), join(copy, path), { recursive: true });
+  symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'), 'junction');
+  run(process.execPath, [join('.ci', 'pack.mjs'), 'shrink'], copy);
+  [packed] = JSON.parse(
+    run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', scratch], copy),
+  );
+  rmSync(copy, { recursive: true });
   const { name, version, dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   // The dependencies come from this checkout: no network, and exactly the pinned versions.
   const local = (dependency: string) => `file:${join(root, 'node_modules', dependency)}`;
