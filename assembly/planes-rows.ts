@@ -13,10 +13,13 @@ import { madd, nmadd } from './simd';
 // @ts-ignore: decorator
 @inline function x1<T>(p: usize, V: bool): v128 { return V ? v128.load(p, 16) : v128.load_splat<T>(p, sizeof<T>()); }
 
+/** The first five of eleven coefficients (f64). */
 // @ts-ignore: decorator
-@inline function horner<T>(v: v128, c0: v128, c1: v128, c2: v128, c3: v128, c4: v128, c5: v128, c6: v128, c7: v128, c8: v128, c9: v128, c10: v128): v128 {
-  let p = c4;
-  if (sizeof<T>() == 8) p = madd<T>(madd<T>(madd<T>(madd<T>(madd<T>(madd<T>(c10, v, c9), v, c8), v, c7), v, c6), v, c5), v, c4);
+@inline function head<T>(v: v128, c6: v128, c7: v128, c8: v128, c9: v128, c10: v128): v128 {
+  return madd<T>(madd<T>(madd<T>(madd<T>(c10, v, c9), v, c8), v, c7), v, c6);
+}
+// @ts-ignore: decorator
+@inline function rest<T>(p: v128, v: v128, c0: v128, c1: v128, c2: v128, c3: v128): v128 {
   return madd<T>(madd<T>(madd<T>(madd<T>(p, v, c3), v, c2), v, c1), v, c0);
 }
 
@@ -60,7 +63,9 @@ export function boxAny<T>(r: usize, rs: usize, b: usize, m: i32, kh: i32, kw: i3
   }
 }
 
-// Pass 1 of an activation leaves {S, Q, u, v} of every column in a row buffer, 128 bytes each (two rows of 64); pass 2 makes {K, M} of it.
+// Pass 1 of an activation leaves {S, Q, u, v, head} of every column in a row buffer, 160 bytes each (two rows of 80); pass 2 makes
+// {K, M} of it. In f64 the square roots bound pass 1, the chain of the polynomial in v pass 2: of a relu the first half of the chain
+// (head) is done in pass 1, in the shadow of the roots. Not of an erf, whose second root waits for the first, nor in f32.
 //
 // relu: a min(x,0) + b max(x,0) with A = (a^2+b^2)/2, B = (a-b)^2/(2 pi): kappa' = A - B theta, kappa = B sin(theta) sqrt(q q') + kappa' k.
 // Tables {r, s} = {sqrt(w/q), sqrt(B q)}; c = S r r', u = sqrt(1-c), v = sqrt(1+c): theta = u P(v), sin(theta) = u v.
@@ -70,11 +75,11 @@ export function boxAny<T>(r: usize, rs: usize, b: usize, m: i32, kh: i32, kw: i3
 // GENERAL: S may be negative (theta of -c is pi - theta), biases, gammas, and a factor g g' (a layerNorm, a mask) in front unless gx = 0.
 // V: vectors on the X side too (self pairs), at run time where one row is finished alone. ERF: the tables and the row buffer of an erf.
 
-/** Places in a row buffer of two rows, as compile-time offsets of loads and stores: offsetof<First>() = 0, offsetof<Second>() = 64. */
+/** Places in a row buffer of two rows, as compile-time offsets of loads and stores: offsetof<First>() = 0, offsetof<Second>() = 80. */
 // @ts-ignore: decorator
 @unmanaged class First {}
 // @ts-ignore: decorator
-@unmanaged class Second { a: f64; b: f64; c: f64; d: f64; e: f64; f: f64; g: f64; h: f64; }
+@unmanaged class Second { a: f64; b: f64; c: f64; d: f64; e: f64; f: f64; g: f64; h: f64; i: f64; j: f64; }
 
 // @ts-ignore: decorator
 @inline function prepare<T, P>(r: usize, S: v128, Q: v128, px: usize, py: usize, gx: usize, gy: usize, cp: usize, ONE: v128, GENERAL: bool, V: bool, ERF: bool): void {
@@ -93,7 +98,10 @@ export function boxAny<T>(r: usize, rs: usize, b: usize, m: i32, kh: i32, kw: i3
     if (GENERAL) c = v128.andnot(c, v128.load(cp, 64));
     c = v128.pmin<T>(c, ONE);
     v128.store(r, S, offsetof<P>()); v128.store(r, Q, offsetof<P>() + 16);
-    v128.store(r, v128.sqrt<T>(v128.sub<T>(ONE, c)), offsetof<P>() + 32); v128.store(r, v128.sqrt<T>(v128.add<T>(ONE, c)), offsetof<P>() + 48);
+    v128.store(r, v128.sqrt<T>(v128.sub<T>(ONE, c)), offsetof<P>() + 32);
+    const v = v128.sqrt<T>(v128.add<T>(ONE, c));
+    v128.store(r, v, offsetof<P>() + 48);
+    if (sizeof<T>() == 8) v128.store(r, head<T>(v, v128.load(cp, 352), v128.load(cp, 368), v128.load(cp, 384), v128.load(cp, 400), v128.load(cp, 416)), offsetof<P>() + 64);
   }
 }
 
@@ -103,7 +111,7 @@ export function boxAny<T>(r: usize, rs: usize, b: usize, m: i32, kh: i32, kw: i3
   const ONE = v128.load(cp, 0), yw: usize = ERF ? 16 : 32;
   const xw: usize = V ? yw : (ERF ? 1 : 2) * sizeof<T>();
   const gw: usize = gx ? (V ? 16 : sizeof<T>()) : 0;
-  for (const end = r + <usize>m * 128; r < end; r += 128) {
+  for (const end = r + <usize>m * 160; r < end; r += 160) {
     prepare<T, First>(r, v128.load(b), v128.load(b, 16), px, py, gx, gy, cp, ONE, true, V, ERF);
     b += 32; px += xw; py += yw;
     gx += gw; gy += 16;
@@ -125,7 +133,7 @@ export function boxAny<T>(r: usize, rs: usize, b: usize, m: i32, kh: i32, kw: i3
   let g0 = v128.add<T>(kam, v128.load(a3)), f0 = v128.add<T>(tam, v128.load(a3, 16));
   let g1 = v128.add<T>(kbm, v128.load(a3, 32)), f1 = v128.add<T>(tbm, v128.load(a3, 48));
   let qx = px + xs, qy = py + ys;
-  const end = r + <usize>m * 128;
+  const end = r + <usize>m * 160;
   do {
     const kcm = v128.add<T>(v128.load(a1, 64), v128.load(a2, 64)), tcm = v128.add<T>(v128.load(a1, 80), v128.load(a2, 80));
     const k2 = v128.add<T>(v128.load(a0, 64), kcm), t2 = v128.add<T>(v128.load(a0, 80), tcm);
@@ -137,46 +145,32 @@ export function boxAny<T>(r: usize, rs: usize, b: usize, m: i32, kh: i32, kw: i3
     g0 = g1; g1 = g2; f0 = f1; f1 = f2;
     prepare<T, Second>(r, S2, Q2, qx, qy, gx + gs, gy + hs, cp, ONE, GENERAL, false, ERF);
     a0 += 32; a1 += 32; a2 += 32; a3 += 32;
-    r += 128; px += xw; py += yw; qx += xw; qy += yw;
+    r += 160; px += xw; py += yw; qx += xw; qy += yw;
     if (GENERAL) if (gx) { gx += sizeof<T>(); gy += 16; }
   } while (r < end);
-}
-
-// @ts-ignore: decorator
-@inline function reluPut<T>(r: usize, d: usize, s: v128, s2: v128, cp: usize, H: v128, C0: v128, C1: v128, C2: v128, C3: v128, C4: v128, C5: v128, C6: v128, C7: v128, C8: v128, C9: v128, C10: v128, GENERAL: bool): void {
-  const u = v128.load(r, 32), v = v128.load(r, 48), S = v128.load(r);
-  const h = nmadd<T>(u, horner<T>(v, C0, C1, C2, C3, C4, C5, C6, C7, C8, C9, C10), H);
-  const k = GENERAL ? v128.add<T>(v128.load(cp, 32), v128.xor(v128.and(S, v128.load(cp, 64)), h)) : h;
-  const K = madd<T>(k, S, v128.mul<T>(v128.mul<T>(s, s2), v128.mul<T>(u, v)));
-  v128.store(d, K);
-  v128.store(d, madd<T>(k, v128.load(r, 16), GENERAL ? v128.mul<T>(K, v128.load(cp, 112)) : K), 16);
 }
 
 /** Pass 2 of a relu: K and M = kappa' Q + gamma K of m columns of one row of the row buffer. px, py: tables of its first column. */
 // @ts-ignore: decorator
 @inline function reluPass<T>(r: usize, d: usize, px: usize, py: usize, m: i32, cp: usize, GENERAL: bool, V: bool): void {
   const H = GENERAL ? v128.load(cp, 48) : v128.load(cp, 16);
-  const C0 = v128.load(cp, 256), C1 = v128.load(cp, 272), C2 = v128.load(cp, 288), C3 = v128.load(cp, 304), C4 = v128.load(cp, 320);
-  const C5 = sizeof<T>() == 8 ? v128.load(cp, 336) : C0, C6 = sizeof<T>() == 8 ? v128.load(cp, 352) : C0, C7 = sizeof<T>() == 8 ? v128.load(cp, 368) : C0;
-  const C8 = sizeof<T>() == 8 ? v128.load(cp, 384) : C0, C9 = sizeof<T>() == 8 ? v128.load(cp, 400) : C0, C10 = sizeof<T>() == 8 ? v128.load(cp, 416) : C0;
-  const step: usize = V ? 32 : 2 * sizeof<T>(), end = r + <usize>m * 128;
+  const C0 = v128.load(cp, 256), C1 = v128.load(cp, 272), C2 = v128.load(cp, 288), C3 = v128.load(cp, 304), C4 = v128.load(cp, 320), C5 = v128.load(cp, 336);
+  const step: usize = V ? 32 : 2 * sizeof<T>(), end = r + <usize>m * 160;
   do {
-    reluPut<T>(r, d, x1<T>(px, V), v128.load(py, 16), cp, H, C0, C1, C2, C3, C4, C5, C6, C7, C8, C9, C10, GENERAL);
-    r += 128; d += 32; px += step; py += 32;
+    const u = v128.load(r, 32), v = v128.load(r, 48), S = v128.load(r);
+    let p = C4;
+    if (sizeof<T>() == 8) p = madd<T>(madd<T>(v128.load(r, 64), v, C5), v, C4);
+    const h = nmadd<T>(u, rest<T>(p, v, C0, C1, C2, C3), H);
+    const k = GENERAL ? v128.add<T>(v128.load(cp, 32), v128.xor(v128.and(S, v128.load(cp, 64)), h)) : h;
+    const K = madd<T>(k, S, v128.mul<T>(v128.mul<T>(x1<T>(px, V), v128.load(py, 16)), v128.mul<T>(u, v)));
+    v128.store(d, K);
+    v128.store(d, madd<T>(k, v128.load(r, 16), GENERAL ? v128.mul<T>(K, v128.load(cp, 112)) : K), 16);
+    r += 160; d += 32; px += step; py += 32;
   } while (r < end);
 }
 
-function reluGeneral<T>(r: usize, d: usize, px: usize, py: usize, m: i32, cp: usize): void { reluPass<T>(r, d, px, py, m, cp, true, false); }
+function reluGeneral<T>(r: usize, d: usize, px: usize, py: usize, m: i32, cp: usize, self: bool): void { reluPass<T>(r, d, px, py, m, cp, true, sizeof<T>() == 8 && self); }
 function reluPlain<T>(r: usize, d: usize, px: usize, py: usize, m: i32, cp: usize): void { reluPass<T>(r, d, px, py, m, cp, false, false); }
-
-// @ts-ignore: decorator
-@inline function erfPut<T>(r: usize, d: usize, cp: usize, ONE: v128, C0: v128, C1: v128, C2: v128, C3: v128, C4: v128, C5: v128, C6: v128, C7: v128, C8: v128, C9: v128, C10: v128): void {
-  const w = v128.load(r, 32), v = v128.load(r, 48), inverse = v128.div<T>(ONE, v128.mul<T>(w, v));
-  const A = sizeof<T>() == 4 ? madd<T>(madd<T>(madd<T>(madd<T>(madd<T>(C5, v, C4), v, C3), v, C2), v, C1), v, C0) : horner<T>(v, C0, C1, C2, C3, C4, C5, C6, C7, C8, C9, C10);
-  const K = madd<T>(v128.mul<T>(v128.load(r), A), v128.mul<T>(w, inverse), v128.load(cp, 192));
-  v128.store(d, K);
-  v128.store(d, madd<T>(v128.load(r, 16), v128.mul<T>(v, inverse), v128.mul<T>(K, v128.load(cp, 112))), 16);
-}
 
 /** Pass 2 of an erf; one division serves asin and kappa'. */
 function erfPass<T>(r: usize, d: usize, m: i32, cp: usize): void {
@@ -184,10 +178,14 @@ function erfPass<T>(r: usize, d: usize, m: i32, cp: usize): void {
   const C0 = v128.load(cp, 256), C1 = v128.load(cp, 272), C2 = v128.load(cp, 288), C3 = v128.load(cp, 304), C4 = v128.load(cp, 320), C5 = v128.load(cp, 336);
   const C6 = sizeof<T>() == 8 ? v128.load(cp, 352) : C0, C7 = sizeof<T>() == 8 ? v128.load(cp, 368) : C0;
   const C8 = sizeof<T>() == 8 ? v128.load(cp, 384) : C0, C9 = sizeof<T>() == 8 ? v128.load(cp, 400) : C0, C10 = sizeof<T>() == 8 ? v128.load(cp, 416) : C0;
-  const end = r + <usize>m * 128;
+  const end = r + <usize>m * 160;
   do {
-    erfPut<T>(r, d, cp, ONE, C0, C1, C2, C3, C4, C5, C6, C7, C8, C9, C10);
-    r += 128; d += 32;
+    const w = v128.load(r, 32), v = v128.load(r, 48), inverse = v128.div<T>(ONE, v128.mul<T>(w, v));
+    const p = sizeof<T>() == 8 ? madd<T>(head<T>(v, C6, C7, C8, C9, C10), v, C5) : C5, A = rest<T>(madd<T>(p, v, C4), v, C0, C1, C2, C3);
+    const K = madd<T>(v128.mul<T>(v128.load(r), A), v128.mul<T>(w, inverse), v128.load(cp, 192));
+    v128.store(d, K);
+    v128.store(d, madd<T>(v128.load(r, 16), v128.mul<T>(v, inverse), v128.mul<T>(K, v128.load(cp, 112))), 16);
+    r += 160; d += 32;
   } while (r < end);
 }
 
@@ -199,9 +197,9 @@ function erfPass<T>(r: usize, d: usize, m: i32, cp: usize): void {
   for (let i = 0; i < n; i += 2) {
     if (i + 1 == n) { xs = 0; ys = 0; gs = 0; hs = 0; }
     pass33<T>(src, rs, px, py, gx, gy, xs, ys, gs, hs, m, cp, buffer, GENERAL, ERF);
-    for (let r = buffer, end = r + (i + 1 < n ? 128 : 64), e = d, x = px, y = py; r < end; r += 64, e += drs, x += xs, y += ys) {
+    for (let r = buffer, end = r + (i + 1 < n ? 160 : 80), e = d, x = px, y = py; r < end; r += 80, e += drs, x += xs, y += ys) {
       if (ERF) erfPass<T>(r, e, m, cp);
-      else if (GENERAL) reluGeneral<T>(r, e, x, y, m, cp);
+      else if (GENERAL) reluGeneral<T>(r, e, x, y, m, cp, false);
       else reluPlain<T>(r, e, x, y, m, cp);
     }
     src += 2 * rs; d += 2 * drs; px += 2 * xs; py += 2 * ys;
@@ -216,7 +214,7 @@ export function conv33Erf<T>(src: usize, rs: usize, d: usize, drs: usize, px: us
 /** Both passes over a row b of box sums; gx = 0: no gains. self: vectors on the X side. */
 export function reluRow<T>(b: usize, d: usize, px: usize, py: usize, gx: usize, gy: usize, m: i32, cp: usize, r: usize, self: bool): void {
   passRow<T>(b, px, py, gx, gy, m, cp, r, self, false);
-  if (self) reluPass<T>(r, d, px, py, m, cp, true, true); else reluGeneral<T>(r, d, px, py, m, cp);
+  if (sizeof<T>() == 4 && self) reluPass<T>(r, d, px, py, m, cp, true, true); else reluGeneral<T>(r, d, px, py, m, cp, self);
 }
 export function erfRow<T>(b: usize, d: usize, px: usize, py: usize, gx: usize, gy: usize, m: i32, cp: usize, r: usize, self: bool): void {
   passRow<T>(b, px, py, gx, gy, m, cp, r, self, true);
