@@ -37,9 +37,9 @@ export function frontOf(core: Core, params: TileParams): Front | null {
   const sample = params.x1.shape.slice(1);
   const first = { ...params, net, diagonalSpatial: false };
   // Covariances within samples are in f64 on either path.
-  const within = planesOf({ ...planesCall(first, sample), dtype: 'f64' });
-  const tile = 'reason' in within ? null : planesTile(core, first);
-  if (!tile || 'reason' in within) return null;
+  const within = { ...planesCall(first, sample), dtype: 'f64' } as const;
+  const tile = 'reason' in planesOf(within) ? null : planesTile(core, first);
+  if (!tile) return null;
   const wanted = { cov: 'none', joint: params.diagonalSpatial ? 'diagonal' : 'full' } as const;
   const { facts } = compileNet(net, sample, { cov: 'full', joint: 'full' });
   const layout = { spatial: facts.shape.slice(0, -1), full: true };
