@@ -38,8 +38,9 @@ export async function folderJournal(
       }
     },
     async keep(key, what) {
+      const bytes = serialize(what); // as it is now
       await makeFolder(folder);
-      await writeFileAtomic(join(folder, `${key}.bin`), serialize(what));
+      await writeFileAtomic(join(folder, `${key}.bin`), bytes);
     },
     clear: () => rm(folder, { recursive: true, force: true }),
   };

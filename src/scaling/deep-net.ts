@@ -15,7 +15,7 @@ import { tensor, type Tensor } from '../math/tensor.js';
 import { defineJob, NumericalError, type Core, type Job } from '../wasm/engine.js';
 import { logisticLoss } from './loss.js';
 import { multipliers } from './multipliers.js';
-import type { Coordinates, RunParams, RunTrace } from './run.js';
+import type { Coordinates, Resume, RunCheckpoint, RunParams, RunTrace } from './run.js';
 import { expandTerms, preActivations, type OutputTerm } from './terms.js';
 
 /** @internal One run of a net with `hiddenLayers` layers of equal width. */
@@ -41,9 +41,10 @@ export interface DeepTrace extends Pick<
   readonly moves: number[];
 }
 
-/** @internal Messages are epochs done. */
-export const deepJob: Job<DeepRun, DeepTrace> = defineJob('scaling/deep', (core, run, { send }) =>
-  trainDeep(core, run, send),
+/** @internal Messages are epochs done, or checkpoints where `resume` asks for them. */
+export const deepJob: Job<DeepRun & { readonly resume?: Resume }, DeepTrace> = defineJob(
+  'scaling/deep',
+  (core, { resume, ...run }, { send }) => trainDeep(core, run, send, resume),
 );
 
 /** @internal The run, or a RangeError that names what deep nets do not take. */
@@ -79,7 +80,12 @@ export function sizeOfDeep({ width, hiddenLayers, dtype, data, keep, optimizer }
   return { parameters, wasm: (dtype === 'f32' ? 4 : 8) * numbers };
 }
 
-function trainDeep(core: Core, run: DeepRun, report: (epoch: number) => void): DeepTrace {
+function trainDeep(
+  core: Core,
+  run: DeepRun,
+  report: (message: number | RunCheckpoint) => void,
+  resume?: Resume,
+): DeepTrace {
   const { data, epochs, keep } = run;
   const { weights, rates } = multipliers(run.scaling, run.width / run.baseWidth, run);
   const x = tensor(data.xTrain, [data.yTrain.length, data.inputs]);
@@ -113,12 +119,22 @@ function trainDeep(core: Core, run: DeepRun, report: (epoch: number) => void): D
     trace.meanAbsLogit.push(meanAbs(f));
     if (before) trace.coordinates.push(sizes(preActivations(model, test), before));
   };
+  const from = resume?.from;
+  if (from) {
+    Object.assign(trace, from.trace);
+    restore(trainer, from);
+  }
+  let saved = performance.now();
   try {
-    show(0);
-    for (let epoch = 1; epoch <= epochs; epoch++) {
+    if (!from) show(0);
+    for (let epoch = (from?.epoch ?? 0) + 1; epoch <= epochs; epoch++) {
       for (let step = 0; step < trainer.stepsPerEpoch; step++) trainer.next();
       show(epoch);
       report(epoch);
+      if (resume && performance.now() - saved >= 1000 * resume.everySeconds) {
+        report({ epoch, trace: structuredClone(trace), state: stateOf(trainer) });
+        saved = performance.now();
+      }
     }
     const { loss, accuracy } = logisticLoss(model.forward(x).data, data.yTrain);
     // The last update is not followed by a step that would notice.
@@ -136,6 +152,17 @@ function trainDeep(core: Core, run: DeepRun, report: (epoch: number) => void): D
   } finally {
     trainer.dispose();
   }
+}
+
+/** Parameters, and the optimiser's vectors by their places. */
+function stateOf(trainer: Trainer): RunCheckpoint['state'] {
+  const { parameters, optimizer } = trainer.checkpoint();
+  return { parameters, ...Object.fromEntries(optimizer.entries()) };
+}
+
+function restore(trainer: Trainer, { epoch, state: { parameters, ...rest } }: RunCheckpoint): void {
+  const optimizer = Object.keys(rest).map((_, i) => rest[i]!);
+  trainer.restore({ step: epoch * trainer.stepsPerEpoch, parameters: parameters!, optimizer });
 }
 
 function documentOf({ hiddenLayers, width, activation, init }: DeepRun): LayerDocument {

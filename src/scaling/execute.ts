@@ -25,7 +25,7 @@ function costOf({ epochs, data, scaling }: RunParams, units: number): number {
   return Math.ceil((passes * (epochs + 1) * units * rows * Math.min(data.inputs, rows)) / 1000);
 }
 
-/** A task whose job takes `params`, and a checkpoint where the job can. */
+/** A task whose job takes `params`, and a checkpoint to go on from. */
 const task = <P extends object, T>(
   job: Job<P & { readonly resume?: Resume }, T>,
   params: P,
@@ -56,18 +56,17 @@ export function limitTask(limit: LimitParams): Task<RunTrace> {
   });
 }
 
-/** A finite net of several hidden layers; it has no checkpoints. */
+/** A finite net of several hidden layers. */
 export function deepTask(run: DeepRun): Task<DeepTrace> {
   const { parameters, wasm } = sizeOfDeep(run);
   // The start and the increments are made of copies in JavaScript's memory.
   const copies = run.keep.decomposition ? 4 * (run.dtype === 'f32' ? 4 : 8) * parameters : 0;
-  return {
+  return task(deepJob, run, {
     epochs: run.epochs,
     cost: Math.ceil((parameters * run.data.yTrain.length * (run.epochs + 1)) / 1000),
     bytes: wasm + copies,
     key: () => runKey(run),
-    start: (engine, _resume, how) => engine.run(deepJob, run, how),
-  };
+  });
 }
 
 export interface ExecuteOptions extends LongCall {

@@ -55,7 +55,8 @@ export interface RunParams {
 export interface RunCheckpoint {
   /** Epochs done. */
   readonly epoch: number;
-  readonly trace: RunTrace;
+  /** What was recorded so far: of the kind of the run's trace. */
+  readonly trace: object;
   /** Arrays of the model. */
   readonly state: Readonly<Record<string, Float32Array | Float64Array>>;
 }

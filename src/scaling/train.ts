@@ -82,7 +82,7 @@ export class Loop {
       if (evaluated || (epoch + 1) % stride === 0) report?.(epoch + 1);
       f = result.f;
       if (resume && model.save && performance.now() - saved >= 1000 * resume.everySeconds) {
-        report?.({ epoch: epoch + 1, trace, state: model.save() });
+        report?.({ epoch: epoch + 1, trace: structuredClone(trace), state: model.save() });
         saved = performance.now();
       }
     }

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import {
   compareScalings,
   createEngine,
+  golikovDeepWidths,
   scalings,
   type CompareOptions,
   type Engine,
@@ -120,4 +121,26 @@ it('starts afresh where anything about a run has changed', async () => {
     expect(journal.loaded.length).toBe('particles' in more ? 6 : 0); // then only the limits are new
   }
   expect(journal.kept.size).toBeGreaterThan(size);
+});
+
+it.each([
+  ['sgd', 7],
+  ['rmsprop', 23],
+  ['adam', 40],
+] as const)('resumes deep nets: %s after %i checkpoints', async (optimizer, checkpoints) => {
+  const options = {
+    ...{ data: shared.data, hiddenLayers: 2, widths: [128, 256], seeds: 1, epochs: 12, optimizer },
+    ...{ batchSize: 16, shuffle: true, learningRate: optimizer === 'sgd' ? 0.3 : 0.003 },
+  };
+  const whole = await golikovDeepWidths(engine, options);
+  const stop = new AbortController();
+  const journal = memory(stop, checkpoints);
+  await expect(golikovDeepWidths(engine, { ...options, journal, signal: stop.signal })).rejects.toThrow(
+    'power cut',
+  );
+  const begun = [...journal.kept.values()].filter((what) => 'state' in what);
+  expect(begun.map(({ epoch }) => epoch)).toEqual([((checkpoints - 1) % 12) + 1]);
+  const rest = { ...memory(new AbortController()), kept: journal.kept };
+  const again = await golikovDeepWidths(engine, { ...options, journal: { ...rest, load: journal.load } });
+  expect(again).toEqual(whole);
 });
