@@ -164,6 +164,21 @@ export function copyRows(rows: i32, bytes: i32, from: usize, fromStride: i32, to
   for (let i = 0; i < rows; i++) { memory.copy(to, from, bytes); from += fromStride; to += toStride; }
 }
 
+/**
+ * For n planes (their numbers in `index`) the `count` vectors of 16 bytes at the start of each, from `planes` (`bytes` apart) to element
+ * e of as many groups: every second vector of a group, groups `group` bytes apart. back = 1: from the groups to the planes.
+ */
+export function planesToGroups(n: i32, index: usize, count: i32, planes: usize, bytes: i32, groups: usize, group: i32, back: i32): void {
+  for (let e = 0; e < n; e++) {
+    let p = planes + <usize>load<i32>(index) * bytes, g = groups;
+    for (let i = count; i > 0; i--) {
+      if (back) v128.store(p, v128.load(g)); else v128.store(g, v128.load(p));
+      p += 16; g += group;
+    }
+    index += 4; groups += 32;
+  }
+}
+
 function rowSquares<T>(n: i32, d: i32, scale: f64, x: usize, out: usize): void {
   const whole = d - d % 4;
   for (let i = 0; i < n; i++) {

@@ -15,6 +15,7 @@ import { shapeLayer, type Shape, type Shaped } from '../layers/shapes.js';
 import { larger, type Demand, type Facts } from '../layers/kernel/state.js';
 import { isActivation, type Layer, type RepeatLayer, type SerialLayer } from '../layers/vocabulary.js';
 import { parseNet, type NetDocument } from '../net/document.js';
+import type { PlanesPlan } from './planes/plan.js';
 
 /** A layer in its place with all that propagation needs to know. */
 export interface Compiled {
@@ -26,6 +27,18 @@ export interface Compiled {
   /** null: a container. */
   readonly rule: Rule<Layer> | null;
   readonly children: readonly Compiled[];
+  /** Layers that run by planes as one. */
+  readonly run?: Run;
+}
+
+/** Consecutive layers that run by planes of constant offset. */
+export interface Run {
+  readonly layers: readonly Compiled[];
+  /** Of the joint kernels, and in f64 of the covariances within samples (null: nothing after needs them). */
+  readonly plan: PlanesPlan;
+  readonly within: PlanesPlan | null;
+  readonly output: Compiled['output'];
+  readonly spatial: readonly number[];
 }
 
 const identityRule: Rule<Layer> = {

@@ -15,10 +15,10 @@ import {
 } from './checks.js';
 import { compileNet } from './compile.js';
 import { frozenPaths } from './frozen.js';
-import { planesCall, planesOf } from './planes/tile.js';
+import { planesCall } from './planes/tile.js';
 import { cutSamples, placeTile } from './pieces.js';
 import { sphereFor } from './sphere.js';
-import { tileGrid, tileSide, type TilePlace } from './plan.js';
+import { callSide, tileGrid, type TilePlace } from './plan.js';
 import { tileJob, transposedPlanes, wantedOutput } from './tile.js';
 import type { TileParams, TileResult } from './tile-params.js';
 
@@ -260,12 +260,8 @@ export function prepare(
     frozen: frozenPaths(compiled.shaped, options.frozen),
     tolerance: options.tolerance ?? defaultTolerance(dtype),
   };
-  const side = tileSide(compiled, [n1, n2], {
-    dtype,
-    memoryBytes: engine.memoryBytes,
-    wish: options.tile ?? null,
-    planes: planesOf(planesCall(params, x1.shape.slice(1))),
-  });
+  const limits = { dtype, memoryBytes: engine.memoryBytes, wish: options.tile ?? null };
+  const side = callSide(compiled, [n1, n2], planesCall(params, x1.shape.slice(1)), limits);
   return {
     net,
     x1,

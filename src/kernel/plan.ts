@@ -2,10 +2,9 @@
 import { planeCount } from '../layers/kernel/state.js';
 import { parseNet, type NetDocument } from '../net/document.js';
 import { compileNet, type Compiled } from './compile.js';
-import { defaultTolerance } from './checks.js';
 import { frozenPaths } from './frozen.js';
-import { splitFront } from './front.js';
 import { planesBytes, planesOf, planesSide, type PlanesCall } from './planes/tile.js';
+import { divide, runBytes, runsOf, type Divided } from './runs.js';
 import type { PlanesPlan } from './planes/plan.js';
 import type { PlanesReport } from './planes/report.js';
 import { sphereServes } from './sphere.js';
@@ -21,8 +20,30 @@ export interface TileLimits {
   readonly memoryBytes: number;
   /** Samples per side the caller asks for. */
   readonly wish: number | null;
-  /** The plan of convolutional nets, or why there is none. */
+}
+
+/** The plan of nets that run by planes as a whole, or why there is none; and the runs of layers that do. */
+interface Paths {
   readonly planes: PlanesPlan | { readonly reason: string };
+  readonly divided: Divided;
+}
+
+function pathsOf(compiled: Compiled, call: PlanesCall): Paths {
+  const planes = planesOf(call);
+  return {
+    planes,
+    divided: 'reason' in planes ? divide(compiled, call, true) : { front: null, rest: compiled },
+  };
+}
+
+/** Samples per side of a tile of a call. */
+export function callSide(
+  compiled: Compiled,
+  samples: readonly [number, number],
+  call: PlanesCall,
+  limits: TileLimits,
+): number {
+  return tileSide(pathsOf(compiled, call), samples, limits);
 }
 
 /** States of a layer and its input, K and T of each, with one more for branches. */
@@ -35,25 +56,41 @@ export function mostPlanes(node: Compiled): number {
   return Math.max(input, output, ...node.children.map(mostPlanes));
 }
 
+/** Bytes a tile of the general propagation holds: states, and what runs of layers by planes need beside them. */
+export function propagationBytes(
+  divided: Divided,
+  rows: number,
+  columns: number,
+  dtype: 'f32' | 'f64',
+): number {
+  const { front, rest } = divided;
+  const input = front ? planeCount({ spatial: front.spatial, full: front.output.joint === 'full' }) : 0;
+  const planes = Math.max(input, mostPlanes(rest));
+  const runs = runsOf(divided).map((run) => runBytes(run, Math.max(rows, columns)));
+  return rows * columns * planes * LIVE * (dtype === 'f32' ? 4 : 8) + Math.max(0, ...runs);
+}
+
 /** Samples per side of a tile: fits the memory budget; the same for any number of workers. */
-export function tileSide(node: Compiled, [n1, n2]: readonly [number, number], limits: TileLimits): number {
+function tileSide(
+  { planes, divided }: Paths,
+  [n1, n2]: readonly [number, number],
+  limits: TileLimits,
+): number {
   if (limits.wish !== null) {
     if (!Number.isInteger(limits.wish) || limits.wish < 1) {
       throw new RangeError(`kernel: tile must be a whole number >= 1, got ${limits.wish}.`);
     }
     return limits.wish;
   }
-  if (!('reason' in limits.planes)) return planesSide(limits.planes, Math.max(n1, n2), limits.memoryBytes);
-  const perPair = mostPlanes(node) * LIVE * (limits.dtype === 'f32' ? 4 : 8);
-  const planes = mostPlanes(node);
-  const fits = Math.floor(Math.sqrt(limits.memoryBytes / perPair));
-  if (fits < 1) {
+  if (!('reason' in planes)) return planesSide(planes, Math.max(n1, n2), limits.memoryBytes);
+  const bytes = (side: number): number => propagationBytes(divided, side, side, limits.dtype);
+  if (bytes(1) > limits.memoryBytes) {
     throw new RangeError(
-      `kernel: one pair of samples needs ${perPair} bytes (all pairs of positions), more than memoryBytes = ${limits.memoryBytes}. Raise memoryBytes or shrink the input.`,
+      `kernel: one pair of samples needs ${bytes(1)} bytes (all pairs of positions), more than memoryBytes = ${limits.memoryBytes}. Raise memoryBytes or shrink the input.`,
     );
   }
-  const most = planes === 1 ? 1024 : 32;
-  const side = Math.min(fits, most, Math.max(n1, n2));
+  let side = Math.min(mostPlanes(divided.rest) === 1 ? 1024 : 32, Math.max(n1, n2));
+  while (bytes(side) > limits.memoryBytes) side--;
   return side > 4 ? Math.floor(side / 4) * 4 || side : side;
 }
 
@@ -82,12 +119,17 @@ export interface KernelPlan {
   readonly layers: readonly LayerPlan[];
   /** Inputs that all have one norm go through one table of the whole net in place of its layers. */
   readonly sphere: boolean;
-  /** Convolutional nets by planes of constant offset: stages, planes, bytes; or why the net takes the general path. */
-  readonly planes: PlanesReport | { readonly reason: string };
+  /**
+   * Convolutional nets by planes of constant offset: stages, planes, bytes; or why the whole net does not, and the runs of layers
+   * that do.
+   */
+  readonly planes: PlanesReport | { readonly reason: string; readonly runs: readonly PlanesReport[] };
 }
 export interface LayerPlan {
   readonly path: string;
   readonly layer: string;
+  /** Layers with one number go through planes of constant offset together, `planes.runs[run]`; null: the general propagation. */
+  readonly run: number | null;
   /** What is carried out of it: kernel entries per pair of samples. */
   readonly joint: 'diagonal' | 'full';
   readonly cov: 'none' | 'diagonal' | 'full';
@@ -106,7 +148,6 @@ export function planKernel(
     tile?: number;
     masked?: boolean;
     frozen?: readonly string[];
-    tolerance?: number;
   } = {},
 ): KernelPlan {
   const [n1, ...sample] = shape1 as [number, ...number[]];
@@ -123,12 +164,12 @@ export function planKernel(
     diagonalSpatial,
     masked: options.masked ?? false,
     frozen: frozenPaths(compiled.shaped, options.frozen),
-    tolerance: options.tolerance ?? defaultTolerance(dtype),
   };
-  const planes = planesOf(call);
-  const limits = { dtype, memoryBytes: options.memoryBytes ?? 2 ** 30, wish: options.tile ?? null, planes };
-  const side = tileSide(compiled, [n1, n2], limits);
-  const layers = listLayers(compiled);
+  const paths = pathsOf(compiled, call);
+  const { planes, divided } = paths;
+  const limits = { dtype, memoryBytes: options.memoryBytes ?? 2 ** 30, wish: options.tile ?? null };
+  const side = tileSide(paths, [n1, n2], limits);
+  const layers = listLayers(compiled, routes(divided, !('reason' in planes)));
   const pairs = shape2 ? n1 * n2 : (n1 * (n1 + 1)) / 2;
   const positions = planeCount({
     spatial: compiled.facts.shape.slice(0, -1),
@@ -142,35 +183,43 @@ export function planKernel(
     resultBytes: 2 * n1 * n2 * positions * bytes,
     tileBytes:
       'reason' in planes
-        ? Math.min(n1, side) * Math.min(n2, side) * mostPlanes(compiled) * LIVE * bytes
+        ? propagationBytes(divided, Math.min(n1, side), Math.min(n2, side), dtype)
         : planesBytes(planes, Math.min(Math.max(n1, n2), side)),
     flops:
       pairs *
       ('reason' in planes ? 2 * input * sample.at(-1)! + FLOPS_PER_STEP * steps : planes.report.flops),
     layers,
     sphere: options.masked !== true && sphereServes(net, shape1, shape2),
-    planes: 'reason' in planes ? { reason: planes.reason + frontNote(call) } : planes.report,
+    planes:
+      'reason' in planes
+        ? { reason: planes.reason, runs: runsOf(divided).map(({ plan }) => plan.report) }
+        : planes.report,
   };
 }
 
-/** Whether what is in front of the layer that needs all pairs of positions runs by planes. */
-function frontNote(call: PlanesCall): string {
-  const parts = call.masked ? null : splitFront(call.net);
-  const front = parts && planesOf({ ...call, net: parts[0], diagonalSpatial: false });
-  return front && !('reason' in front) ? '; the layers in front of it run by planes' : '';
+/** The number of the run of every layer that runs by planes; all of them where the whole net does. */
+function routes(divided: Divided, all: boolean): (node: Compiled) => number | null {
+  const runs = new Map<string, number>();
+  const add = (node: Compiled, run: number): void => {
+    runs.set(node.shaped.path, run);
+    node.children.forEach((child) => add(child, run));
+  };
+  for (const [i, { layers }] of runsOf(divided).entries()) layers.forEach((layer) => add(layer, i));
+  return ({ shaped }) => (all ? 0 : (runs.get(shaped.path) ?? null));
 }
 
 /** Of one entry through one layer, K and T: measured on dense nets, of the order of an activation. */
 const FLOPS_PER_STEP = 35;
 
-function listLayers(node: Compiled): LayerPlan[] {
-  if (!node.rule) return node.children.flatMap(listLayers);
+function listLayers(node: Compiled, runOf: (node: Compiled) => number | null): LayerPlan[] {
+  if (!node.rule) return node.children.flatMap((child) => listLayers(child, runOf));
   const { shaped, output } = node;
   const spatial = shaped.output.slice(0, -1);
   return [
     {
       path: shaped.path,
       layer: shaped.layer.layer,
+      run: runOf(node),
       joint: output.joint,
       cov: output.cov,
       entriesPerPair: planeCount({ spatial, full: output.joint === 'full' }),

@@ -9,13 +9,14 @@ import {
   type Side,
 } from '../layers/kernel/state.js';
 import { defineJob, type Core, type Job } from '../wasm/engine.js';
-import { compileNet, type Compiled } from './compile.js';
+import { compileNet, type Compiled, type Run } from './compile.js';
 import { assertFinite, blockOf, flatTile, sphereTile } from './flat.js';
-import { frontOf, type Front } from './front.js';
+import { afterImages } from './front.js';
 import { inputJoint, inputSide, makeBatch, type Batch, type Operands } from './input.js';
 import { interleave } from './interleave.js';
-import { planesTile } from './planes/tile.js';
+import { planesCall, planesTile } from './planes/tile.js';
 import { releaseNotes, runJoint, runSide, type Notes, type Tap } from './propagate.js';
+import { divide } from './runs.js';
 import type { Pattern } from '../layers/kernel/state.js';
 import type { TileParams, TileResult } from './tile-params.js';
 
@@ -35,11 +36,12 @@ export function computeTile(core: Core, params: TileParams, tap?: Tap): TileResu
   const byPlanes = tap ? null : planesTile(core, params);
   if (byPlanes) return byPlanes;
   try {
-    const front = tap ? null : frontOf(core, params);
-    if (front) return afterFront(core, params, front);
+    const whole = compileNet(params.net, params.x1.shape.slice(1), wantedOutput(params.diagonalSpatial));
+    const call = planesCall(params, params.x1.shape.slice(1));
+    const { front, rest: node } = tap ? { front: null, rest: whole } : divide(whole, call, true);
+    if (front) return afterFront(core, params, front, node);
     const first = makeBatch(params.x1, params.maskConstant);
     const second = params.x2 ? makeBatch(params.x2, params.maskConstant) : first;
-    const node = compileNet(params.net, params.x1.shape.slice(1), wantedOutput(params.diagonalSpatial));
     const batches = [first, second] as const;
     const [operands, dispose] = putOperands(core, params, batches);
     let result: TileResult;
@@ -120,15 +122,17 @@ function spatialTile(
   return propagated(core, params, node, joint, batches[1].n, [one, two], tap);
 }
 
-/** What follows the part of a net that ran by planes of constant offset. */
-function afterFront(core: Core, params: TileParams, { rest, joint, sides, columns }: Front): TileResult {
+/** Nets whose first layers run by planes. */
+function afterFront(core: Core, params: TileParams, run: Run, rest: Compiled): TileResult {
   const { dtype, tolerance } = params;
+  const { joint, sides } = afterImages(core, params, run);
   const notes = sides.map((side, i) => {
     const pattern = i === 0 ? params.pattern1 : params.pattern2;
     const end = runSide(core, rest, side, { pattern, dtype, tolerance });
     end.side.cov?.data.release();
     return end.notes;
   });
+  const columns = (params.x2 ?? params.x1).shape[0]!;
   const result = propagated(core, params, rest, joint, columns, [notes[0]!, notes.at(-1)!]);
   notes.forEach(releaseNotes);
   return result;

@@ -27,22 +27,25 @@ import {
   type MixAxis,
 } from './axis.js';
 import { NotPlanes, POINT, type Filter, type MixNode, type Node } from './nodes.js';
-import { activationOf, weights, type SeriesOptions } from './parameters.js';
+import { activationOf, weights } from './parameters.js';
 
-export interface LowerOptions extends SeriesOptions {
-  /** Paths of layers that are not trained. */
-  readonly frozen: readonly string[];
-}
-
-/** Where a circular convolution cannot run on modular planes, its path is in `unrolled` and it becomes a mixing layer. */
-export function lower(net: Shaped, unrolled: ReadonlySet<string>, options: LowerOptions): Node[] {
+/**
+ * Where a circular convolution cannot run on modular planes, its path is in `unrolled` and it becomes a mixing layer. `frozen`:
+ * paths of layers that are not trained.
+ */
+export function lower(
+  net: Shaped,
+  unrolled: ReadonlySet<string>,
+  frozen: ReadonlySet<string>,
+  source: 'input' | 'state' = 'input',
+): Node[] {
   const spatial = net.input.slice(0, -1);
   if (spatial.length > 2)
     throw new NotPlanes(`${spatial.length} spatial axes; planes are made for one or two`);
   const axes: (0 | 1)[] = spatial.length === 2 ? [0, 1] : spatial.length === 1 ? [1] : [];
   const nodes: Node[] = [
     {
-      op: 'input',
+      op: source,
       inputs: [],
       H: spatial.length === 2 ? spatial[0]! : 1,
       W: spatial.at(-1) ?? 1,
@@ -51,20 +54,22 @@ export function lower(net: Shaped, unrolled: ReadonlySet<string>, options: Lower
       path: '',
     },
   ];
-  const builder = new Builder(nodes, unrolled, options);
+  const builder = new Builder(nodes, unrolled, frozen);
   builder.add(net, 0);
   return nodes;
 }
 
+type MaskRule = Pick<MixNode, 'centre' | 'any'>;
+
 class Builder {
   readonly nodes: Node[];
   readonly unrolled: ReadonlySet<string>;
-  readonly options: LowerOptions;
+  readonly frozen: ReadonlySet<string>;
 
-  constructor(nodes: Node[], unrolled: ReadonlySet<string>, options: LowerOptions) {
+  constructor(nodes: Node[], unrolled: ReadonlySet<string>, frozen: ReadonlySet<string>) {
     this.nodes = nodes;
     this.unrolled = unrolled;
-    this.options = options;
+    this.frozen = frozen;
   }
 
   push(node: Node): number {
@@ -99,14 +104,14 @@ class Builder {
     taps: number,
     path: string,
   ): ReturnType<typeof weights> {
-    return weights(layer, this.nodes[x]!.C, taps, path, this.options.frozen.includes(path));
+    return weights(layer, this.nodes[x]!.C, taps, path, this.frozen.has(path));
   }
 
   private leaf({ layer, path, output, input }: Shaped, x: number): number {
     const from = this.nodes[x]!;
     const base = { inputs: [x], H: from.H, W: from.W, C: output.at(-1)!, axes: from.axes, path };
     if (isActivation(layer))
-      return this.push({ ...base, op: 'activation', activation: activationOf(layer, path, this.options) });
+      return this.push({ ...base, op: 'activation', activation: activationOf(layer, path) });
     switch (layer.layer) {
       case 'dense':
         return this.push({
@@ -129,6 +134,7 @@ class Builder {
           x,
           path,
           poolAxes(layer, input.slice(0, -1)).map((axis) => poolAxis(axis, average, edges)),
+          this.centre(x, layer.window),
         );
       }
       case 'imageResize':
@@ -225,7 +231,8 @@ class Builder {
     const size = [from.H, from.W];
     const spatial = from.axes.map((axis) => size[axis]!);
     const maps = convTaps(layer, spatial).map((taps, i) => sharedAxis(spatial[i]!, layer.filter[i]!, taps));
-    const mixed = this.mix(x, path, maps);
+    const mask = layer.layer === 'convTranspose' ? { any: true } : this.centre(x, layer.filter);
+    const mixed = this.mix(x, path, maps, mask);
     const { H, W, axes } = this.nodes[mixed]!;
     const count = layer.filter.reduce((product, k) => product * k, 1);
     return this.push({
@@ -243,17 +250,25 @@ class Builder {
   }
 
   /** A mixing layer given by the axes the document knows. */
-  private mix(x: number, path: string, maps: readonly MixAxis[]): number {
+  private mix(x: number, path: string, maps: readonly MixAxis[], mask: MaskRule = {}): number {
     const from = this.nodes[x]!;
     const pick = (axis: 0 | 1): MixAxis =>
       maps[from.axes.indexOf(axis)] ?? identityAxis(axis === 0 ? from.H : from.W);
-    return this.mixBoth([x], path, [[pick(0), pick(1)]]);
+    return this.mixBoth([x], path, [[pick(0), pick(1)]], mask);
+  }
+
+  /** Masked where the centre of the window is. */
+  private centre(x: number, window: readonly number[]): MaskRule {
+    const { axes } = this.nodes[x]!;
+    const at = (axis: 0 | 1): number => Math.floor(((window[axes.indexOf(axis)] ?? 1) - 1) / 2);
+    return { centre: [at(0), at(1)] };
   }
 
   private mixBoth(
     inputs: readonly number[],
     path: string,
     maps: readonly (readonly [MixAxis, MixAxis])[],
+    mask: MaskRule = {},
   ): number {
     const { C, axes } = this.nodes[inputs[0]!]!;
     return this.push({
@@ -265,6 +280,7 @@ class Builder {
       axes,
       path,
       maps,
+      ...mask,
     });
   }
 

@@ -4,7 +4,8 @@ import type { Filter, Node } from './nodes.js';
 /** One byte per position of every node; 1: masked. `given`: the masks of the input. */
 export function masksOf(nodes: readonly Node[], input: Uint8Array): Uint8Array[] {
   const masks: Uint8Array[] = [];
-  for (const node of nodes) masks.push(node.op === 'input' ? input : maskOf(node, nodes, masks));
+  for (const node of nodes)
+    masks.push(node.op === 'input' || node.op === 'state' ? input : maskOf(node, nodes, masks));
   return masks;
 }
 

@@ -14,15 +14,15 @@ export class Records {
   constructor(nodes: readonly Node[], masks: ReadonlySet<number>) {
     this.#nodes = nodes;
     this.#masks = masks;
-    const { H, W, C } = nodes[0]!;
-    this.#length = H * W * C;
+    const { op, H, W, C } = nodes[0]!;
+    this.#length = op === 'input' ? H * W * C : 0;
   }
 
   get length(): number {
     return this.#length;
   }
 
-  /** `width` values per position: the tables of an activation. */
+  /** Values per position of an activation's table. */
   table(node: number, width: number): number {
     return this.#take(`t${node}`, node, width);
   }

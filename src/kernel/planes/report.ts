@@ -23,7 +23,7 @@ export interface PlanesReport {
 /** Results are zipped: (X, X', Y, Y'), or (X, Y) with same-position entries only. */
 export function placesOf(
   end: Node,
-  final: Program,
+  final: Pick<Program, 'offsets' | 'modular'>,
   diagonal: boolean,
 ): { elements: number; place: Int32Array; mirror: Int32Array } {
   const place: number[] = [];

@@ -1,16 +1,18 @@
 // Runs a plan on one core: records of images, groups of images in the lanes, results in the layout of the caller.
 import type { Allocator, Core, Kernels, Ptr, Ticket } from '../../wasm/engine.js';
 import { masksOf } from './masks.js';
-import { fillWatched, type Watched } from './watched.js';
-import type { PlannedRun, PlanesPlan } from './plan.js';
+import type { GivenPlanes, PlannedRun, PlanesPlan } from './plan.js';
 
-type Floats = Float64Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
+export type Floats = Float64Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
 
 /** Images of one side: (n, positions, channels), masked entries already zero; masks one byte per position, 1 = masked. */
 export interface Images {
   readonly data: Float64Array | Float32Array;
   readonly count: number;
   readonly masks?: readonly Uint8Array[] | undefined;
+  /** Covariances within samples, (planes, ld), in place of images: all pairs of positions (zipped) or equal ones. */
+  readonly within?:
+    undefined | { readonly values: Float64Array; readonly ld: number; readonly full: boolean };
 }
 
 /** K and Theta of all pairs, (n1, n2, ...result of a pair). */
@@ -22,11 +24,6 @@ export interface PlanesBlock {
 /** The block of kernels of `x1` with `x2`; `x2` null: of x1 with itself, exact on the diagonal and symmetric. */
 export function runPlanes(core: Core, plan: PlanesPlan, x1: Images, x2: Images | null): PlanesBlock {
   return core.heap.scope((scope) => new Runner(core, plan, scope).block(x1, x2));
-}
-
-/** K of every image with itself, (n, ...result of a pair). */
-export function runSelf(core: Core, plan: PlanesPlan, x: Images): Floats {
-  return core.heap.scope((scope) => new Runner(core, plan, scope).self(x));
 }
 
 /** @internal The bench drives it step by step. */
@@ -41,8 +38,9 @@ export class Runner {
   readonly steps: { readonly [K in 'pairs' | 'diagonal' | 'tables']: Ticket<'i32'> };
   readonly y: Ticket;
   readonly blob: Ticket<'i32'>;
-  /** Terms of every series so far. */
-  readonly terms: Map<number, number> = new Map();
+  /** Planes that one group of pairs starts from. */
+  readonly start: Ticket;
+  readonly arena: Ticket;
   readonly stride: number;
 
   constructor(core: Core, plan: PlanesPlan, scope: Allocator) {
@@ -52,7 +50,7 @@ export class Runner {
     this.scope = scope;
     this.run = core.kernels[`planes_${dtype}`];
     this.interleave = core.kernels[`planesInterleave_${dtype}`] as typeof this.interleave;
-    const arena = scope.zeros('u8', plan.arenaBytes + 64);
+    this.arena = scope.zeros('u8', plan.arenaBytes + 64);
     const splat = new (floats(dtype))(plan.constants.length * lanes);
     plan.constants.forEach((value, i) => splat.fill(value, i * lanes, (i + 1) * lanes));
     const constants = scope.put(splat);
@@ -66,10 +64,12 @@ export class Runner {
       diagonal: scope.put(plan.diagonal.steps as Int32Array<ArrayBuffer>),
       tables: scope.put(plan.tables.steps as Int32Array<ArrayBuffer>),
     };
+    const given = plan.state ? Math.max(plan.state.pairs.pairs.length, plan.state.self.pairs.length) : 0;
+    this.start = scope.zeros(dtype, given * 2 * lanes);
     this.context = scope.alloc('i32', 16);
     this.words = new Int32Array(16);
     const pointers = [
-      arena.ptr,
+      this.arena.ptr,
       constants.ptr,
       0,
       this.y.ptr,
@@ -89,7 +89,6 @@ export class Runner {
     const size = x1.count * n2 * plan.output.elements;
     const result: PlanesBlock = { nngp: new (floats(plan.dtype))(size), ntk: new (floats(plan.dtype))(size) };
     const rows = this.records(x1);
-    const left = this.plan.series ? this.vectors(rows, x1.count) : { ptr: rows.ptr, stride: this.stride };
     const out = this.scope.alloc(plan.dtype, x1.count * plan.output.elements * 2 * plan.lanes);
     for (let first = 0; first < n2; first += plan.lanes) {
       const count = Math.min(plan.lanes, n2 - first);
@@ -98,7 +97,7 @@ export class Runner {
       // Of a symmetric block the lower triangle, as in blocks below the diagonal: the same pairs give the same bits in any tiling.
       const start = x2 ? 0 : first;
       const height = x1.count - start;
-      this.execute('pairs', left.ptr + start * left.stride, out.ptr, height, left.stride);
+      this.execute('pairs', rows.ptr + start * this.stride, out.ptr, height);
       const values = this.core.heap.read(out, 0, height * plan.output.elements * 2 * plan.lanes) as Floats;
       for (let i = 0; i < height; i++)
         for (let l = 0; l < count; l++)
@@ -107,22 +106,6 @@ export class Runner {
       this.execute('diagonal', null, out.ptr, 1);
       const exact = this.core.heap.read(out, 0, plan.output.elements * 2 * plan.lanes) as Floats;
       for (let l = 0; l < count; l++) this.place(exact, 0, l, result, first + l, first + l, n2, false);
-    }
-    return result;
-  }
-
-  self(x: Images): Floats {
-    const { elements, place } = this.plan.output;
-    const { dtype, lanes } = this.plan;
-    const result = new (floats(dtype))(x.count * elements);
-    const out = this.scope.alloc(dtype, elements * 2 * lanes);
-    for (let first = 0; first < x.count; first += lanes) {
-      this.tables(x, first);
-      this.execute('diagonal', null, out.ptr, 1);
-      const values = this.core.heap.read(out);
-      for (let l = 0; l < Math.min(lanes, x.count - first); l++)
-        for (let e = 0; e < elements; e++)
-          result[(first + l) * elements + place[e]!] = values[e * 2 * lanes + l]!;
     }
     return result;
   }
@@ -171,15 +154,6 @@ export class Runner {
     return records;
   }
 
-  /** Records with every value in all lanes: series are read value by value. */
-  private vectors(rows: Ticket, count: number): { ptr: number; stride: number } {
-    const stride = this.plan.recordLength * 16;
-    const { ptr } = this.scope.alloc('u8', count * stride);
-    for (let i = 0; i < count; i++)
-      this.interleave(rows.ptr + i * this.stride, ptr + i * stride, 0, this.plan.recordLength, 0);
-    return { ptr, stride };
-  }
-
   /** Puts a group of images into the lanes and computes their tables. */
   tables(x: Images, first: number): void {
     const { plan } = this;
@@ -196,7 +170,33 @@ export class Runner {
       if (plan.given.length > 0) this.masks(y, l, x.masks?.[image] ?? new Uint8Array(positions));
     }
     this.core.heap.write(this.y, y);
+    this.putVariances(x, first);
     this.execute('tables', null, 0, 1);
+  }
+
+  /** The covariances that tables are made of, where the executor starts from planes. */
+  private putVariances({ within, count }: Images, first: number): void {
+    if (!this.plan.state || !within) return;
+    const { lanes, dtype, state } = this.plan;
+    const { pairs } = state.self;
+    const planes = new (floats(dtype))(pairs.length * 2 * lanes);
+    for (const [e, pair] of pairs.entries()) {
+      const at = (within.full ? pair : e) * within.ld;
+      for (let l = 0; l < lanes; l++)
+        planes[2 * e * lanes + l] = within.values[at + Math.min(first + l, count - 1)]!;
+    }
+    this.core.heap.write(this.start, planes);
+    this.pointAt(state.self, this.start.ptr);
+  }
+
+  /** The executor finds the planes it starts from there. */
+  protected pointAt({ table, places }: GivenPlanes, ptr: number): void {
+    const shift = ptr - this.arena.ptr;
+    this.core.heap.write(
+      this.blob,
+      places.map((at) => at + shift),
+      table,
+    );
   }
 
   private masks(y: Floats, lane: number, input: Uint8Array): void {
@@ -216,42 +216,23 @@ export class Runner {
   }
 
   /** `rows` null: the images in the lanes with themselves. */
-  execute(
-    name: 'pairs' | 'diagonal' | 'tables',
-    rows: number | null,
-    out: number,
-    count: number,
-    stride: number = this.stride,
-  ): void {
+  execute(name: 'pairs' | 'diagonal' | 'tables', rows: number | null, out: number, count: number): void {
     const planned: PlannedRun = this.plan[name];
     this.words[2] = rows ?? this.y.ptr;
     this.words[4] = out;
-    this.words[5] = rows === null ? 1 : this.plan.series ? 2 : 0;
+    this.words[5] = +(rows === null);
     this.words[9] = planned.layout;
+    this.core.heap.write(this.context, this.words);
     const outBytes = this.plan.output.elements * 32;
-    const { ptr } = this.context;
-    let from = 0;
-    for (const { step, watched } of [...planned.pauses, { step: planned.steps.length / 4, watched: null }]) {
-      this.core.heap.write(this.context, this.words); // a run moves on in it
-      const at = (this.steps[name].ptr + 16 * from) as Ptr<'i32'>;
-      this.run(ptr as Ptr<'i32'>, at, step - from, count, stride, outBytes);
-      from = step;
-      if (watched) this.fill(watched);
-    }
-  }
-
-  /** Series are as long as the longest so far: what a variable lacks is zero. */
-  private fill(watched: Watched): void {
-    const { lanes, tolerance, dtype } = this.plan;
-    const { heap } = this.core;
-    const at = watched.table * lanes;
-    const values = heap.read(this.y, at, watched.positions * Math.max(2, watched.width) * lanes) as Floats;
-    const own = fillWatched(watched, values, { lanes, tolerance, dtype });
-    if (own === null) return;
-    const terms = Math.max(own, this.terms.get(watched.params) ?? 0);
-    heap.write(this.y, values, at);
-    this.terms.set(watched.params, terms);
-    heap.write(this.blob, new Int32Array(Float64Array.of(terms).buffer), watched.params + 8);
+    const steps = planned.steps.length / 4;
+    this.run(
+      this.context.ptr as Ptr<'i32'>,
+      this.steps[name].ptr as Ptr<'i32'>,
+      steps,
+      count,
+      this.stride,
+      outBytes,
+    );
   }
 }
 

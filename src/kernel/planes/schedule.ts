@@ -32,6 +32,10 @@ export function planeSize([h, w]: Offset, { H, W }: Node, modular: boolean): num
   return modular ? H * W : (H - Math.abs(h)) * (W - Math.abs(w));
 }
 
+export function tableLength({ H, W }: Node, modular: boolean): number {
+  return modular ? H * W : (2 * H - 1) * (2 * W - 1);
+}
+
 /** A table of the arena offsets of planes, -1 where a plane is not wanted. */
 export function planeTable(
   node: Node,
@@ -39,8 +43,7 @@ export function planeTable(
   places: ReadonlyMap<string, number>,
   blob: Blob,
 ): number {
-  const count = modular ? node.H * node.W : (2 * node.H - 1) * (2 * node.W - 1);
-  const table = new Int32Array(count).fill(-1);
+  const table = new Int32Array(tableLength(node, modular)).fill(-1);
   for (const [key, at] of places)
     table[planeIndex(key.split(',').map(Number) as unknown as Offset, node, modular)] = at;
   return blob.put(table);

@@ -61,7 +61,9 @@ function gammas(
     const wanted = new Set(users[i]!.map((u) => wants(nodes[u] as Node, gamma[u]!)));
     const ended = i === last ? endWants(nodes[i]!) : null;
     if (ended !== null) wanted.add(ended);
-    gamma[i] = wanted.size === 1 && !deferred.has(i) ? [...wanted][0]! : 0;
+    // Planes are given as K and T.
+    const free = !deferred.has(i) && nodes[i]!.op !== 'state';
+    gamma[i] = wanted.size === 1 && free ? [...wanted][0]! : 0;
   }
   return gamma;
 }
@@ -89,7 +91,7 @@ function signs(nodes: readonly Node[]): boolean[] {
 }
 
 function signOf(node: Node, inputs: boolean[]): boolean {
-  if (node.op === 'input') return false;
+  if (node.op === 'input' || node.op === 'state') return false;
   if (node.op === 'activation') return nonNegativeActivation(node);
   return inputs.every(Boolean);
 }

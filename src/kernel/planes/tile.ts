@@ -2,12 +2,11 @@
 import { shapeLayer, type Shape } from '../../layers/shapes.js';
 import type { Layer } from '../../layers/vocabulary.js';
 import type { Tensor } from '../../math/tensor.js';
-import type { Core } from '../../wasm/engine.js';
-import { overflow } from '../checks.js';
+import { NumericalError, type Core } from '../../wasm/engine.js';
 import type { TileParams, TileResult } from '../tile-params.js';
-import { planPlanes, type PlanesPlan } from './plan.js';
-import { LONGEST, NoRoom } from './watched.js';
-import { runPlanes, runSelf, type Images } from './run.js';
+import type { PlanesPlan } from './plan.js';
+import { rememberedPlan } from './plans.js';
+import { runPlanes, type Images } from './run.js';
 
 /** What decides whether and how a call runs by planes. */
 export interface PlanesCall {
@@ -18,45 +17,19 @@ export interface PlanesCall {
   readonly masked: boolean;
   /** Paths of layers that are not trained. */
   readonly frozen: readonly string[];
-  /** Relative error of series. */
-  readonly tolerance: number;
 }
 
-const plans = new Map<string, PlanesPlan | { readonly reason: string }>();
-const MOST_PLANS = 8;
-
-/** The plan of a call, or why it takes the general path. Plans are remembered: tiles of one call share one. */
+/** The plan of a call, or why it takes the general path. */
 export function planesOf(call: PlanesCall): PlanesPlan | { readonly reason: string } {
   if (call.sample.length < 2) return { reason: 'no spatial axes' };
-  return plans.get(JSON.stringify(call)) ?? remembered(call, 0);
-}
-
-function remembered(call: PlanesCall, room: number): PlanesPlan | { readonly reason: string } {
-  const plan = planPlanes(shapeLayer(call.net, call.sample), { ...call, room });
-  if (plans.size >= MOST_PLANS) plans.delete(plans.keys().next().value!);
-  plans.set(JSON.stringify(call), plan);
-  return plan;
-}
-
-/** Runs the plan of a call; where series are longer than records have room for, again with more of it, from then on. */
-function withRoom<R>(call: PlanesCall, run: (plan: PlanesPlan) => R): R {
-  let plan = planesOf(call);
-  for (;;) {
-    if ('reason' in plan) throw new Error(plan.reason);
-    try {
-      return run(plan);
-    } catch (error) {
-      if (!(error instanceof NoRoom)) throw error;
-      plan = remembered(call, Math.max(error.width, Math.min(2 * error.width, LONGEST)));
-    }
-  }
+  const { net, sample, ...options } = call;
+  return rememberedPlan(shapeLayer(net, sample), options);
 }
 
 /** Bytes that a tile with `side` images on both sides holds: planes, records of one side, results. */
 export function planesBytes(plan: PlanesPlan, side: number): number {
   const bytes = plan.dtype === 'f32' ? 4 : 8;
-  const copies = plan.series ? 1 + plan.lanes : 1;
-  const images = (side * copies + 2 * plan.lanes) * plan.report.bytes.perImage;
+  const images = (side + 2 * plan.lanes) * plan.report.bytes.perImage;
   const results = side * plan.output.elements * bytes * (2 * plan.lanes + 2 * side);
   return plan.arenaBytes + plan.blob.byteLength + plan.columns * 256 + images + results;
 }
@@ -80,19 +53,22 @@ export function planesSide(plan: PlanesPlan, most: number, memoryBytes: number):
 
 /** The tile by planes, or null where the call takes the general path. */
 export function planesTile(core: Core, params: TileParams): TileResult | null {
-  const call = planesCall(params, params.x1.shape.slice(1));
-  if ('reason' in planesOf(call)) return null;
+  const plan = planesOf(planesCall(params, params.x1.shape.slice(1)));
+  if ('reason' in plan) return null;
   const { maskConstant } = params;
-  const [one, two] = [imagesOf(params.x1, maskConstant), params.x2 && imagesOf(params.x2, maskConstant)];
-  const result = withRoom(call, (planned) => runPlanes(core, planned, one, two));
-  for (const values of [result.nngp, result.ntk])
-    if (!values.every((value) => value - value === 0)) throw overflow(params.dtype);
+  const result = runPlanes(
+    core,
+    plan,
+    imagesOf(params.x1, maskConstant),
+    params.x2 && imagesOf(params.x2, maskConstant),
+  );
+  for (const values of [result.nngp, result.ntk]) {
+    if (values.every((value) => value - value === 0)) continue;
+    throw new NumericalError(
+      `kernel: entries overflow ${params.dtype === 'f32' ? 'float32' : 'float64'}. Use smaller inputs or wStd${params.dtype === 'f32' ? ", or dtype 'f64'" : ''}.`,
+    );
+  }
   return { nngp: result.nngp, ntk: params.ntk ? result.ntk : null };
-}
-
-/** K of every sample with itself at all pairs of positions, (n, ...positions zipped), in the dtype of the plan. */
-export function planesSelf(core: Core, call: PlanesCall, x: Tensor): Float64Array | Float32Array {
-  return withRoom(call, (plan) => runSelf(core, plan, imagesOf(x, null)));
 }
 
 export function planesCall(
@@ -102,15 +78,14 @@ export function planesCall(
     diagonalSpatial,
     maskConstant,
     frozen,
-    tolerance,
-  }: Pick<TileParams, 'net' | 'dtype' | 'diagonalSpatial' | 'maskConstant' | 'frozen' | 'tolerance'>,
+  }: Pick<TileParams, 'net' | 'dtype' | 'diagonalSpatial' | 'maskConstant' | 'frozen'>,
   sample: Shape,
 ): PlanesCall {
-  return { net, sample, dtype, diagonalSpatial, masked: maskConstant !== null, frozen, tolerance };
+  return { net, sample, dtype, diagonalSpatial, masked: maskConstant !== null, frozen };
 }
 
 /** Masked entries become zero; a position is masked where all its channels are. */
-function imagesOf(x: Tensor, maskConstant: number | null): Images {
+export function imagesOf(x: Tensor, maskConstant: number | null): Images {
   const count = x.shape[0]!;
   if (maskConstant === null) return { data: x.data, count };
   const channels = x.shape.at(-1)!;

@@ -119,6 +119,8 @@ export interface Block {
   readonly column: number;
   /** Both sides are the same samples: entry (i, i) is one variable with itself. */
   readonly same: boolean;
+  /** Entries above the diagonal are copied from below at the end, whatever they are. */
+  readonly mirrored?: boolean;
   /** Names of weight layers whose own NTK term is dropped. */
   readonly frozen: ReadonlySet<string>;
 }

@@ -92,4 +92,14 @@ export interface PropagationKernels {
   transposeInto_f32: Transpose<'f32'>;
   transposeInto_f64: Transpose<'f64'>;
   copyRows(rows: number, bytes: number, from: number, fromStride: number, to: number, toStride: number): void;
+  planesToGroups(
+    n: number,
+    index: Ptr<'i32'>,
+    count: number,
+    planes: number,
+    bytes: number,
+    groups: number,
+    group: number,
+    back: number,
+  ): void;
 }

@@ -1,0 +1,277 @@
+// Nets that planes of constant offset cannot run as a whole: runs of their layers by planes, against propagation of all by itself.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  createEngine,
+  kernel,
+  kernelState,
+  parseNet,
+  planKernel,
+  tensor,
+  type Engine,
+  type NetDocument,
+} from 'infinite-width';
+import { computeTile } from '#build/kernel/tile.js';
+
+let engine: Engine;
+beforeAll(async () => {
+  engine = await createEngine({ variant: 'simd' });
+});
+afterAll(() => engine.dispose());
+
+function numbers(shape: readonly number[], seed: number) {
+  let state = seed;
+  const data = Float64Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 31 - 1;
+  });
+  return tensor(data, shape);
+}
+
+/** Some positions of some samples masked, in all channels. */
+function withMasks(x: ReturnType<typeof numbers>, seed: number) {
+  const holes = numbers([x.data.length / 2], seed).data;
+  holes.forEach((value, p) => {
+    if (value < -0.4) x.data.fill(99, 2 * p, 2 * p + 2);
+  });
+  return x;
+}
+
+const conv = (filter: number[], more = {}): NetDocument => ({
+  layer: 'conv',
+  channels: 8,
+  filter,
+  padding: 'SAME',
+  wStd: 1.3,
+  bStd: 0.2,
+  ...more,
+});
+const relu: NetDocument = { layer: 'relu' };
+const erf: NetDocument = { layer: 'erf' };
+const dense: NetDocument = { layer: 'dense', units: 1, wStd: 1.2 };
+const attention = (more = {}): NetDocument => ({
+  layer: 'attention',
+  channels: 8,
+  keyChannels: 4,
+  valueChannels: 4,
+  heads: 2,
+  bStd: 0.1,
+  ...more,
+});
+const gap: NetDocument = { layer: 'globalAvgPool' };
+const flatten: NetDocument = { layer: 'flatten' };
+const pool = (more = {}): NetDocument => ({
+  layer: 'avgPool',
+  window: [2, 2],
+  strides: [2, 2],
+  padding: 'SAME',
+  ...more,
+});
+const stack = (...filter: number[]): NetDocument[] => [conv(filter), relu, conv(filter), erf];
+const standard = { parametrization: 'standard' };
+
+/** Nets, the shape of a sample, and how many runs there are. */
+const nets: Record<string, [net: NetDocument[], sample: number[], runs: number]> = {
+  'between attention and a global pool': [
+    [...stack(3, 3), attention(), ...stack(3, 3), gap, dense],
+    [4, 3, 2],
+    2,
+  ],
+  'on sequences, nested, one sequence without attention': [
+    [[conv([3]), erf], [attention(), [...stack(3), conv([2])], attention(), flatten], dense],
+    [5, 2],
+    2,
+  ],
+  'identity attention with positions, standard weights': [
+    [
+      conv([3], standard),
+      relu,
+      attention({ linearScaling: false, mechanism: 'identity', positional: 'sum' }),
+      conv([3], standard),
+      relu,
+      conv([2], { ...standard, bStd: null }),
+      { layer: 'layerNorm' },
+      relu,
+      gap,
+      dense,
+    ],
+    [4, 2],
+    2,
+  ],
+  'blocks with residuals, repeated': [
+    [
+      conv([3, 3]),
+      {
+        layer: 'repeat',
+        times: 2,
+        net: [
+          { layer: 'sum', branches: [[{ layer: 'layerNorm' }, attention()], conv([1, 1])] },
+          { layer: 'sum', branches: [stack(3, 3).slice(0, 3), { layer: 'identity' }] },
+          erf,
+          conv([1, 1]),
+        ],
+      },
+      gap,
+      dense,
+    ],
+    [3, 4, 2],
+    3,
+  ],
+  'pools, strides, transposed and circular convolutions': [
+    [
+      pool({ strides: [1, 1] }),
+      ...stack(2, 3),
+      attention({ mechanism: 'relu' }),
+      conv([3, 3], { padding: 'CIRCULAR' }),
+      relu,
+      pool(),
+      { ...(conv([2, 2], { strides: [2, 1] }) as object), layer: 'convTranspose' } as NetDocument,
+      relu,
+      conv([3, 3], { padding: 'CIRCULAR', strides: [2, 1] }),
+      attention(),
+      gap,
+    ],
+    [4, 4, 2],
+    2,
+  ],
+  'ends with positions; dropout': [
+    [attention(), conv([3]), relu, { layer: 'dropout', keep: 0.7, mode: 'train' }, conv([3]), erf, conv([1])],
+    [5, 2],
+    1,
+  ],
+  'aggregate between, products and concatenations': [
+    [
+      conv([3]),
+      relu,
+      { layer: 'aggregate' },
+      {
+        layer: 'concat',
+        axis: 1,
+        branches: [stack(3).slice(0, 3), [conv([2]), relu, conv([1])]],
+      },
+      relu,
+      { layer: 'product', branches: [conv([3]), conv([1])] },
+      dense,
+      gap,
+    ],
+    [4, 2],
+    2,
+  ],
+};
+const NAMES = Object.keys(nets);
+
+const params = (name: string, dtype: 'f32' | 'f64', masked: boolean) => {
+  const [net, sample] = nets[name]!;
+  const [x1, x2] = [numbers([3, ...sample], 1), numbers([2, ...sample], 2)];
+  const pattern = name.startsWith('aggregate');
+  return {
+    net: parseNet(net),
+    ntk: true,
+    dtype,
+    diagonalSpatial: false,
+    maskConstant: masked ? 99 : null,
+    pattern1: pattern ? numbers([3, sample[0]!, sample[0]!], 8) : null,
+    pattern2: pattern ? numbers([2, sample[0]!, sample[0]!], 9) : null,
+    frozen: [] as string[],
+    tolerance: 1e-13,
+    x1: masked ? withMasks(x1, 3) : x1,
+    x2: masked ? withMasks(x2, 4) : x2,
+  };
+};
+
+describe.each(NAMES)('%s', (name) => {
+  it.each([
+    ['f64', false],
+    ['f64', true],
+    ['f32', false],
+    ['f32', true],
+  ] as const)('as propagation of the whole (%s, masks: %s)', (dtype, masked) => {
+    const all = params(name, dtype, masked);
+    const within = dtype === 'f64' ? 1e-12 : 2e-5;
+    for (const [x2, diagonalSpatial, ntk] of [
+      [all.x2, false, true],
+      [null, false, true],
+      [all.x2, true, true],
+      [null, false, false],
+    ] as const) {
+      const tile = { ...all, x2, diagonalSpatial, ntk };
+      const used = engine.heap.usage.used;
+      const fast = computeTile(engine, tile);
+      expect(engine.heap.usage.used).toBe(used);
+      const slow = computeTile(engine, tile, () => {});
+      for (const kernelName of ['nngp', 'ntk'] as const) {
+        const [a, b] = [fast[kernelName], slow[kernelName]];
+        expect(a?.length).toBe(b?.length);
+        const scale = Math.max(...(b ?? []).map(Math.abs));
+        a?.forEach((value, i) => expect(Math.abs(value - b![i]!)).toBeLessThanOrEqual(within * scale));
+      }
+    }
+  });
+
+  it('has the bits of one tile in any other, and its plan names the runs', async () => {
+    const [net, sample, runs] = nets[name]!;
+    const x = numbers([6, ...sample], 4);
+    const pattern1 = name.startsWith('aggregate') ? numbers([6, sample[0]!, sample[0]!], 8) : null;
+    for (const dtype of ['f64', 'f32'] as const) {
+      const whole = await kernel(engine, net, x, null, { dtype, pattern1 });
+      for (const tile of [1, 3, 4]) {
+        const parts = await kernel(engine, net, x, null, { dtype, pattern1, tile });
+        expect(parts.nngp.data).toEqual(whole.nngp.data);
+        expect(parts.ntk.data).toEqual(whole.ntk.data);
+      }
+    }
+    const { layers, planes } = planKernel(net, [6, ...sample]);
+    if (!('runs' in planes)) throw new Error('the whole net runs by planes');
+    expect(planes.runs.length).toBe(runs);
+    expect(new Set(layers.flatMap(({ run }) => run ?? [])).size).toBe(runs);
+    expect(layers.find(({ layer }) => layer === 'attention' || layer === 'aggregate')!.run).toBeNull();
+  });
+});
+
+it('one sample, and the layers of a plan', async () => {
+  const [net, sample] = nets['between attention and a global pool']!;
+  const x = numbers([3, ...sample], 4);
+  const first = tensor(x.data.slice(0, 24), [1, ...sample]);
+  const [whole, one] = [await kernel(engine, net, x), await kernel(engine, net, first)];
+  expect(one.ntk.data[0]).toBe(whole.ntk.data[0]);
+  expect(one.nngp.data[0]).toBe(whole.nngp.data[0]);
+  const plan = planKernel(net, [3, ...sample]);
+  expect(plan.layers.map(({ run }) => run)).toEqual([0, 0, 0, 0, null, 1, 1, 1, 1, 1, 1]);
+  expect((plan.planes as { reason: string }).reason).toMatch(/layers\.4 \(attention\)/);
+  expect(planKernel(net, [3, ...sample], null, { masked: true }).layers.map(({ run }) => run)).toEqual(
+    plan.layers.map(({ run }) => run),
+  );
+});
+
+it('frozen layers keep their names in runs', async () => {
+  const [net, sample] = nets['between attention and a global pool']!;
+  const x = numbers([3, ...sample], 4);
+  const frozen = ['layers.0', 'layers.5', 'layers.10'];
+  const fast = await kernel(engine, net, x, null, { frozen });
+  const trunk = await kernelState(engine, net, x, null, { frozen });
+  const scale = Math.max(...fast.ntk.data.map(Math.abs));
+  fast.ntk.data.forEach((value, i) =>
+    expect(Math.abs(value - trunk.ntk!.data[i]!)).toBeLessThanOrEqual(1e-12 * scale),
+  );
+});
+
+it('masks of pools, transposed and circular convolutions by planes are those of propagation', () => {
+  const more: Record<string, NetDocument> = {
+    pool: pool({ window: [3], strides: [2] }),
+    transposed: { ...(conv([3], { strides: [2] }) as object), layer: 'convTranspose' } as NetDocument,
+    circular: conv([3], { padding: 'CIRCULAR', strides: [2] }),
+    resize: { layer: 'imageResize', shape: [-1, 9, -1], method: 'linear' },
+  };
+  for (const [name, layer] of Object.entries(more)) {
+    const tile = {
+      ...params('ends with positions; dropout', 'f64', true),
+      net: parseNet([conv([2]), relu, layer]),
+    };
+    expect(planKernel(tile.net, [3, 5, 2], null, { masked: true }).planes).not.toHaveProperty('reason');
+    const [fast, slow] = [computeTile(engine, tile), computeTile(engine, tile, () => {})];
+    const scale = Math.max(...slow.ntk!.map(Math.abs));
+    expect(slow.ntk!.some((value) => value === 0)).toBe(true);
+    fast.ntk!.forEach((value, i) =>
+      expect(Math.abs(value - slow.ntk![i]!), name).toBeLessThanOrEqual(1e-12 * scale),
+    );
+  }
+});
