@@ -1,9 +1,9 @@
 // Finished runs and checkpoints of a long experiment as files of its output folder.
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { deserialize, serialize } from 'node:v8';
 import type { KeptRun, RunCheckpoint, RunJournal } from '../scaling/index.js';
-import { makeFolder, outputFolder, writeFileAtomic } from './files.js';
+import { outputFolder } from './files.js';
+import { keptFiles } from './kept.js';
 
 export interface FolderJournal extends RunJournal {
   /** Runs found finished, and begun ones with their epochs. */
@@ -18,30 +18,19 @@ export async function folderJournal(
   { everySeconds, warn }: { everySeconds: number; warn: (line: string) => void },
 ): Promise<FolderJournal> {
   const folder = join(await outputFolder(out), 'runs');
+  const files = keptFiles(folder, warn);
   const found = { finished: 0, begun: [] as number[] };
+  const count = (what: unknown): void => {
+    const { state, epoch, epochs } = what as Partial<RunCheckpoint & KeptRun>;
+    if (state) found.begun.push(epoch!);
+    else if (Array.isArray(epochs)) found.finished++;
+    else throw new TypeError('not a run');
+  };
   return {
     everySeconds,
     found,
-    async load(key) {
-      const file = join(folder, `${key}.bin`);
-      const bytes = await readFile(file).catch(() => null);
-      if (!bytes) return null;
-      try {
-        const what = deserialize(bytes) as KeptRun | RunCheckpoint;
-        if ('state' in what) found.begun.push(what.epoch);
-        else if (Array.isArray(what.epochs)) found.finished++;
-        else throw new TypeError('not a run');
-        return what;
-      } catch (error) {
-        warn(`${file}: damaged (${(error as Error).message}); this run starts again`);
-        return null;
-      }
-    },
-    async keep(key, what) {
-      const bytes = serialize(what); // as it is now
-      await makeFolder(folder);
-      await writeFileAtomic(join(folder, `${key}.bin`), bytes);
-    },
+    load: (key) => files.load(key, count) as Promise<KeptRun | RunCheckpoint | null>,
+    keep: (key, what) => files.keep(key, what),
     clear: () => rm(folder, { recursive: true, force: true }),
   };
 }

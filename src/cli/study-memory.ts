@@ -1,10 +1,10 @@
 // Finished units, checkpoints and unfinished kernels of a study as files of its output folder.
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { deserialize, serialize } from 'node:v8';
 import { kernel } from '../kernel/index.js';
 import type { StudyMemory } from '../study/index.js';
-import { makeFolder, readTensor, writeFileAtomic } from './files.js';
+import { makeFolder, readTensor } from './files.js';
+import { keptFiles } from './kept.js';
 import { digest, writeKernel } from './kernelStore.js';
 
 /** Entries of inputs times rows from which a kernel goes to disk tile by tile. */
@@ -19,26 +19,17 @@ export async function folderMemory(
   const folder = join(out, 'runs');
   await makeFolder(folder);
   const mark = digest(JSON.stringify(settings)).slice(0, 16);
-  const at = (name: string): string => join(folder, `${name}-${mark}.bin`);
+  const files = keptFiles(folder, warn);
   const kernels: string[] = [];
   return {
     checkpointSeconds,
-    async load(name) {
-      const bytes = await readFile(at(name)).catch(() => null);
-      if (!bytes) return null;
-      try {
-        return deserialize(bytes) as unknown;
-      } catch (error) {
-        warn(`${at(name)}: damaged (${(error as Error).message}); this part starts again`);
-        return null;
-      }
-    },
+    load: (name) => files.load(`${name}-${mark}`),
     async keep(name, value) {
-      await writeFileAtomic(at(name), serialize(value));
+      await files.keep(`${name}-${mark}`, value);
       // The kernels of a finished unit have served; a checkpoint still needs them.
       if (!name.endsWith('-checkpoint')) for (const file of kernels.splice(0)) await removeKernel(file);
     },
-    drop: (name) => rm(at(name), { force: true }),
+    drop: (name) => files.drop(`${name}-${mark}`),
     async ntk(engine, net, x1, x2, signal) {
       const out = join(folder, `ntk-${digest(JSON.stringify(net), x1, x2)}.npy`);
       const large = x1.data.length * (x2 ?? x1).shape[0]! > LARGE;

@@ -1,5 +1,5 @@
 export { train, type Evaluation, type TrainOptions, type TrainRecord } from './train.js';
-export { trainJob, type TrainJobParams, type TrainJobResult } from './job.js';
+export { trainJob, type TrainJobParams, type TrainJobResult, type TrainJobState } from './job.js';
 export {
   trainEnsemble,
   type TrainEnsembleMoments,

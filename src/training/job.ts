@@ -17,6 +17,15 @@ export interface TrainJobParams {
   readonly keepParameters?: boolean;
   /** Also return what a job of the same run with more steps takes as `train.resume`. */
   readonly keepCheckpoint?: boolean;
+  /** Sends `{ state }` at records after the first, no two of them within so many seconds. */
+  readonly checkpointSeconds?: number;
+  /** A state that a stopped job of this run has sent: the result is that of a run that was not stopped. */
+  readonly from?: TrainJobState;
+}
+
+/** What a job goes on from. */
+export interface TrainJobState extends Pick<TrainJobResult, 'trace' | 'losses' | 'accuracies'> {
+  readonly checkpoint: Checkpoint;
 }
 
 export type TraceEntry = Omit<TrainRecord, 'checkpoint'>;
@@ -34,30 +43,41 @@ export interface TrainJobResult {
 
 /**
  * Trains one net from `params` alone: `engine.map(trainJob, list)` runs many in parallel, bit-equal for any number of
- * workers. Sends `{ step, epoch, loss }` at every record.
+ * workers. Sends `{ step, epoch, loss }` at every record, and `{ state }` as `checkpointSeconds` says.
  */
 export const trainJob: Job<TrainJobParams, TrainJobResult> = defineJob(
   'net/train',
   async (core, params, { send, signal }) => {
+    const { from, checkpointSeconds = Infinity } = params;
     const model = createModel(core, params.net, params.model);
     try {
-      const trace: Omit<TraceEntry, 'evaluations'>[] = [];
-      const losses: Record<string, (number | null)[]> = {};
-      const accuracies: Record<string, (number | null)[]> = {};
+      const trace = [...(from?.trace ?? [])];
+      const losses = listsOf(from?.losses);
+      const accuracies = listsOf(from?.accuracies);
       let outputs: Record<string, Tensor> = {};
       let checkpoint: Checkpoint | undefined;
-      for await (const record of train(model, { ...params.train, ...(signal ? { signal } : {}) })) {
+      let [records, saved] = [0, performance.now()];
+      const resume = from ? { resume: from.checkpoint } : {};
+      for await (const record of train(model, {
+        ...params.train,
+        ...resume,
+        ...(signal ? { signal } : {}),
+      })) {
         const { step, epoch, loss, accuracy, movement, kernels, evaluations } = record;
-        if (trace.length === 0) checkKept(core, params.train, kernels);
+        if (records === 0) checkKept(core, params.train, kernels);
         if (params.keepCheckpoint && step === params.train.steps) checkpoint = record.checkpoint();
+        const entries = Object.entries(evaluations);
+        outputs = Object.fromEntries(entries.map(([name, evaluation]) => [name, evaluation.outputs]));
+        if (records++ === 0 && from) continue; // where it stopped: recorded before
         trace.push({ step, epoch, loss, accuracy, movement, kernels });
-        send({ step, epoch, loss });
-        outputs = {};
-        for (const [name, evaluation] of Object.entries(evaluations)) {
+        for (const [name, evaluation] of entries) {
           (losses[name] ??= []).push(evaluation.loss);
           (accuracies[name] ??= []).push(evaluation.accuracy);
-          outputs[name] = evaluation.outputs;
         }
+        send({ step, epoch, loss });
+        if (step === 0 || performance.now() - saved < 1000 * checkpointSeconds) continue;
+        send({ state: structuredClone({ trace, losses, accuracies, checkpoint: record.checkpoint() }) });
+        saved = performance.now();
       }
       const parameters = params.keepParameters ? { parameters: model.parameters } : {};
       return { trace, losses, accuracies, outputs, ...parameters, ...(checkpoint ? { checkpoint } : {}) };
@@ -67,6 +87,9 @@ export const trainJob: Job<TrainJobParams, TrainJobResult> = defineJob(
   },
   ({ net }) => usesFunctions(parseNet(net)),
 );
+
+const listsOf = (kept: TrainJobResult['losses'] = {}): Record<string, (number | null)[]> =>
+  Object.fromEntries(Object.entries(kept).map(([name, list]) => [name, [...list]]));
 
 /** Kernels that all records keep, before the first step. */
 function checkKept(core: Core, options: TrainOptions, kernels: TrainRecord['kernels']): void {

@@ -199,6 +199,32 @@ it('trace', async () => {
   });
 }, 60_000);
 
+it('trace goes on after a kill, with the numbers of a call that was not killed', async () => {
+  const args = ['dynamics', 'trace', ...trained, '--steps', '4000', '--batch', '3', '--optimizer', 'adam'];
+  const shared = [main, ...args, '--learning-rate', '0.001', '--json', '--save', '--kernels', 'ntk,nngp'];
+  const whole = await promisify(execFile)(process.execPath, [...shared, '--out', 'whole'], { cwd });
+  const again = [...shared, '--checkpoint-every', '0', '--out', 'killed'];
+  const child = spawn(process.execPath, again, { cwd, stdio: 'ignore' });
+  const ended = new Promise<string | null>((resolve) => child.on('exit', (_, signal) => resolve(signal)));
+  const runs = join(cwd, 'killed', 'runs');
+  const whenKept = setInterval(() => {
+    readdir(runs).then(
+      (names) => names.some((name) => name.endsWith('.bin')) && child.kill('SIGKILL'),
+      () => undefined,
+    );
+  }, 1);
+  expect(await ended).toBe('SIGKILL');
+  clearInterval(whenKept);
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, again, { cwd });
+  expect(stderr).toMatch(/goes on at step \d+00 of 4000/);
+  expect(stdout.replaceAll('killed', 'whole')).toBe(whole.stdout);
+  const [left, right] = await Promise.all(
+    ['whole', 'killed'].map((name) => readFile(join(cwd, name, 'kernels.npz'))),
+  );
+  expect(right!.equals(left!)).toBe(true);
+  expect(await readdir(join(cwd, 'killed'))).toEqual(await readdir(join(cwd, 'whole')));
+}, 60_000);
+
 it('spectrum', async () => {
   const got = await dynamics(
     'spectrum',

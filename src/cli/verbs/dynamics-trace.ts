@@ -1,13 +1,32 @@
 // `dynamics trace`: one net in training, with its kernels and their alignment at chosen steps.
+import { rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { adam, momentum, nesterov, rmsprop, sgd, type LossName, type Optimizer } from '../../net/index.js';
+import type { Tensor } from '../../math/index.js';
+import { adam, momentum, nesterov, rmsprop, sgd, type LossName } from '../../net/index.js';
 import { formatTable, lineFigure, type Figure, type Table } from '../../report/index.js';
-import { trainJob, type TrainJobResult } from '../../training/index.js';
+import {
+  trainJob,
+  type TrainJobParams,
+  type TrainJobResult,
+  type TrainJobState,
+} from '../../training/index.js';
+import { version } from '../../version.js';
+import { UsageError } from '../errors.js';
 import { writeNpzFile } from '../files.js';
+import { keptFiles } from '../kept.js';
+import { digest } from '../kernelStore.js';
 import { withReport } from '../report.js';
-import { listOf, oneOf, realNumber, wholeNumber } from '../verb.js';
-import { LOSSES, modelOf, netVerb, performReport, problemOf, type NetOptions } from './dynamics-shared.js';
+import { listOf, oneOf, realNumber, wholeNumber, type Context } from '../verb.js';
+import {
+  LOSSES,
+  modelOf,
+  netVerb,
+  performReport,
+  problemOf,
+  type NetOptions,
+  type Problem,
+} from './dynamics-shared.js';
 
 const RULES = { sgd, momentum, nesterov, rmsprop, adam };
 type Kernels = ('ntk' | 'nngp')[];
@@ -21,6 +40,7 @@ interface TraceOptions extends NetOptions {
   readonly optimizer: keyof typeof RULES;
   readonly batch?: number;
   readonly loss: LossName;
+  readonly checkpointEvery: number;
 }
 
 export function registerTrace(parent: Command): void {
@@ -43,63 +63,110 @@ export function registerTrace(parent: Command): void {
     )
     .option('--batch <n>', 'samples per step (default: all)', wholeNumber(1))
     .option('--loss <name>', 'mse, logistic or crossEntropy', LOSSES, 'mse')
+    .option(
+      '--checkpoint-every <seconds>',
+      'with --out: at most how often a record is kept, from which a stopped call goes on',
+      realNumber(0),
+      120,
+    )
     .action(
       performReport<TraceOptions>(async (options, context) => {
-        const { net, x, y } = await problemOf(options);
         const { steps, seed, loss, learningRate, optimizer, batch, kernels, save = false, out } = options;
-        const every = Math.max(1, Math.floor(steps / 20));
-        const samples = x.shape[0]!;
-        const probed = Math.min(options.probe, samples);
-        const head = (t: typeof x): typeof x => {
-          const size = (t.data.length / samples) * probed;
-          return { data: t.data.subarray(0, size), shape: [probed, ...t.shape.slice(1)] } as typeof x;
-        };
-        const rule: Optimizer = RULES[optimizer](learningRate);
-        const engine = await context.engine();
-        context.progress.start('training', steps);
-        const result = await engine.run(
-          trainJob,
-          {
-            net,
-            model: { ...modelOf({ net, x, y }, seed), dtype: x.data instanceof Float32Array ? 'f32' : 'f64' },
-            train: {
-              ...{ x, y, loss, steps, optimizer: rule, seed },
-              ...(batch === undefined ? {} : { batchSize: batch }),
-              ...(options.recordAt ? { recordAt: options.recordAt } : { recordEvery: every }),
-              evaluate: { train: { x, y } },
-              probe: { x: head(x), ...(y.shape[0] === samples ? { y: head(y) } : {}), kernels, keep: save },
-            },
-          },
-          {
-            signal: context.signal,
-            onMessage: (message) => context.progress.update((message as { step: number }).step),
-          },
-        );
-        context.progress.finish();
+        if (save && out === undefined)
+          throw new UsageError('trace: --save needs --out, the folder for kernels.npz.');
+        const beyond = options.recordAt?.find((step) => step > steps);
+        if (beyond !== undefined)
+          throw new UsageError(`trace: --record-at must name steps up to --steps ${steps}, got ${beyond}.`);
+        const job = jobOf(options, await problemOf(options));
+        const { result, drop } = await kept(options, context, job);
         const rows = rowsOf(result, kernels);
+        const samples = (job.train.x as Tensor).shape[0]!;
         const settings = {
-          steps,
-          loss,
-          optimizer,
-          learningRate,
-          batch: batch ?? samples,
-          kernels,
-          probe: probed,
+          ...{ steps, loss, optimizer, learningRate, batch: batch ?? samples, kernels },
+          probe: Math.min(options.probe, samples),
         };
         const table = tableOf(rows, kernels);
+        const { variant } = await context.engine();
         const outcome = await withReport(
           out,
-          { kind: 'trace', title: 'A net in training', variant: engine.variant, seed, settings },
+          { kind: 'trace', title: 'A net in training', variant, seed, settings },
           { json: { ...settings, trace: rows }, text: formatTable(table) },
           () => [traceFigure(rows, kernels)],
           [table],
         );
-        if (!save || out === undefined) return outcome;
-        const file = join(out, 'kernels.npz');
-        await writeNpzFile(file, keptKernels(result));
+        const file = join(out ?? '.', 'kernels.npz');
+        if (save) await writeNpzFile(file, keptKernels(result));
+        await drop();
+        if (!save) return outcome;
         return { json: { ...(outcome.json as object), kernelFile: file }, text: `${outcome.text}\n${file}` };
       }),
     );
+}
+
+/** The run that the options name. */
+function jobOf(options: TraceOptions, { net, x, y }: Problem): TrainJobParams {
+  const { steps, seed, loss, learningRate, optimizer, batch, kernels, save = false } = options;
+  const samples = x.shape[0]!;
+  const probed = Math.min(options.probe, samples);
+  const head = (t: Tensor): Tensor => {
+    const size = (t.data.length / samples) * probed;
+    return { data: t.data.subarray(0, size), shape: [probed, ...t.shape.slice(1)] } as Tensor;
+  };
+  return {
+    net,
+    model: { ...modelOf({ net, x, y }, seed), dtype: x.data instanceof Float32Array ? 'f32' : 'f64' },
+    train: {
+      ...{ x, y, loss, steps, optimizer: RULES[optimizer](learningRate), seed },
+      ...(batch === undefined ? {} : { batchSize: batch }),
+      ...(options.recordAt
+        ? { recordAt: options.recordAt }
+        : { recordEvery: Math.max(1, Math.floor(steps / 20)) }),
+      evaluate: { train: { x, y } },
+      probe: { x: head(x), ...(y.shape[0] === samples ? { y: head(y) } : {}), kernels, keep: save },
+    },
+  };
+}
+
+/** The result of a run that, with `--out`, is kept at its records, and goes on from there until `drop`. */
+async function kept(
+  { out, steps, checkpointEvery }: TraceOptions,
+  { engine, signal, progress, keeps }: Context,
+  job: TrainJobParams,
+): Promise<{ result: TrainJobResult; drop: () => Promise<void> }> {
+  const folder = join(out ?? '.', 'runs');
+  const files = keptFiles(folder, (line) => progress.log(line));
+  const { x, y } = job.train as { x: Tensor; y: Tensor };
+  const settings = JSON.stringify([
+    version,
+    job.net,
+    job.model,
+    { ...job.train, x: 0, y: 0, evaluate: 0, probe: 0 },
+  ]);
+  const { kernels, keep, x: probe } = job.train.probe!;
+  const name = `trace-${digest(settings, JSON.stringify([kernels, keep]), x, y, probe as Tensor)}`;
+  const from = out === undefined ? null : ((await files.load(name)) as TrainJobState | null);
+  if (from) progress.log(`goes on at step ${from.checkpoint.step} of ${steps}`);
+  if (out !== undefined) keeps(`the last record in ${folder}; the same call goes on from there`);
+  progress.start('training', steps);
+  const writing: Promise<void>[] = [];
+  const params =
+    out === undefined ? job : { ...job, checkpointSeconds: checkpointEvery, ...(from ? { from } : {}) };
+  const run = {
+    signal,
+    onMessage: (message: unknown): void => {
+      const { step, state } = message as { step?: number; state?: TrainJobState };
+      if (step !== undefined) progress.update(step);
+      else writing.push(files.keep(name, state));
+    },
+  };
+  const result = await (await engine()).run(trainJob, params, run).finally(() => Promise.all(writing));
+  progress.finish();
+  const drop = async (): Promise<void> => {
+    if (out === undefined) return;
+    await files.drop(name);
+    await rmdir(folder).catch(() => {}); // stays where something else is in it
+  };
+  return { result, drop };
 }
 
 /** What the records say beside the kernels themselves. */
