@@ -4,13 +4,14 @@
 // layers runs on one plane in cache and nothing of size (positions)^2 exists; pools add each plane to those of the next stage.
 // Everything that depends on the net is data: the context, the schedule and the blob below (all i32), constants, tables.
 //
-// context: 0 arena, 1 constants, 2 X record, 3 Y records, 4 output, 5 self pairs (X = Y), 6 scratch, 7 its columns, 8 blob,
+// context: 0 arena, 1 constants, 2 X record, 3 Y records, 4 output, 5 1: self pairs (X = Y), 2: X holds vectors too, 6 scratch, 7 its columns, 8 blob,
 //   9 stored planes are those of the self demand
 // schedule, 4 words a step: 0 run a program [blob index, offsets (blob index), count]; 1 clear [arena offset, bytes, -]
 // program, 4 words: ops (blob index), number of ops, classes (blob index), modular. offset, 3 words: dh, dw, weight
 // class, 8 words: H, W, factors of the offset fh, fw, bytes per row, border rows, border columns, -
 // op, 20 words: 0 code, 1 src, 2 class of src, 3 dst, 4 class of dst, 5 table (record index), 6 constants (index), 7-12 kh kw th tw lh lw,
-//   13 finisher, 14 gains (record index, -1 none), 15 gains are computed here, 16.. as the op says. Slots are arena offsets of element (0,0).
+//   13 finisher, 14 gains (record index, -1 none), 15 gains are computed here, 16.. as the op says (duals: kind, parameters, values
+//   per position of a series or 1, variances only). Slots are arena offsets of element (0,0).
 // record (one image): T values; Y interleaves the records of one image per lane.
 import {
   affineGains, affineRow, box33, boxAny, conv33Erf, conv33General, conv33Plain, erfRow, erfTables, reluDiagonal, reluRow,
@@ -97,7 +98,7 @@ function finishDiagonal(single: bool, op: usize, blob: usize, size: i32, fin: i3
   const compute = word(op, 15) != 0;
   if (fin <= FIN_GENERAL) { if (single) reluDiagonal<f32>(b, d, py, gy, compute, count, cp); else reluDiagonal<f64>(b, d, py, gy, compute, count, cp); }
   else if (fin == FIN_ERF) { if (single) erfTables<f32>(b, py, gy, compute, count, cp); else erfTables<f64>(b, py, gy, compute, count, cp); }
-  else if (fin == FIN_DUAL) dualRowDiagonal(single, b, d, py, gy, compute, size, count, cp, r, word(op, 16), blob + (<usize>word(op, 17) << 2));
+  else if (fin == FIN_DUAL) dualRowDiagonal(single, b, d, py, gy, compute, size, count, cp, r, word(op, 16), blob + (<usize>word(op, 17) << 2), word(op, 19) != 0);
   else if (compute && gy != 0) affineGains(single, b, gy, count, cp);
 }
 
@@ -108,7 +109,8 @@ function rows(single: bool, ctx: usize, op: usize, src: usize, rs: usize, dst: u
   const kh = word(op, 7), kw = word(op, 8), th = word(op, 9), tw = word(op, 10), fin = word(op, 13);
   const cols = <usize>word(ctx, 7), rb = <usize>word(ctx, 6), vb = rb + cols * 32, r2 = vb + cols * 32;
   const cp = <usize>word(ctx, 1) + <usize>word(op, 6) * 16, xs: usize = self ? 16 : single ? 4 : 8;
-  const width = <usize>(fin <= FIN_GENERAL ? 2 : 1), direct = kh == 1 && kw == 1 && tw == 1, diagonal = self && eh == 0 && ew == 0;
+  const width = <usize>(fin <= FIN_GENERAL ? 2 : fin == FIN_DUAL ? word(op, 18) : 1), size = width > 2 ? <i32>width : H * W;
+  const direct = kh == 1 && kw == 1 && tw == 1, diagonal = word(ctx, 5) == 1 && eh == 0 && ew == 0;
   const table = <usize>word(op, 5), gain = word(op, 14), X = <usize>word(ctx, 2), Y = <usize>word(ctx, 3);
   const tx = X + table * xs, ty = Y + table * 16, gx0 = X + <usize>gain * xs, gy0 = Y + <usize>gain * 16;
   const blob = <usize>word(ctx, 8), split = modular ? W - ew : m, is33 = kh == 3 && kw == 3 && tw == 1;
@@ -132,10 +134,10 @@ function rows(single: bool, ctx: usize, op: usize, src: usize, rs: usize, dst: u
     let row = i + h0 + eh;
     if (row >= H) row -= H;
     const q = <usize>(row * W + w0 + ew);
-    finish(single, op, blob, H * W, b, d, tx + p * width * xs, ty + q * width * 16, gain < 0 ? 0 : gx0 + p * xs, gain < 0 ? 0 : gy0 + q * 16, self, diagonal, split, cp, r2);
+    finish(single, op, blob, size, b, d, tx + p * width * xs, ty + q * width * 16, gain < 0 ? 0 : gx0 + p * xs, gain < 0 ? 0 : gy0 + q * 16, self, diagonal, split, cp, r2);
     if (split < m) {
       const p2 = p + split, q2 = <usize>(row * W), shift = <usize>split * 32;
-      finish(single, op, blob, H * W, b + shift, d + shift, tx + p2 * width * xs, ty + q2 * width * 16, gain < 0 ? 0 : gx0 + p2 * xs, gain < 0 ? 0 : gy0 + q2 * 16, self, diagonal, m - split, cp, r2);
+      finish(single, op, blob, size, b + shift, d + shift, tx + p2 * width * xs, ty + q2 * width * 16, gain < 0 ? 0 : gx0 + p2 * xs, gain < 0 ? 0 : gy0 + q2 * 16, self, diagonal, m - split, cp, r2);
     }
     r += rs * <usize>th; d += drs;
   }

@@ -1,6 +1,7 @@
 // What a kernel call is given, checked before anything runs.
 import { asTensor, type Tensor, type TensorLike } from '../math/tensor.js';
 import type { Pattern } from '../layers/kernel/state.js';
+import { NumericalError, type FloatType } from '../wasm/engine.js';
 
 export type KernelName = 'nngp' | 'ntk';
 
@@ -51,6 +52,13 @@ export function checkDtype(dtype: 'f32' | 'f64' | undefined, { data }: Tensor): 
 }
 
 export const defaultTolerance = (dtype: 'f32' | 'f64'): number => (dtype === 'f32' ? 1e-8 : 1e-13);
+
+/** Of results that are not finite. */
+export function overflow(dtype: FloatType): NumericalError {
+  return new NumericalError(
+    `kernel: entries overflow ${dtype === 'f32' ? 'float32' : 'float64'}. Use smaller inputs or wStd${dtype === 'f32' ? ", or dtype 'f64'" : ''}.`,
+  );
+}
 
 export function checkPattern(value: TensorLike | null | undefined, name: string): Pattern | null {
   if (value === null || value === undefined) return null;

@@ -1,14 +1,8 @@
 // Tiles of nets without positions: the Gram matrix first, then all layers on blocks of rows that stay in cache.
 import { padded, Planes, type Block } from '../layers/kernel/state.js';
-import {
-  NumericalError,
-  type Core,
-  type FloatType,
-  type Kernels,
-  type Ptr,
-  type Ticket,
-} from '../wasm/engine.js';
+import { type Core, type FloatType, type Kernels, type Ptr, type Ticket } from '../wasm/engine.js';
 import { chainDiagonal, chainLayers, chainProgram, mostTables, type ChainLayer } from './chain.js';
+import { overflow } from './checks.js';
 import type { Compiled } from './compile.js';
 import type { Batch, Operands } from './input.js';
 import { runJoint, type Notes } from './propagate.js';
@@ -39,12 +33,6 @@ type Typed =
 /** A kernel of a dtype known at run time; pointers are branded f64. */
 function kernelOf<N extends Typed>(core: Core, name: N, dtype: FloatType): Kernels[`${N}_f64`] {
   return core.kernels[`${name}_${dtype}`] as Kernels[`${N}_f64`];
-}
-
-export function overflow(dtype: FloatType): NumericalError {
-  return new NumericalError(
-    `kernel: entries overflow ${dtype === 'f32' ? 'float32' : 'float64'}. Use smaller inputs or wStd${dtype === 'f32' ? ", or dtype 'f64'" : ''}.`,
-  );
 }
 
 export function assertFinite(core: Core, { ticket, ptr }: Planes): void {

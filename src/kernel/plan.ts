@@ -2,6 +2,7 @@
 import { planeCount } from '../layers/kernel/state.js';
 import { parseNet, type NetDocument } from '../net/document.js';
 import { compileNet, type Compiled } from './compile.js';
+import { defaultTolerance } from './checks.js';
 import { frozenPaths } from './frozen.js';
 import { planesBytes, planesOf, planesSide, type PlanesCall } from './planes/tile.js';
 import { divide, runBytes, runsOf, type Divided } from './runs.js';
@@ -148,6 +149,7 @@ export function planKernel(
     tile?: number;
     masked?: boolean;
     frozen?: readonly string[];
+    tolerance?: number;
   } = {},
 ): KernelPlan {
   const [n1, ...sample] = shape1 as [number, ...number[]];
@@ -164,6 +166,7 @@ export function planKernel(
     diagonalSpatial,
     masked: options.masked ?? false,
     frozen: frozenPaths(compiled.shaped, options.frozen),
+    tolerance: options.tolerance ?? defaultTolerance(dtype),
   };
   const paths = pathsOf(compiled, call);
   const { planes, divided } = paths;

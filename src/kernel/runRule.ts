@@ -16,6 +16,8 @@ import type { Run } from './compile.js';
 import { runJointPlanes, runWithin, type SideRecords } from './planes/joint.js';
 import { masksOf } from './planes/masks.js';
 import type { PlanesPlan } from './planes/plan.js';
+import { giveRoom } from './planes/plans.js';
+import { NoRoom } from './planes/watched.js';
 import { Runner, type Images } from './planes/run.js';
 
 interface RunNote extends Note, SideRecords {}
@@ -64,12 +66,13 @@ export function sideByPlanes(
   const { plan, within, spatial, output } = run;
   const n = x.count;
   const ld = padded(n);
-  const records = keptRecords(core, plan, x);
-  const cov = within && covariances(core, within, x, start, { spatial, full: output.cov === 'full' });
+  const records = withRoom(plan, () => keptRecords(core, plan, x));
+  const layout = { spatial, full: output.cov === 'full' };
+  const cov = within && withRoom(within, () => covariances(core, within, x, start, layout));
   const keep = x.masks ? visibleAfter(plan, x.masks, ld) : null;
   return {
     side: { n, ld, spatial, keep, cov },
-    note: { ticket: records.ticket, count: n, release: () => records.release() },
+    note: { ...records, count: n },
   };
 }
 
@@ -94,12 +97,23 @@ export function jointByPlanes(
   return end;
 }
 
-function keptRecords(core: Core, plan: PlanesPlan, x: Images): Planes {
+/** Where the records of a plan are too short for a series, it is made anew for the next try (`computeTile`). */
+function withRoom<R>(plan: PlanesPlan, run: () => R): R {
+  try {
+    return run();
+  } catch (error) {
+    if (error instanceof NoRoom) giveRoom(plan, error);
+    throw error;
+  }
+}
+
+function keptRecords(core: Core, plan: PlanesPlan, x: Images): Omit<RunNote, 'count'> {
   return core.heap.scope((scope) => {
-    const records = new Runner(core, plan, scope).records(x);
+    const runner = new Runner(core, plan, scope);
+    const records = runner.records(x);
     const kept = new Planes(core, 'f64', Math.ceil(records.length / 8));
     core.kernels.copyRows(1, records.length, records.ptr, 0, kept.ptr, 0);
-    return kept;
+    return { ticket: kept.ticket, terms: runner.terms, release: () => kept.release() };
   });
 }
 

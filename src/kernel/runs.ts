@@ -12,6 +12,8 @@ export interface RunOptions {
   readonly dtype: 'f32' | 'f64';
   readonly masked: boolean;
   readonly frozen: readonly string[];
+  /** Relative error of series. */
+  readonly tolerance: number;
 }
 
 /** A net with its runs: the first where it begins at the images, and the rest, in which a run is a layer with `run`. */
@@ -37,7 +39,8 @@ export function runBytes({ plan, within }: Run, side: number): number {
   const working = plans.map(
     (p) => p.arenaBytes + p.blob.byteLength + p.columns * 256 + p.constants.length * 16,
   );
-  const records = 3 * (side + 2 * plan.lanes) * plan.report.bytes.perImage;
+  const copies = plan.series ? 3 + plan.lanes : 3;
+  const records = copies * (side + 2 * plan.lanes) * plan.report.bytes.perImage;
   const rows = Math.max(GROUP_BYTES, (plan.lanes * (side + 3) * groupBytes(plan)) / plan.lanes);
   return Math.max(...working) + records + rows;
 }
@@ -50,13 +53,13 @@ export function runsOf({ front, rest }: Divided): Run[] {
 
 /** The layers of sequences one after the other; a sequence that runs as a whole stays one. */
 function inOrder(node: Compiled, options: RunOptions): Compiled[] {
-  return isSequence(node.shaped.layer) && !planeable(node.shaped, options.frozen)
+  return isSequence(node.shaped.layer) && !planeable(node.shaped, options)
     ? node.children.flatMap((child) => inOrder(child, options))
     : [node];
 }
 
-function prefix(layers: readonly Compiled[], { frozen }: RunOptions): number {
-  const end = layers.findIndex(({ shaped }) => !planeable(shaped, frozen));
+function prefix(layers: readonly Compiled[], options: RunOptions): number {
+  const end = layers.findIndex(({ shaped }) => !planeable(shaped, options));
   return end < 0 ? layers.length : end;
 }
 
@@ -106,7 +109,8 @@ function runOf(layers: readonly Compiled[], options: RunOptions, state: boolean)
   if (!useful) return null;
   const shaped = wholeOf(layers);
   const { output } = last;
-  const common = { masked: options.masked, frozen: options.frozen, state };
+  const { masked, frozen, tolerance } = options;
+  const common = { masked, frozen, tolerance, state };
   const plan = rememberedPlan(shaped, {
     ...common,
     dtype: options.dtype,

@@ -15,6 +15,7 @@ import { afterImages } from './front.js';
 import { inputJoint, inputSide, makeBatch, type Batch, type Operands } from './input.js';
 import { interleave } from './interleave.js';
 import { planesCall, planesTile } from './planes/tile.js';
+import { NoRoom } from './planes/watched.js';
 import { releaseNotes, runJoint, runSide, type Notes, type Tap } from './propagate.js';
 import { divide } from './runs.js';
 import type { Pattern } from '../layers/kernel/state.js';
@@ -35,36 +36,41 @@ export function wantedOutput(diagonalSpatial: boolean): Compiled['output'] {
 export function computeTile(core: Core, params: TileParams, tap?: Tap): TileResult {
   const byPlanes = tap ? null : planesTile(core, params);
   if (byPlanes) return byPlanes;
-  try {
-    const whole = compileNet(params.net, params.x1.shape.slice(1), wantedOutput(params.diagonalSpatial));
-    const call = planesCall(params, params.x1.shape.slice(1));
-    const { front, rest: node } = tap ? { front: null, rest: whole } : divide(whole, call, true);
-    if (front) return afterFront(core, params, front, node);
-    const first = makeBatch(params.x1, params.maskConstant);
-    const second = params.x2 ? makeBatch(params.x2, params.maskConstant) : first;
-    const batches = [first, second] as const;
-    const [operands, dispose] = putOperands(core, params, batches);
-    let result: TileResult;
-    const sides: Notes[] = [];
+  for (;;) {
     try {
-      if (params.sphere && !tap) return sphereTile(core, params, params.sphere, batches, operands);
-      sides.push(sideNotes(core, node, first, operands.one, params.pattern1, params));
-      sides.push(
-        params.x2 ? sideNotes(core, node, second, operands.two, params.pattern2, params) : sides[0]!,
-      );
-      const run = first.positions === 1 && !tap ? flatTile : spatialTile;
-      result = run(core, params, node, batches, operands, sides as [Notes, Notes], tap);
-    } finally {
-      dispose();
+      return propagatedTile(core, params, tap);
+    } catch (error) {
+      releaseAll(core);
+      // A series was longer than the records of a run: its plan has more room now.
+      if (!(error instanceof NoRoom)) throw error;
     }
-    const [one, two] = sides as [Notes, Notes];
-    releaseNotes(one);
-    if (two !== one) releaseNotes(two);
-    return result;
-  } catch (error) {
-    releaseAll(core);
-    throw error;
   }
+}
+
+function propagatedTile(core: Core, params: TileParams, tap?: Tap): TileResult {
+  const whole = compileNet(params.net, params.x1.shape.slice(1), wantedOutput(params.diagonalSpatial));
+  const call = planesCall(params, params.x1.shape.slice(1));
+  const { front, rest: node } = tap ? { front: null, rest: whole } : divide(whole, call, true);
+  if (front) return afterFront(core, params, front, node);
+  const first = makeBatch(params.x1, params.maskConstant);
+  const second = params.x2 ? makeBatch(params.x2, params.maskConstant) : first;
+  const batches = [first, second] as const;
+  const [operands, dispose] = putOperands(core, params, batches);
+  let result: TileResult;
+  const sides: Notes[] = [];
+  try {
+    if (params.sphere && !tap) return sphereTile(core, params, params.sphere, batches, operands);
+    sides.push(sideNotes(core, node, first, operands.one, params.pattern1, params));
+    sides.push(params.x2 ? sideNotes(core, node, second, operands.two, params.pattern2, params) : sides[0]!);
+    const run = first.positions === 1 && !tap ? flatTile : spatialTile;
+    result = run(core, params, node, batches, operands, sides as [Notes, Notes], tap);
+  } finally {
+    dispose();
+  }
+  const [one, two] = sides as [Notes, Notes];
+  releaseNotes(one);
+  if (two !== one) releaseNotes(two);
+  return result;
 }
 
 function sideNotes(

@@ -64,6 +64,8 @@ const activation = fc.constantFrom<NetDocument>(
   { layer: 'erf', a: 1.1, b: 0.8, c: 0.2 },
   { layer: 'gelu' },
   { layer: 'cos', a: 1, b: 0.7, c: 0.3 },
+  { layer: 'tanh' },
+  { layer: 'polynomial', coefficients: [0.2, 0.7, 0.1] },
 );
 const norm = fc.constantFrom<NetDocument>(
   { layer: 'layerNorm' },

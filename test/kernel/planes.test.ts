@@ -62,12 +62,13 @@ function casePlan(c: Case, options: Partial<PlanesOptions> = {}): PlanesPlan | {
     dtype: 'f64',
     masked: c.options.maskConstant !== undefined,
     diagonalSpatial: c.options.diagonalSpatial ?? false,
+    room: 405, // some cases have large variances
     ...options,
   });
 }
 
-/** Layers that need all pairs at once, and activations whose tables are not made row by row. */
-const ELSEWHERE = /attention|aggregate|tables that grow/;
+/** Layers that need all pairs at once. */
+const ELSEWHERE = /attention|aggregate/;
 
 describe.each(['conv1d', 'conv2d', 'masked', 'spatial'])('reference values: %s', (family) => {
   it('agrees on K and Theta in f64, and in f32 to 2e-5', async () => {

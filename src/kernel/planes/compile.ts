@@ -1,19 +1,42 @@
 // One program as an op list: which slots hold which planes, what is fused into which row.
 import { activationConstants, affineConstants, UNIT } from './constants.js';
+import type { Blob } from './blob.js';
 import { POINT, type ActivationNode, type Node, type NormNode } from './nodes.js';
-import { CLASS_WORDS, encode, FINISH, OPS, pad, type Op } from './ops.js';
+import { CLASS_WORDS, encode, FINISH, OP_WORDS, OPS, pad, type Op } from './ops.js';
 import type { Evaluation, Program } from './programs.js';
 import { Rows, type Context, type Source } from './rows.js';
 import { stride } from './slots.js';
+import type { Watched } from './watched.js';
 import { isRowNorm } from './states.js';
 
-/** Returns the blob index of the program record of the executor and the bytes of its slots. */
-export function compileProgram(program: Program, context: Context): number {
+/** An op list in the blob. */
+export interface Compiled {
+  readonly ops: readonly Op[];
+  readonly list: number;
+  readonly classes: number;
+  readonly modular: boolean;
+  /** Which ops make variances that TypeScript looks at. */
+  readonly watched: ReadonlyMap<Op, Watched>;
+}
+
+export function compileProgram(program: Program, context: Context): Compiled {
   return new Compiler(program, context).run();
 }
 
+/** The program record of the executor: ops [from, to) of a list; returns its blob index. */
+export function putProgram(
+  blob: Blob,
+  { list, classes, modular }: Compiled,
+  from: number,
+  to: number,
+): number {
+  return blob.put([list + from * OP_WORDS, to - from, classes, +modular]);
+}
+
 class Compiler extends Rows {
-  run(): number {
+  readonly watched = new Map<Op, Watched>();
+
+  run(): Compiled {
     for (const step of this.p.steps) this.evaluate(step);
     this.sink();
     const zero = this.p.modular
@@ -26,7 +49,7 @@ class Compiler extends Rows {
       this.classes.flatMap((k) => pad([k.H, k.W, k.fh, k.fw, stride(k), k.bh, k.bw], CLASS_WORDS)),
     );
     const list = this.c.blob.put(ops.flatMap(encode));
-    return this.c.blob.put([list, ops.length, classes, +this.p.modular]);
+    return { ops, list, classes, modular: this.p.modular, watched: this.watched };
   }
 
   private evaluate(step: Evaluation): void {
@@ -104,7 +127,9 @@ class Compiler extends Rows {
     const s = this.scales(source, this.c.states.gamma[step.node]!);
     const { activation } = node;
     const constants = this.c.constants.put(activationConstants(s, activation, this.c.dtype));
-    const table = this.c.records.table(step.node, activation.kind === 'erf' ? 1 : 2);
+    const width =
+      activation.kind === 'erf' ? 1 : Math.max(2, activation.kind === 'dual' ? activation.width : 0);
+    const table = this.c.records.table(step.node, width);
     const normed = source.norm === null ? null : (this.nodes[source.norm] as NormNode);
     const mask = source.affine ? this.c.records.mask(step.node) : -1;
     const gain = source.norm === null ? mask : this.c.records.gains(source.norm);
@@ -116,6 +141,10 @@ class Compiler extends Rows {
       : this.inherit(step, source.step);
     const plain = s.b2 === 0 && s.bT === 0 && s.gamma === 1 && s.delta === 0;
     const signed = !this.c.states.nonNegative[source.step.node]!;
+    const more =
+      activation.kind === 'dual'
+        ? [activation.dual, this.parameters(activation.params, s.gamma), activation.width]
+        : [];
     const relu = plain && !signed && gain < 0 ? FINISH.relu : FINISH.reluGeneral;
     this.row({
       src,
@@ -128,8 +157,13 @@ class Compiler extends Rows {
       finish: activation.kind === 'relu' ? relu : FINISH[activation.kind],
       gain,
       compute: normed !== null && isRowNorm(normed),
-      more: activation.kind === 'dual' ? [activation.dual, this.parameters(activation.params, s.gamma)] : [],
+      more,
     });
+    if (activation.kind === 'dual' && activation.watched) {
+      const { watched: layer, width } = activation;
+      const params = more[1]!;
+      this.watched.set(this.ops.at(-1)!, { layer, width, table, positions: node.H * node.W, params });
+    }
     if (!moved) this.release(source.step);
     this.finishNode(step, dst, activation.kind !== 'relu');
   }

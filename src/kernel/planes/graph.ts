@@ -27,25 +27,24 @@ import {
   type MixAxis,
 } from './axis.js';
 import { NotPlanes, POINT, type Filter, type MixNode, type Node } from './nodes.js';
-import { activationOf, weights } from './parameters.js';
+import { activationOf, weights, type SeriesOptions } from './parameters.js';
 
-/**
- * Where a circular convolution cannot run on modular planes, its path is in `unrolled` and it becomes a mixing layer. `frozen`:
- * paths of layers that are not trained.
- */
-export function lower(
-  net: Shaped,
-  unrolled: ReadonlySet<string>,
-  frozen: ReadonlySet<string>,
-  source: 'input' | 'state' = 'input',
-): Node[] {
+export interface LowerOptions extends SeriesOptions {
+  /** Paths of layers that are not trained. */
+  readonly frozen: readonly string[];
+  /** What the net starts from. */
+  readonly source: 'input' | 'state';
+}
+
+/** Where a circular convolution cannot run on modular planes, its path is in `unrolled` and it becomes a mixing layer. */
+export function lower(net: Shaped, unrolled: ReadonlySet<string>, options: LowerOptions): Node[] {
   const spatial = net.input.slice(0, -1);
   if (spatial.length > 2)
     throw new NotPlanes(`${spatial.length} spatial axes; planes are made for one or two`);
   const axes: (0 | 1)[] = spatial.length === 2 ? [0, 1] : spatial.length === 1 ? [1] : [];
   const nodes: Node[] = [
     {
-      op: source,
+      op: options.source,
       inputs: [],
       H: spatial.length === 2 ? spatial[0]! : 1,
       W: spatial.at(-1) ?? 1,
@@ -54,7 +53,7 @@ export function lower(
       path: '',
     },
   ];
-  const builder = new Builder(nodes, unrolled, frozen);
+  const builder = new Builder(nodes, unrolled, options);
   builder.add(net, 0);
   return nodes;
 }
@@ -64,12 +63,12 @@ type MaskRule = Pick<MixNode, 'centre' | 'any'>;
 class Builder {
   readonly nodes: Node[];
   readonly unrolled: ReadonlySet<string>;
-  readonly frozen: ReadonlySet<string>;
+  readonly options: LowerOptions;
 
-  constructor(nodes: Node[], unrolled: ReadonlySet<string>, frozen: ReadonlySet<string>) {
+  constructor(nodes: Node[], unrolled: ReadonlySet<string>, options: LowerOptions) {
     this.nodes = nodes;
     this.unrolled = unrolled;
-    this.frozen = frozen;
+    this.options = options;
   }
 
   push(node: Node): number {
@@ -104,14 +103,14 @@ class Builder {
     taps: number,
     path: string,
   ): ReturnType<typeof weights> {
-    return weights(layer, this.nodes[x]!.C, taps, path, this.frozen.has(path));
+    return weights(layer, this.nodes[x]!.C, taps, path, this.options.frozen.includes(path));
   }
 
   private leaf({ layer, path, output, input }: Shaped, x: number): number {
     const from = this.nodes[x]!;
     const base = { inputs: [x], H: from.H, W: from.W, C: output.at(-1)!, axes: from.axes, path };
     if (isActivation(layer))
-      return this.push({ ...base, op: 'activation', activation: activationOf(layer, path) });
+      return this.push({ ...base, op: 'activation', activation: activationOf(layer, path, this.options) });
     switch (layer.layer) {
       case 'dense':
         return this.push({

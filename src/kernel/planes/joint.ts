@@ -8,6 +8,8 @@ import { floats, Runner, type Floats, type Images } from './run.js';
 export interface SideRecords {
   readonly ticket: Ticket;
   readonly count: number;
+  /** Terms of its series, by the index of their parameters. */
+  readonly terms: ReadonlyMap<number, number>;
 }
 
 /** Bytes of the pairs that are between the two layouts at once. */
@@ -31,7 +33,7 @@ export function runJointPlanes(
   end: Joint,
 ): void {
   core.heap.scope((scope) =>
-    new JointRunner(core, plan, scope, end, sides[1].count).fill(start, sides, block),
+    new JointRunner(core, plan, scope, end, sides[1].count).between(start, sides, block),
   );
 }
 
@@ -45,7 +47,7 @@ class JointRunner extends Runner {
   readonly columns: number;
   /** Groups of a row, those of padding included. */
   readonly width: number;
-  private lanes: Ticket | null = null;
+  private yRecords: Ticket | null = null;
   /** Elements of a group, K and T of all lanes, and bytes. */
   readonly given: number;
   readonly out: number;
@@ -88,13 +90,15 @@ class JointRunner extends Runner {
     return records;
   }
 
-  fill(start: Joint | null, [one, two]: readonly [SideRecords, SideRecords], block: Block): void {
+  between(start: Joint | null, [one, two]: readonly [SideRecords, SideRecords], block: Block): void {
     const { end, most } = this;
-    this.lanes = this.lanesOf(two);
+    this.yRecords = this.lanesOf(two);
+    for (const [params, terms] of [...one.terms, ...two.terms]) this.read(params, terms);
+    const left = this.left(one.ticket, one.count);
     for (let row = 0; row < end.rows; row += most) {
       const rows = Math.min(most, end.rows - row);
       if (start) this.takeIn(start, row, rows);
-      for (let i = 0; i < rows; i++) this.row(one.ticket.ptr, block, row + i, i);
+      for (let i = 0; i < rows; i++) this.row(left, block, row + i, i);
       if (block.same) this.identical(block.row + row, rows);
       this.giveOut(row, rows);
     }
@@ -113,11 +117,11 @@ class JointRunner extends Runner {
   }
 
   private recordsAt(group: number): number {
-    return this.lanes!.ptr + group * this.plan.recordLength * 16;
+    return this.yRecords!.ptr + group * this.plan.recordLength * 16;
   }
 
   /** All pairs of a row; it is row `i` of the groups. */
-  private row(records: number, block: Block, row: number, i: number): void {
+  private row({ ptr, stride }: { ptr: number; stride: number }, block: Block, row: number, i: number): void {
     const { lanes, state } = this.plan;
     const x = block.row + row;
     const last = block.mirrored ? Math.min(x, this.columns - 1) : this.columns - 1;
@@ -125,7 +129,7 @@ class JointRunner extends Runner {
       const at = i * this.width + g;
       this.words[3] = this.recordsAt(g);
       if (state) this.pointAt(state.pairs, this.from.ptr + at * this.fromStep * this.size);
-      this.execute('pairs', records + x * this.stride, this.to.ptr + at * this.toStep * this.size, 1);
+      this.execute('pairs', ptr + x * stride, this.to.ptr + at * this.toStep * this.size, 1);
     }
     this.words[3] = this.y.ptr;
   }

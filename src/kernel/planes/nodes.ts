@@ -1,4 +1,5 @@
 // The operations a net is made of on two spatial axes (one axis: a single row; none: a single position).
+import type { ActivationLayer } from '../../layers/vocabulary.js';
 import type { MixAxis } from './axis.js';
 
 /** Thrown while lowering a net that planes cannot represent; `planPlanes` turns it into a reason. */
@@ -39,11 +40,20 @@ export interface ActivationNode extends Base {
   readonly op: 'activation';
   readonly activation: Activation;
 }
-/** relu: a min(x,0) + b max(x,0). erf: a erf(b x) + c. dual: a number and parameters of assembly/dual.ts. */
+/**
+ * relu: a min(x,0) + b max(x,0). erf: a erf(b x) + c. dual: a number and parameters of assembly/dual.ts; `watched`: the layer whose
+ * variances TypeScript looks at, `width` the values that it puts into the record per position (1: it makes no tables).
+ */
 export type Activation =
   | { readonly kind: 'relu'; readonly a: number; readonly b: number }
   | { readonly kind: 'erf'; readonly a: number; readonly b: number; readonly c: number }
-  | { readonly kind: 'dual'; readonly dual: number; readonly params: readonly number[] };
+  | {
+      readonly kind: 'dual';
+      readonly dual: number;
+      readonly params: readonly number[];
+      readonly watched?: ActivationLayer;
+      readonly width: number;
+    };
 export interface NormNode extends Base {
   readonly op: 'norm';
   readonly rows: boolean;

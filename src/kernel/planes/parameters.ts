@@ -1,8 +1,10 @@
 // What the weights and activation of a layer are on planes.
 import { dualOf } from '../../layers/activation/dual.js';
+import { tableRows } from '../../layers/activation/tables.js';
 import { baseWidthOf } from '../../layers/affine/kernel.js';
 import type { ActivationLayer, ConvLayer, DenseLayer } from '../../layers/vocabulary.js';
 import { NotPlanes, type Activation } from './nodes.js';
+import { EXACT } from './watched.js';
 
 /**
  * w is W^2 here; T' = W^2 A(T + gamma K) + bT in both parametrisations (kernels of Dense and Conv, arXiv 2001.07301). Weights
@@ -30,14 +32,34 @@ export function weights(
 
 const [RELU, ERF, GAUSSIAN] = [1, 3, 7];
 
-export function activationOf(layer: ActivationLayer, path: string): Activation {
+/** What series are made for. */
+export interface SeriesOptions {
+  /** Relative error of series. */
+  readonly tolerance: number;
+  /** Values per position that a record has for tables of a series at least. */
+  readonly room: number;
+}
+
+/** Records have room for the series at this variance; where one is longer, for twice as much. */
+const USUAL_VARIANCE = 1;
+
+export function activationOf(
+  layer: ActivationLayer,
+  path: string,
+  { tolerance, room }: SeriesOptions,
+): Activation {
   const dual = dualOf(layer);
-  const name = `${path} (${layer.layer})`;
-  if (dual.form !== 'closed') throw new NotPlanes(`${name} has tables that grow with the accuracy`);
+  if (dual.form === 'function')
+    throw new NotPlanes(`${path} (${layer.layer}) has its dual in code, called entry by entry`);
+  if (dual.form !== 'closed') {
+    const { kind: dual11, params, rows } = tableRows(dual, Float64Array.of(USUAL_VARIANCE), tolerance);
+    const width = Math.max(EXACT + rows.length, dual.form === 'series' ? room : 0);
+    return { kind: 'dual', dual: dual11, params, watched: layer, width };
+  }
   const { kind, params } = dual;
   const [a = 0, b = 0, c = 0] = params;
   if (kind === RELU) return { kind: 'relu', a, b };
   if (kind === ERF) return { kind: 'erf', a, b, c };
-  if (kind === GAUSSIAN && b > 0) throw new NotPlanes(`${name} has moments that may diverge`);
-  return { kind: 'dual', dual: kind, params };
+  const closed = { kind: 'dual', dual: kind, params, width: 1 } as const;
+  return kind === GAUSSIAN && b > 0 ? { ...closed, watched: layer } : closed;
 }

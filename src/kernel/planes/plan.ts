@@ -2,7 +2,8 @@
 import type { Shaped } from '../../layers/shapes.js';
 import { commonWeight } from './axis.js';
 import { Arena, Blob, Constants } from './blob.js';
-import { compileProgram } from './compile.js';
+import { defaultTolerance } from '../checks.js';
+import { compileProgram, putProgram, type Compiled } from './compile.js';
 import type { Node } from './nodes.js';
 import { NotPlanes, split, type Offset, type Program, type Split } from './programs.js';
 import { Records } from './records.js';
@@ -19,7 +20,9 @@ import {
   ringSchedule,
   type Schedule,
 } from './schedule.js';
+import { encode } from './ops.js';
 import { statesOf } from './states.js';
+import type { Watched } from './watched.js';
 
 export interface PlanesOptions {
   readonly dtype: 'f32' | 'f64';
@@ -31,6 +34,10 @@ export interface PlanesOptions {
   readonly state?: boolean;
   /** Paths of layers that are not trained. */
   readonly frozen?: readonly string[];
+  /** Relative error of activations without a closed form. */
+  readonly tolerance?: number;
+  /** Values per position that records have for the tables of a series, where the usual ones are too few. */
+  readonly room?: number;
   /** Keep all planes between stages instead of rows of them (for tests and comparisons). */
   readonly fullStore?: boolean;
 }
@@ -40,6 +47,15 @@ export interface PlannedRun {
   readonly steps: Int32Array;
   /** 1: stored planes lie where the self pass has them. */
   readonly layout: 0 | 1;
+  /** Before which steps variances are looked at. */
+  readonly pauses: readonly { readonly step: number; readonly watched: Watched }[];
+}
+
+/** Where a program starts in the blob, and its offsets. */
+interface Address {
+  readonly at: number;
+  readonly offsets: number;
+  readonly compiled: Compiled;
 }
 
 /** Planes that are given in place of images. */
@@ -54,12 +70,15 @@ export interface GivenPlanes {
 /** A plan is plain data: it is made once and sent to workers. */
 export interface PlanesPlan {
   readonly dtype: 'f32' | 'f64';
+  readonly tolerance: number;
   readonly lanes: number;
   readonly blob: Int32Array;
   readonly constants: Float64Array;
   readonly arenaBytes: number;
   /** Row buffers: columns of the widest row. */
   readonly columns: number;
+  /** Some tables are those of a series. */
+  readonly series: boolean;
   /** Values per image: pixels, masks, tables. */
   readonly recordLength: number;
   readonly pixels: { readonly positions: number; readonly channels: number };
@@ -98,6 +117,7 @@ export function planPlanes(net: Shaped, options: PlanesOptions): PlanesPlan | { 
 class Planner {
   readonly split: Split;
   readonly options: PlanesOptions;
+  readonly tolerance: number;
   readonly blob = new Blob();
   readonly constants = new Constants();
   readonly arena = new Arena();
@@ -106,8 +126,10 @@ class Planner {
   constructor(net: Shaped, options: PlanesOptions) {
     this.options = options;
     const masked = options.masked ?? false;
-    const { diagonalSpatial: diagonal = false, frozen = [], state = false } = options;
-    this.split = split(net, { masked, diagonal, frozen, source: state ? 'state' : 'input' });
+    const { diagonalSpatial: diagonal = false, frozen = [], state = false, room = 0 } = options;
+    this.tolerance = options.tolerance ?? defaultTolerance(options.dtype);
+    const source = state ? 'state' : 'input';
+    this.split = split(net, { masked, diagonal, frozen, source, room, tolerance: this.tolerance });
   }
 
   plan(): PlanesPlan {
@@ -123,7 +145,7 @@ class Planner {
     // The ring needs the addresses of programs, programs those of stores: tables are filled in afterwards.
     const links = this.options.fullStore ? null : chainOf(this.split);
     const full = this.reserveStores();
-    const addresses = new Map<Program, { at: number; offsets: number }>();
+    const addresses = new Map<Program, Address>();
     const context = {
       split: this.split,
       states,
@@ -137,24 +159,25 @@ class Planner {
       output,
     };
     for (const program of programs) {
-      addresses.set(program, {
-        at: compileProgram(program, context),
-        offsets: this.offsets(program.offsets, false),
-      });
+      const compiled = compileProgram(program, context);
+      const at = putProgram(this.blob, compiled, 0, compiled.ops.length);
+      addresses.set(program, { at, offsets: this.offsets(program.offsets, false), compiled });
     }
     const pairs = links ? this.ring(links, addresses, full) : this.inOrder(addresses, full, false);
     const diagonal = this.diagonal(pairs, addresses, links !== null);
-    const tables = this.selfRun(addresses, full);
+    const tables = this.inOrder(addresses, full, true);
     const blob = this.blob.done();
     for (const { table, words } of this.patches) blob.set(words, table);
     const columns = Math.max(...nodes.map((n) => n.W + (n.op === 'affine' ? 2 * n.filter.kw : 0))) + 8;
     return {
       dtype: this.options.dtype,
+      tolerance: this.tolerance,
       lanes: this.options.dtype === 'f32' ? 4 : 2,
       blob,
       constants: this.constants.done(),
       arenaBytes: this.arena.bytes,
       columns,
+      series: nodes.some((node) => seriesWidth(node) > 1),
       recordLength: records.length,
       pixels: {
         positions: nodes[0]!.H * nodes[0]!.W,
@@ -163,9 +186,9 @@ class Planner {
       given: records.given,
       state: this.givenPlanes(),
       nodes,
-      pairs: { steps: Int32Array.from(pairs), layout: 0 },
-      diagonal: { steps: Int32Array.from(diagonal), layout: 0 },
-      tables: { steps: Int32Array.from(tables), layout: 1 },
+      pairs: { steps: Int32Array.from(pairs), layout: 0, pauses: [] },
+      diagonal: { steps: Int32Array.from(diagonal), layout: 0, pauses: [] },
+      tables: { steps: Int32Array.from(tables), layout: 1, pauses: this.pauses },
       output: {
         H: end.H,
         W: end.W,
@@ -181,6 +204,7 @@ class Planner {
     };
   }
 
+  readonly pauses: { step: number; watched: Watched }[] = [];
   readonly patches: { table: number; words: Int32Array }[] = [];
 
   private offsets(list: readonly Offset[], halved: boolean): number {
@@ -271,7 +295,7 @@ class Planner {
 
   private ring(
     links: NonNullable<ReturnType<typeof chainOf>>,
-    addresses: ReadonlyMap<Program, { at: number; offsets: number }>,
+    addresses: ReadonlyMap<Program, Address>,
     tables: ReadonlyMap<number, { pairs: number }>,
   ): Schedule {
     const { schedule, places, cleared } = ringSchedule(links, addresses, this.arena);
@@ -291,7 +315,7 @@ class Planner {
 
   /** All programs one after the other, with all planes between them. */
   private inOrder(
-    addresses: ReadonlyMap<Program, { at: number; offsets: number }>,
+    addresses: ReadonlyMap<Program, Address>,
     tables: ReadonlyMap<number, { pairs: number; self: number }>,
     self: boolean,
   ): Schedule {
@@ -303,28 +327,37 @@ class Planner {
       this.patch(index, self ? table.self : table.pairs, places);
       if (bytes > 0) clear.push(1, at, bytes, 0);
     }
-    const runs = this.split.programs.flatMap((p) => {
+    for (const p of this.split.programs) {
       const address = addresses.get(p)!;
-      return self
-        ? this.whole({ at: address.at, offsets: this.offsets(p.self, false) }, p.self.length)
-        : this.whole(address, p.offsets.length);
-    });
-    return [...clear, ...runs];
+      if (!self) clear.push(...this.whole(address, p.offsets.length));
+      else this.selfRun(p, address.compiled, clear);
+    }
+    return clear;
   }
 
-  private selfRun(
-    addresses: ReadonlyMap<Program, { at: number; offsets: number }>,
-    tables: ReadonlyMap<number, { pairs: number; self: number }>,
-  ): Schedule {
-    return this.inOrder(addresses, tables, true);
+  /** Offset 0 comes first, as all others need its tables, and stops where TypeScript looks at variances. */
+  private selfRun(p: Program, compiled: Compiled, steps: Schedule): void {
+    if (p.self.length === 0) return;
+    const offsets = this.offsets(p.self, false);
+    const { ops, watched } = compiled;
+    let from = 0;
+    for (const [op, stop] of watched) {
+      const at = ops.indexOf(op);
+      const more = [...op.more!, 1];
+      const only = { ...compiled, list: this.blob.put(encode({ ...op, more })) };
+      if (at > from) steps.push(0, putProgram(this.blob, compiled, from, at), offsets, 1);
+      steps.push(0, putProgram(this.blob, only, 0, 1), offsets, 1);
+      this.pauses.push({ step: steps.length / 4, watched: stop });
+      from = at;
+    }
+    if (from > 0) steps.push(0, putProgram(this.blob, compiled, from, ops.length), offsets, 1);
+    const done = from > 0 ? 1 : 0;
+    const at = putProgram(this.blob, compiled, 0, ops.length);
+    steps.push(...this.whole({ at, offsets: offsets + 3 * done }, p.self.length - done));
   }
 
   /** Plane -d of an image with itself equals plane d: a global pool right behind the only program takes half of them, twice. */
-  private diagonal(
-    pairs: Schedule,
-    addresses: ReadonlyMap<Program, { at: number; offsets: number }>,
-    ring: boolean,
-  ): Schedule {
+  private diagonal(pairs: Schedule, addresses: ReadonlyMap<Program, Address>, ring: boolean): Schedule {
     const { programs, nodes } = this.split;
     const first = programs[0]!;
     const node = first.sink < 0 ? null : nodes[first.sink]!;
@@ -340,4 +373,8 @@ class Planner {
     }
     return steps;
   }
+}
+
+function seriesWidth(node: Node): number {
+  return node.op === 'activation' && node.activation.kind === 'dual' ? node.activation.width : 0;
 }

@@ -1,31 +1,44 @@
 // Plans by what they are for: tiles of one call share them.
 import type { Shaped } from '../../layers/shapes.js';
-import { lower } from './graph.js';
+import { lower, type LowerOptions } from './graph.js';
 import { NotPlanes } from './nodes.js';
 import { planPlanes, type PlanesOptions, type PlanesPlan } from './plan.js';
+import { LONGEST, type NoRoom } from './watched.js';
 
 const plans = new Map<string, PlanesPlan | { readonly reason: string }>();
 const MOST_PLANS = 32;
 
+/** What plans are for, and the room for series where the usual one was too small. */
+const keys = new WeakMap<object, string>();
+const rooms = new Map<string, number>();
+
 /** `planPlanes`, remembered. */
 export function rememberedPlan(
   net: Shaped,
-  options: PlanesOptions,
+  options: Omit<PlanesOptions, 'room'>,
 ): PlanesPlan | { readonly reason: string } {
   const key = JSON.stringify([net, options]);
   let plan = plans.get(key);
   if (!plan) {
-    plan = planPlanes(net, options);
+    plan = planPlanes(net, { ...options, room: rooms.get(key) ?? 0 });
     if (plans.size >= MOST_PLANS) plans.delete(plans.keys().next().value!);
     plans.set(key, plan);
+    keys.set(plan, key);
   }
   return plan;
 }
 
+/** After `error` while `plan` ran: plans for the same have more room from now on. */
+export function giveRoom(plan: PlanesPlan, { width }: NoRoom): void {
+  const key = keys.get(plan)!;
+  rooms.set(key, Math.max(width, Math.min(2 * width, LONGEST)));
+  plans.delete(key);
+}
+
 /** Whether a layer runs by planes, wherever it stands. */
-export function planeable(net: Shaped, frozen: readonly string[]): boolean {
+export function planeable(net: Shaped, options: Pick<LowerOptions, 'frozen' | 'tolerance'>): boolean {
   try {
-    lower(net, new Set(), new Set(frozen), 'state');
+    lower(net, new Set(), { ...options, room: 0, source: 'state' });
     return true;
   } catch (error) {
     if (error instanceof NotPlanes) return false;

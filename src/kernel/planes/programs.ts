@@ -1,6 +1,6 @@
 // Cuts a graph at its mixing layers into programs, and finds by backward demand which offsets every program must run for.
 import { flowsInto } from './axis.js';
-import { lower } from './graph.js';
+import { lower, type LowerOptions } from './graph.js';
 import { NotPlanes, type CollapseNode, type MixNode, type Node } from './nodes.js';
 import { subsample } from './sampling.js';
 import type { Shaped } from '../../layers/shapes.js';
@@ -43,20 +43,16 @@ export interface Split {
 
 type Draft = { -readonly [K in keyof Program]: Program[K] };
 
-export interface SplitOptions {
+export interface SplitOptions extends LowerOptions {
   readonly masked: boolean;
   readonly diagonal: boolean;
-  /** Paths of layers that are not trained. */
-  readonly frozen: readonly string[];
-  readonly source: 'input' | 'state';
 }
 
 /** Lowers and cuts the net. Circular convolutions run on modular planes where everything around them can. */
 export function split(net: Shaped, options: SplitOptions): Split {
   const unrolled = new Set<string>();
-  const frozen = new Set(options.frozen);
   for (;;) {
-    const lowered = lower(net, unrolled, frozen, options.source);
+    const lowered = lower(net, unrolled, options);
     const nodes = options.masked ? lowered : subsample(lowered);
     const last = options.masked ? nodes.length - 1 : foldTail(nodes);
     const users = usersOf(nodes, last);

@@ -22,7 +22,7 @@ export class Records {
     return this.#length;
   }
 
-  /** Values per position of an activation's table. */
+  /** `width` values per position: the tables of an activation. */
   table(node: number, width: number): number {
     return this.#take(`t${node}`, node, width);
   }

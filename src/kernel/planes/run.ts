@@ -1,6 +1,7 @@
 // Runs a plan on one core: records of images, groups of images in the lanes, results in the layout of the caller.
 import type { Allocator, Core, Kernels, Ptr, Ticket } from '../../wasm/engine.js';
 import { masksOf } from './masks.js';
+import { fillWatched, type Watched } from './watched.js';
 import type { GivenPlanes, PlannedRun, PlanesPlan } from './plan.js';
 
 export type Floats = Float64Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
@@ -41,6 +42,8 @@ export class Runner {
   /** Planes that one group of pairs starts from. */
   readonly start: Ticket;
   readonly arena: Ticket;
+  /** Terms of every series so far, by the index of its parameters. */
+  readonly terms: Map<number, number> = new Map();
   readonly stride: number;
 
   constructor(core: Core, plan: PlanesPlan, scope: Allocator) {
@@ -89,6 +92,7 @@ export class Runner {
     const size = x1.count * n2 * plan.output.elements;
     const result: PlanesBlock = { nngp: new (floats(plan.dtype))(size), ntk: new (floats(plan.dtype))(size) };
     const rows = this.records(x1);
+    const left = this.left(rows, x1.count);
     const out = this.scope.alloc(plan.dtype, x1.count * plan.output.elements * 2 * plan.lanes);
     for (let first = 0; first < n2; first += plan.lanes) {
       const count = Math.min(plan.lanes, n2 - first);
@@ -97,7 +101,7 @@ export class Runner {
       // Of a symmetric block the lower triangle, as in blocks below the diagonal: the same pairs give the same bits in any tiling.
       const start = x2 ? 0 : first;
       const height = x1.count - start;
-      this.execute('pairs', rows.ptr + start * this.stride, out.ptr, height);
+      this.execute('pairs', left.ptr + start * left.stride, out.ptr, height, left.stride);
       const values = this.core.heap.read(out, 0, height * plan.output.elements * 2 * plan.lanes) as Floats;
       for (let i = 0; i < height; i++)
         for (let l = 0; l < count; l++)
@@ -152,6 +156,16 @@ export class Runner {
       );
     }
     return records;
+  }
+
+  /** X records as the executor reads them: those of series have every value in all lanes. */
+  protected left(rows: Ticket, count: number): { ptr: number; stride: number } {
+    if (!this.plan.series) return { ptr: rows.ptr, stride: this.stride };
+    const stride = this.plan.recordLength * 16;
+    const { ptr } = this.scope.alloc('u8', count * stride);
+    for (let i = 0; i < count; i++)
+      this.interleave(rows.ptr + i * this.stride, ptr + i * stride, 0, this.plan.recordLength, 0);
+    return { ptr, stride };
   }
 
   /** Puts a group of images into the lanes and computes their tables. */
@@ -216,23 +230,47 @@ export class Runner {
   }
 
   /** `rows` null: the images in the lanes with themselves. */
-  execute(name: 'pairs' | 'diagonal' | 'tables', rows: number | null, out: number, count: number): void {
+  execute(
+    name: 'pairs' | 'diagonal' | 'tables',
+    rows: number | null,
+    out: number,
+    count: number,
+    stride: number = this.stride,
+  ): void {
     const planned: PlannedRun = this.plan[name];
     this.words[2] = rows ?? this.y.ptr;
     this.words[4] = out;
-    this.words[5] = +(rows === null);
+    this.words[5] = rows === null ? 1 : this.plan.series ? 2 : 0;
     this.words[9] = planned.layout;
-    this.core.heap.write(this.context, this.words);
     const outBytes = this.plan.output.elements * 32;
-    const steps = planned.steps.length / 4;
-    this.run(
-      this.context.ptr as Ptr<'i32'>,
-      this.steps[name].ptr as Ptr<'i32'>,
-      steps,
-      count,
-      this.stride,
-      outBytes,
-    );
+    const { ptr } = this.context;
+    let from = 0;
+    for (const { step, watched } of [...planned.pauses, { step: planned.steps.length / 4, watched: null }]) {
+      this.core.heap.write(this.context, this.words); // a run moves on in it
+      const at = (this.steps[name].ptr + 16 * from) as Ptr<'i32'>;
+      this.run(ptr as Ptr<'i32'>, at, step - from, count, stride, outBytes);
+      from = step;
+      if (watched) this.fill(watched);
+    }
+  }
+
+  /** Series are as long as the longest so far: what a variable lacks is zero. */
+  private fill(watched: Watched): void {
+    const { lanes, tolerance, dtype } = this.plan;
+    const { heap } = this.core;
+    const at = watched.table * lanes;
+    const values = heap.read(this.y, at, watched.positions * Math.max(2, watched.width) * lanes) as Floats;
+    const own = fillWatched(watched, values, { lanes, tolerance, dtype });
+    if (own === null) return;
+    heap.write(this.y, values, at);
+    this.read(watched.params, own);
+  }
+
+  /** As many terms as the longest series has had. */
+  protected read(params: number, own: number): void {
+    const terms = Math.max(own, this.terms.get(params) ?? 0);
+    this.terms.set(params, terms);
+    this.core.heap.write(this.blob, new Int32Array(Float64Array.of(terms).buffer), params + 8);
   }
 }
 

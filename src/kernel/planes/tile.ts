@@ -2,10 +2,12 @@
 import { shapeLayer, type Shape } from '../../layers/shapes.js';
 import type { Layer } from '../../layers/vocabulary.js';
 import type { Tensor } from '../../math/tensor.js';
-import { NumericalError, type Core } from '../../wasm/engine.js';
+import type { Core } from '../../wasm/engine.js';
+import { overflow } from '../checks.js';
 import type { TileParams, TileResult } from '../tile-params.js';
 import type { PlanesPlan } from './plan.js';
-import { rememberedPlan } from './plans.js';
+import { giveRoom, rememberedPlan } from './plans.js';
+import { NoRoom } from './watched.js';
 import { runPlanes, type Images } from './run.js';
 
 /** What decides whether and how a call runs by planes. */
@@ -17,6 +19,8 @@ export interface PlanesCall {
   readonly masked: boolean;
   /** Paths of layers that are not trained. */
   readonly frozen: readonly string[];
+  /** Relative error of series. */
+  readonly tolerance: number;
 }
 
 /** The plan of a call, or why it takes the general path. */
@@ -26,10 +30,25 @@ export function planesOf(call: PlanesCall): PlanesPlan | { readonly reason: stri
   return rememberedPlan(shapeLayer(net, sample), options);
 }
 
+/** Runs the plan of a call; where series are longer than records have room for, again with more of it, from then on. */
+function withRoom<R>(call: PlanesCall, run: (plan: PlanesPlan) => R): R {
+  for (;;) {
+    const plan = planesOf(call);
+    if ('reason' in plan) throw new Error(plan.reason);
+    try {
+      return run(plan);
+    } catch (error) {
+      if (!(error instanceof NoRoom)) throw error;
+      giveRoom(plan, error);
+    }
+  }
+}
+
 /** Bytes that a tile with `side` images on both sides holds: planes, records of one side, results. */
 export function planesBytes(plan: PlanesPlan, side: number): number {
   const bytes = plan.dtype === 'f32' ? 4 : 8;
-  const images = (side + 2 * plan.lanes) * plan.report.bytes.perImage;
+  const copies = plan.series ? 1 + plan.lanes : 1;
+  const images = (side * copies + 2 * plan.lanes) * plan.report.bytes.perImage;
   const results = side * plan.output.elements * bytes * (2 * plan.lanes + 2 * side);
   return plan.arenaBytes + plan.blob.byteLength + plan.columns * 256 + images + results;
 }
@@ -53,21 +72,13 @@ export function planesSide(plan: PlanesPlan, most: number, memoryBytes: number):
 
 /** The tile by planes, or null where the call takes the general path. */
 export function planesTile(core: Core, params: TileParams): TileResult | null {
-  const plan = planesOf(planesCall(params, params.x1.shape.slice(1)));
-  if ('reason' in plan) return null;
+  const call = planesCall(params, params.x1.shape.slice(1));
+  if ('reason' in planesOf(call)) return null;
   const { maskConstant } = params;
-  const result = runPlanes(
-    core,
-    plan,
-    imagesOf(params.x1, maskConstant),
-    params.x2 && imagesOf(params.x2, maskConstant),
-  );
-  for (const values of [result.nngp, result.ntk]) {
-    if (values.every((value) => value - value === 0)) continue;
-    throw new NumericalError(
-      `kernel: entries overflow ${params.dtype === 'f32' ? 'float32' : 'float64'}. Use smaller inputs or wStd${params.dtype === 'f32' ? ", or dtype 'f64'" : ''}.`,
-    );
-  }
+  const [one, two] = [imagesOf(params.x1, maskConstant), params.x2 && imagesOf(params.x2, maskConstant)];
+  const result = withRoom(call, (planned) => runPlanes(core, planned, one, two));
+  for (const values of [result.nngp, result.ntk])
+    if (!values.every((value) => value - value === 0)) throw overflow(params.dtype);
   return { nngp: result.nngp, ntk: params.ntk ? result.ntk : null };
 }
 
@@ -78,10 +89,11 @@ export function planesCall(
     diagonalSpatial,
     maskConstant,
     frozen,
-  }: Pick<TileParams, 'net' | 'dtype' | 'diagonalSpatial' | 'maskConstant' | 'frozen'>,
+    tolerance,
+  }: Pick<TileParams, 'net' | 'dtype' | 'diagonalSpatial' | 'maskConstant' | 'frozen' | 'tolerance'>,
   sample: Shape,
 ): PlanesCall {
-  return { net, sample, dtype, diagonalSpatial, masked: maskConstant !== null, frozen };
+  return { net, sample, dtype, diagonalSpatial, masked: maskConstant !== null, frozen, tolerance };
 }
 
 /** Masked entries become zero; a position is masked where all its channels are. */

@@ -57,6 +57,23 @@ export function dualTables(
   tolerance: number,
 ): DualTables {
   if (dual.form === 'closed') return closedTables(core, dual, k, dtype);
+  const { rows, ...rest } = tableRows(dual, k, tolerance);
+  const stride = k.length;
+  const tables = new Planes(core, dtype, rows.length * stride);
+  for (const [j, row] of rows.entries()) core.heap.write(tables.ticket, row, j * stride);
+  return { tables, count: rows.length, stride, ...rest };
+}
+
+/** Duals whose tables are made here: rowSeries and rowElu of assembly read them. */
+export type SeriesDual = Exclude<TableDual, { form: 'closed' }>;
+
+/** `rows[j][i]`: table j of variable i. */
+export interface TableRows extends Pick<DualTables, 'kind' | 'params' | 'kappa' | 'slope' | 'error'> {
+  readonly rows: readonly Float64Array<ArrayBuffer>[];
+}
+
+/** The tables of a series or a polynomial at variances `k`. */
+export function tableRows(dual: SeriesDual, k: Float64Array<ArrayBuffer>, tolerance: number): TableRows {
   if (dual.form === 'series') {
     const { elu, fn } = dual;
     const { a0, b, terms, lengths, kappa, slope, error } = hermiteSeries(fn, k, tolerance);
@@ -71,14 +88,22 @@ export function dualTables(
     const used = b.flatMap((row, l) => (taken(l) ? [cut(row, l)] : []));
     const middle = elu ? [elu.alpha, elu.gain ** 2] : [power, step];
     const params = [used.length - 1, ...middle, log(tolerance)];
-    const tables = seriesTables(core, [r, a0, ...used], dtype);
-    return { ...tables, kind: elu ? 12 : 11, params, kappa, slope, error: elu ? tolerance : error };
+    const kind = elu ? 12 : 11;
+    return { kind, params, rows: [r, a0, ...used], kappa, slope, error: elu ? tolerance : error };
   }
   const poly = dual.form === 'hermite' ? hermiteDual(dual.degree) : polynomialDual(dual.coefficients);
   const rows = Array.from({ length: poly.degree + 1 }, (_, l) => k.map((value) => poly.value(l, value)));
   if (poly.degree === 0) rows.push(new Float64Array(k.length));
-  const tables = seriesTables(core, [k.map(() => 1), ...rows], dtype);
-  return { ...tables, params: [rows.length - 2, 1, 1, 0], ...polynomialDiagonal(poly, k), error: 0 };
+  const params = [rows.length - 2, 1, 1, 0];
+  return { kind: 11, params, rows: [k.map(() => 1), ...rows], ...polynomialDiagonal(poly, k), error: 0 };
+}
+
+/** NumericalError where E[phi(u)^2] does not exist at one of the variances. */
+export function checkMoments({ kind, params }: Extract<Dual, { form: 'closed' }>, k: Float64Array): void {
+  if (kind !== 7 || !(params[1]! > 0) || k.every((value) => 1 - 4 * params[1]! * value > 0)) return;
+  throw new NumericalError(
+    `kernel: the second moment of gaussian with b = ${params[1]} diverges at variance ${Math.max(...k)}; 1 - 4 b k must be positive. Use a smaller b or wStd.`,
+  );
 }
 
 function closedTables(
@@ -88,11 +113,7 @@ function closedTables(
   dtype: FloatType,
 ): DualTables {
   const { kind, params } = dual;
-  if (kind === 7 && params[1]! > 0 && k.some((value) => 1 - 4 * params[1]! * value <= 0)) {
-    throw new NumericalError(
-      `kernel: the second moment of gaussian with b = ${params[1]} diverges at variance ${Math.max(...k)}; 1 - 4 b k must be positive. Use a smaller b or wStd.`,
-    );
-  }
+  checkMoments(dual, k);
   const tables = new Planes(core, dtype, 2 * k.length);
   return core.heap.scope((scope) => {
     const block = scope.put(parameterBlock({ params })).ptr;
@@ -105,17 +126,6 @@ function closedTables(
     const read = { kappa: core.heap.read(kappa), slope: core.heap.read(slope) };
     return { kind, params, tables, count: 2, stride: k.length, ...read, error: 0 };
   });
-}
-
-function seriesTables(
-  core: Core,
-  rows: readonly Float64Array[],
-  dtype: FloatType,
-): Pick<DualTables, 'kind' | 'tables' | 'count' | 'stride'> {
-  const stride = rows[0]!.length;
-  const tables = new Planes(core, dtype, rows.length * stride);
-  for (const [j, row] of rows.entries()) core.heap.write(tables.ticket, row, j * stride);
-  return { kind: 11, tables, count: rows.length, stride };
 }
 
 function polynomialDiagonal(
