@@ -1,7 +1,7 @@
 // Hermite series at many variances: the terms are analytic in log k, so each interval of length (ln 2)/2 has a Chebyshev table,
 // made when first needed. What a variance gets depends on it alone, so bits do not depend on tiles.
 import { cos, exp, log, sin } from '../../math/elementary.js';
-import { EXTRA, termsAt, type Term } from './hermite.js';
+import { EXTRA, hasTerm, parityOf, termsAt, type Parity, type Term } from './hermite.js';
 import type { ScalarFunction } from './functions.js';
 
 export interface HermiteSeries {
@@ -75,8 +75,16 @@ const signs = Array.from(chebyshev, (_, j) => (j % 2 ? -1 : 1) * sin((Math.PI * 
 interface Intervals {
   readonly fn: ScalarFunction;
   readonly tolerance: number;
-  /** Node-major rows a0, kappa, slope, kappaRate, slopeRate, B_0, B_1, ... */
-  readonly tables: Map<number, readonly Float64Array[]>;
+  /** Which B are not zero by symmetry. */
+  readonly parity: Parity;
+  readonly tables: Map<number, Table>;
+}
+
+interface Table {
+  /** Number of B. */
+  readonly length: number;
+  /** Per node a0, kappa, slope, kappaRate, slopeRate, then the B that are not zero. */
+  readonly rows: readonly Float64Array[];
 }
 
 const caches = new WeakMap<ScalarFunction, Map<number, Intervals>>();
@@ -85,20 +93,22 @@ function intervalsOf(fn: ScalarFunction, tolerance: number): Intervals {
   let byTolerance = caches.get(fn);
   if (!byTolerance) caches.set(fn, (byTolerance = new Map()));
   let found = byTolerance.get(tolerance);
-  if (!found) byTolerance.set(tolerance, (found = { fn, tolerance, tables: new Map() }));
+  if (!found)
+    byTolerance.set(tolerance, (found = { fn, tolerance, parity: parityOf(fn), tables: new Map() }));
   return found;
 }
 
-function tableOf({ fn, tolerance, tables }: Intervals, interval: number): readonly Float64Array[] {
+function tableOf({ fn, tolerance, parity, tables }: Intervals, interval: number): Table {
   let table = tables.get(interval);
   if (table) return table;
   const at = (z: number): number => exp((interval + 0.5 + z / 2) * WIDTH);
   const ends = [-1, 1].map((z) => termsAt(fn, at(z), { tolerance }).b.length - EXTRA);
   const length = Math.max(...ends);
-  table = chebyshev.map((z) => {
+  const rows = chebyshev.map((z) => {
     const { a0, kappa, slope, kappaRate, slopeRate, b } = termsAt(fn, at(z), { length });
-    return Float64Array.of(a0, kappa, slope, kappaRate, slopeRate, ...b);
+    return Float64Array.of(a0, kappa, slope, kappaRate, slopeRate, ...b.filter((_, l) => hasTerm(parity, l)));
   });
+  table = { length: length + EXTRA, rows };
   tables.set(interval, table);
   return table;
 }
@@ -107,21 +117,36 @@ function tableOf({ fn, tolerance, tables }: Intervals, interval: number): readon
 function interpolate(intervals: Intervals, variance: number): Term {
   const place = log(variance) / WIDTH;
   const interval = Math.floor(place);
-  const table = tableOf(intervals, interval);
+  const { length, rows } = tableOf(intervals, interval);
   const x = 2 * (place - interval) - 1;
-  const weights = chebyshev.map((node, j) => {
-    const distance = x - node;
-    return signs[j]! / (Math.abs(distance) < 1e-15 ? 1e-15 : distance);
-  });
-  const sum = weightedRows(weights, table);
-  const total = weights.reduce((all, w) => all + w, 0);
-  for (let l = 0; l < sum.length; l++) sum[l] = sum[l]! / total;
-  const [a0, kappa, slope, kappaRate, slopeRate] = sum as unknown as [number, number, number, number, number];
-  return { a0, kappa, slope, kappaRate, slopeRate, b: sum.subarray(5) };
+  let total = 0;
+  for (let j = 0; j < NODES; j++) {
+    const distance = x - chebyshev[j]!;
+    weights[j] = signs[j]! / (Math.abs(distance) < 1e-15 ? 1e-15 : distance);
+    total += weights[j]!;
+  }
+  const sum = weightedRows(rows);
+  const b = new Float64Array(length);
+  const { power, step } = intervals.parity;
+  b[0] = sum[HEAD]! / total;
+  for (let l: number = power, next = HEAD + 1; l < length; l += step) b[l] = sum[next++]! / total;
+  return {
+    a0: sum[0]! / total,
+    kappa: sum[1]! / total,
+    slope: sum[2]! / total,
+    kappaRate: sum[3]! / total,
+    slopeRate: sum[4]! / total,
+    b,
+  };
 }
 
+/** Numbers in front of the B in a row of a table. */
+const HEAD = 5;
+/** Of the nodes, for the variance at hand. */
+const weights = new Float64Array(NODES);
+
 /** The sum of weights times rows, four columns at once in registers: most of the time of long series. */
-function weightedRows(weights: readonly number[], rows: readonly Float64Array[]): Float64Array<ArrayBuffer> {
+function weightedRows(rows: readonly Float64Array[]): Float64Array<ArrayBuffer> {
   const sum = new Float64Array(rows[0]!.length);
   const whole = sum.length - (sum.length % 4);
   for (let l = 0; l < whole; l += 4) {

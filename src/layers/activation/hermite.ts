@@ -94,6 +94,11 @@ export interface Parity {
   readonly step: 1 | 2;
 }
 
+/** Whether B_l is one of them. */
+export function hasTerm({ power, step }: Parity, l: number): boolean {
+  return l === 0 || (l >= power && (l - power) % step === 0);
+}
+
 const parities = new WeakMap<ScalarFunction, Parity>();
 
 /** From the terms at two variances, so that it is a property of the function alone. */

@@ -3,7 +3,7 @@ import { NumericalError, type Core, type FloatType, type Ptr } from '../../wasm/
 import { Planes } from '../kernel/state.js';
 import type { Dual } from './dual.js';
 import { hermiteDual, polynomialDual, type PolynomialDual } from './polynomial.js';
-import { parityOf, type Parity } from './hermite.js';
+import { hasTerm, parityOf, type Parity } from './hermite.js';
 import { hermiteSeries } from './hermite-tables.js';
 import { log } from '../../math/elementary.js';
 
@@ -78,15 +78,15 @@ export function tableRows(dual: SeriesDual, k: Float64Array<ArrayBuffer>, tolera
     const { elu, fn } = dual;
     const { a0, b, terms, lengths, kappa, slope, error } = hermiteSeries(fn, k, tolerance);
     const r = k.map((value) => (value > 0 ? 1 / Math.sqrt(value) : 0));
-    const { power, step } = elu ? GENERAL : parityOf(fn);
+    const parity = elu ? GENERAL : parityOf(fn);
     const count = elu ? Math.min(terms, Math.ceil(log(tolerance) / log(ELU_SERIES))) : terms;
     // Nothing beyond a variable's own length, whatever is beside it: bits do not depend on tiles.
-    const taken = (l: number): boolean => l < count && (l === 0 || (l >= power && (l - power) % step === 0));
+    const taken = (l: number): boolean => l < count && hasTerm(parity, l);
     const shortest = lengths.reduce((least, length) => Math.min(least, length));
     const cut = (row: Float64Array<ArrayBuffer>, l: number): Float64Array<ArrayBuffer> =>
       l < shortest ? row : row.map((value, i) => (l < lengths[i]! ? value : 0));
     const used = b.flatMap((row, l) => (taken(l) ? [cut(row, l)] : []));
-    const middle = elu ? [elu.alpha, elu.gain ** 2] : [power, step];
+    const middle = elu ? [elu.alpha, elu.gain ** 2] : [parity.power, parity.step];
     const params = [used.length - 1, ...middle, log(tolerance)];
     const kind = elu ? 12 : 11;
     return { kind, params, rows: [r, a0, ...used], kappa, slope, error: elu ? tolerance : error };
