@@ -121,7 +121,12 @@ class JointRunner extends Runner {
   }
 
   /** All pairs of a row; it is row `i` of the groups. */
-  private row({ ptr, stride }: { ptr: number; stride: number }, block: Block, row: number, i: number): void {
+  private row(
+    records: { readonly ptr: number; readonly stride: number },
+    block: Block,
+    row: number,
+    i: number,
+  ): void {
     const { lanes, state } = this.plan;
     const x = block.row + row;
     const last = block.mirrored ? Math.min(x, this.columns - 1) : this.columns - 1;
@@ -129,9 +134,13 @@ class JointRunner extends Runner {
       const at = i * this.width + g;
       this.words[3] = this.recordsAt(g);
       if (state) this.pointAt(state.pairs, this.from.ptr + at * this.fromStep * this.size);
-      this.execute('pairs', ptr + x * stride, this.to.ptr + at * this.toStep * this.size, 1);
+      this.execute('pairs', records.ptr + x * records.stride, this.to.ptr + at * this.toStep * this.size, 1);
     }
     this.words[3] = this.y.ptr;
+    // Above the diagonal nothing of the rows before stays: it would not fit the variances.
+    const [from, to] = [i * this.width + Math.floor(last / lanes) + 1, (i + 1) * this.width];
+    const ptr = (this.to.ptr + from * this.toStep * this.size) as Ticket['ptr'];
+    this.core.heap.fill({ ...this.to, ptr, length: (to - from) * this.toStep }, 0);
   }
 
   private get size(): number {
@@ -178,19 +187,24 @@ class JointRunner extends Runner {
       this.fromStep,
       0,
     );
-    // What is in the lanes of padding has nothing to do with the records there: it must not become NaN.
+    this.clearPadding(this.from, this.given, this.fromStep, rows);
+  }
+
+  /** Lanes of padding hold a variable that is zero: what else is there has nothing to do with their variances and may become NaN. */
+  private clearPadding(groups: Ticket, length: number, step: number, rows: number): void {
     const { lanes } = this.plan;
-    const free = Math.ceil(this.columns / lanes) * lanes - this.columns;
-    if (free === 0) return;
+    const used = this.columns % lanes;
+    if (used === 0) return;
     for (let i = 0; i < rows; i++) {
-      const at = (i * this.width + Math.floor(this.columns / lanes)) * this.fromStep;
-      const values = this.core.heap.read(this.from, at, this.given) as Floats;
-      for (let e = 0; e < values.length; e += lanes) values.fill(0, e + lanes - free, e + lanes);
-      this.core.heap.write(this.from, values, at);
+      const at = (i * this.width + Math.floor(this.columns / lanes)) * step;
+      const values = this.core.heap.read(groups, at, length) as Floats;
+      for (let e = 0; e < values.length; e += lanes) values.fill(0, e + used, e + lanes);
+      this.core.heap.write(groups, values, at);
     }
   }
 
   private giveOut(row: number, rows: number): void {
+    this.clearPadding(this.to, this.out, this.toStep, rows);
     this.move(this.end, this.plan.output.place, row, rows, this.to.ptr, this.toStep, 1);
   }
 
