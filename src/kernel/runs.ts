@@ -1,11 +1,13 @@
 // Runs of consecutive layers that planes of constant offset can do, each as one step of the general propagation: between the
 // layers that need all pairs of positions at once (attention, aggregate, series), in front of the first, and inside branches.
-import { planeCount } from '../layers/kernel/state.js';
+import { planeCount, releaseAll } from '../layers/kernel/state.js';
 import type { Shaped } from '../layers/shapes.js';
 import { isActivation } from '../layers/vocabulary.js';
+import type { Core } from '../wasm/engine.js';
 import { isSequence, type Compiled, type Run } from './compile.js';
 import { planeable, rememberedPlan } from './planes/plans.js';
 import { groupBytes, GROUP_BYTES } from './planes/joint.js';
+import { NoRoom } from './planes/watched.js';
 import { runRule } from './runRule.js';
 
 export interface RunOptions {
@@ -31,6 +33,18 @@ export function divide(node: Compiled, options: RunOptions, images: boolean): Di
   const front = length > 0 ? runOf(layers.slice(0, length), options, false) : null;
   const children = steps(front ? layers.slice(length) : layers, options);
   return { front, rest: { ...node, input: children[0]?.input ?? node.output, children } };
+}
+
+/** Divides a net and runs it; states are released if it throws. Again where a series was longer than the records of a run, which have more room then. */
+export function withRoom<R>(core: Core, run: () => R): R {
+  for (;;) {
+    try {
+      return run();
+    } catch (error) {
+      releaseAll(core);
+      if (!(error instanceof NoRoom)) throw error;
+    }
+  }
 }
 
 /** Bytes that a run holds beside the states before and after it: planes, records of both sides, groups of pairs. */

@@ -19,6 +19,7 @@ import { inputJoint, inputSide, makeBatch, type Batch } from './input.js';
 import { LIVE, mostPlanes } from './plan.js';
 import { releaseNotes, runJoint, runSide, type Notes } from './propagate.js';
 import { interleave, separate } from './interleave.js';
+import { divide, withRoom } from './runs.js';
 import { putOperands, unpack, wantedOutput } from './tile.js';
 
 /**
@@ -86,6 +87,7 @@ export const trunkJob: Job<TrunkCall, States> = defineJob(
       const start: Start = {
         n: [batches[0].n, batches[1].n],
         same: x2 === null,
+        masked: maskConstant !== null,
         dtype,
         side: (i) => inputSide(core, batches[i], i === 0 ? operands.one : operands.two, node.input),
         joint: (rows) => inputJoint(core, batches, operands, rows, layout, call.ntk),
@@ -119,6 +121,7 @@ export const headJob: Job<HeadCall, Kernels> = defineJob(
     const start: Start = {
       n: [n1, n2],
       same: covariance2 === null,
+      masked: visible1 !== null || visible2 !== null,
       dtype: nngp.data instanceof Float32Array ? 'f32' : 'f64',
       side: (i) =>
         putSide(
@@ -146,6 +149,7 @@ export const headJob: Job<HeadCall, Kernels> = defineJob(
 interface Start {
   readonly n: readonly [number, number];
   readonly same: boolean;
+  readonly masked: boolean;
   readonly dtype: 'f32' | 'f64';
   side(i: 0 | 1): Side;
   joint(rows: readonly [number, number]): Joint;
@@ -154,25 +158,30 @@ interface Start {
 /** Runs both sides, then blocks of rows; `sides` (one where they are the same) are the caller's. */
 async function propagate(
   core: Core,
-  node: Compiled,
+  whole: Compiled,
   options: StateCall,
-  { n, same, dtype, side, joint: start }: Start,
+  { n, same, masked, dtype, side, joint: start }: Start,
   context: JobContext,
 ): Promise<{ nngp: Tensor; ntk: Tensor | null; sides: Side[] }> {
   const { tolerance } = options;
-  const shape = [...n, ...positionsOf(node.facts.shape.slice(0, -1), node.output.joint === 'full')];
+  const shape = [...n, ...positionsOf(whole.facts.shape.slice(0, -1), whole.output.joint === 'full')];
   const make = (): Tensor => ({
     data: allocate(dtype, sizeOf(shape), 'kernel: the result', 'Use fewer samples, f32 or diagonalSpatial.'),
     shape,
   });
   const nngp = make();
   let ntk: Tensor | null = null;
-  const perRow = mostPlanes(node) * LIVE * padded(n[1]) * (dtype === 'f32' ? 4 : 8);
-  const most = Math.max(1, Math.floor(Math.min(options.memoryBytes, BLOCK_BYTES) / perRow));
   try {
-    const ends = (same ? ([0] as const) : ([0, 1] as const)).map((i) =>
-      runSide(core, node, side(i), { pattern: options.patterns[i], dtype, tolerance }),
-    );
+    const { node, ends } = withRoom(core, () => {
+      const { rest } = divide(whole, { dtype, masked, frozen: options.frozen, tolerance }, false);
+      const numbers = same ? ([0] as const) : ([0, 1] as const);
+      const found = numbers.map((i) =>
+        runSide(core, rest, side(i), { pattern: options.patterns[i], dtype, tolerance }),
+      );
+      return { node: rest, ends: found };
+    });
+    const perRow = mostPlanes(node) * LIVE * padded(n[1]) * (dtype === 'f32' ? 4 : 8);
+    const most = Math.max(1, Math.floor(Math.min(options.memoryBytes, BLOCK_BYTES) / perRow));
     const [one, two] = [ends[0]!.notes, ends.at(-1)!.notes] as [Notes, Notes];
     const frozen = new Set(options.frozen);
     for (let row = 0; row < n[0]; row += most) {

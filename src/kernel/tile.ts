@@ -1,13 +1,6 @@
 // One tile of a kernel matrix: the unit of parallelism. Samples x samples, both sides propagated here.
 import { usesFunctions } from '../layers/activation/functions.js';
-import {
-  planeCount,
-  Planes,
-  positionPairs,
-  releaseAll,
-  type Joint,
-  type Side,
-} from '../layers/kernel/state.js';
+import { planeCount, Planes, positionPairs, type Joint, type Side } from '../layers/kernel/state.js';
 import { defineJob, type Core, type Job } from '../wasm/engine.js';
 import { compileNet, type Compiled, type Run } from './compile.js';
 import { assertFinite, blockOf, flatTile, sphereTile } from './flat.js';
@@ -15,9 +8,8 @@ import { afterImages } from './front.js';
 import { inputJoint, inputSide, makeBatch, type Batch, type Operands } from './input.js';
 import { interleave } from './interleave.js';
 import { planesCall, planesTile } from './planes/tile.js';
-import { NoRoom } from './planes/watched.js';
 import { releaseNotes, runJoint, runSide, type Notes, type Tap } from './propagate.js';
-import { divide } from './runs.js';
+import { divide, withRoom } from './runs.js';
 import type { Pattern } from '../layers/kernel/state.js';
 import type { TileParams, TileResult } from './tile-params.js';
 
@@ -36,15 +28,7 @@ export function wantedOutput(diagonalSpatial: boolean): Compiled['output'] {
 export function computeTile(core: Core, params: TileParams, tap?: Tap): TileResult {
   const byPlanes = tap ? null : planesTile(core, params);
   if (byPlanes) return byPlanes;
-  for (;;) {
-    try {
-      return propagatedTile(core, params, tap);
-    } catch (error) {
-      releaseAll(core);
-      // A series was longer than the records of a run: its plan has more room now.
-      if (!(error instanceof NoRoom)) throw error;
-    }
-  }
+  return withRoom(core, () => propagatedTile(core, params, tap));
 }
 
 function propagatedTile(core: Core, params: TileParams, tap?: Tap): TileResult {

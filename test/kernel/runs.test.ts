@@ -1,6 +1,7 @@
 // Nets that planes of constant offset cannot run as a whole: runs of their layers by planes, against propagation of all by itself.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
+  continueKernel,
   createEngine,
   kernel,
   kernelState,
@@ -242,16 +243,72 @@ it('one sample, and the layers of a plan', async () => {
   );
 });
 
-it('frozen layers keep their names in runs', async () => {
+it('states are kept and continued through runs, with frozen layers and masks', async () => {
   const [net, sample] = nets['between attention and a global pool']!;
-  const x = numbers([3, ...sample], 4);
   const frozen = ['layers.0', 'layers.5', 'layers.10'];
-  const fast = await kernel(engine, net, x, null, { frozen });
-  const trunk = await kernelState(engine, net, x, null, { frozen });
-  const scale = Math.max(...fast.ntk.data.map(Math.abs));
-  fast.ntk.data.forEach((value, i) =>
-    expect(Math.abs(value - trunk.ntk!.data[i]!)).toBeLessThanOrEqual(1e-12 * scale),
-  );
+  for (const maskConstant of [undefined, 99]) {
+    const x1 = numbers([3, ...sample], 4);
+    const x2 = numbers([2, ...sample], 5);
+    if (maskConstant) [x1, x2].forEach(withMasks);
+    const options = { frozen, ...(maskConstant ? { maskConstant } : {}) };
+    const whole = await kernel(engine, net, x1, x2, options);
+    const whole1 = await kernelState(engine, net, x1, x2, options);
+    const trunk = await kernelState(engine, net.slice(0, 5), x1, x2, { ...options, frozen: ['layers.0'] });
+    const rest = await continueKernel(engine, trunk, net.slice(5), { frozen: ['layers.0', 'layers.5'] });
+    for (const name of ['nngp', 'ntk'] as const) {
+      const scale = Math.max(...whole[name].data.map(Math.abs));
+      whole[name].data.forEach((value, i) => {
+        expect(Math.abs(value - whole1[name]!.data[i]!)).toBeLessThanOrEqual(1e-12 * scale);
+        expect(Math.abs(value - rest[name].data[i]!)).toBeLessThanOrEqual(1e-12 * scale);
+      });
+    }
+  }
+});
+
+it('a series longer than the records of a run have room for', async () => {
+  const tanh: NetDocument = { layer: 'tanh' };
+  const net = [attention(), conv([3], { wStd: 12 }), tanh, conv([3], { wStd: 9 }), tanh, conv([2]), gap];
+  const tile = { ...params('ends with positions; dropout', 'f64', false), net: parseNet(net) };
+  expect(planKernel(net, [3, 5, 2]).layers.map(({ run }) => run)).toEqual([null, 0, 0, 0, 0, 0, 0]);
+  const [fast, slow] = [computeTile(engine, tile), computeTile(engine, tile, () => {})];
+  const again = computeTile(engine, tile);
+  expect(again).toEqual(fast);
+  const state = await kernelState(engine, net, tile.x1, tile.x2, { tolerance: 1e-13 });
+  const scale = Math.max(...slow.ntk!.map(Math.abs));
+  slow.ntk!.forEach((value, i) => {
+    expect(Math.abs(value - fast.ntk![i]!)).toBeLessThanOrEqual(1e-11 * scale);
+    expect(Math.abs(value - state.ntk!.data[i]!)).toBeLessThanOrEqual(1e-11 * scale);
+  });
+});
+
+it.each([1, 2, 5, 6, 7])('%s samples: what pads a block stays finite and out of the result', async (n) => {
+  const layers: NetDocument[] = [
+    conv([3]),
+    relu,
+    attention({ linearScaling: false, mechanism: 'identity' }),
+    conv([3]),
+    { layer: 'layerNorm' },
+    erf,
+    conv([2]),
+    { layer: 'layerNorm' },
+    relu,
+    attention(),
+    conv([1]),
+    { layer: 'layerNorm' },
+    { layer: 'gelu' },
+    dense,
+    { layer: 'layerNorm' },
+    relu,
+    dense,
+    gap,
+  ];
+  const x = numbers([7, 5, 2], 4);
+  const whole = await kernel(engine, layers, x, null, { dtype: 'f32' });
+  const part = await kernel(engine, layers, tensor(x.data.slice(0, n * 10), [n, 5, 2]), null, {
+    dtype: 'f32',
+  });
+  for (let i = 0; i < n; i++)
+    for (let j = 0; j < n; j++) expect(part.ntk.data[i * n + j]).toBe(whole.ntk.data[i * 7 + j]);
 });
 
 it('masks of pools, transposed and circular convolutions by planes are those of propagation', () => {
