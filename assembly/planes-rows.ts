@@ -82,27 +82,28 @@ export function boxAny<T>(r: usize, rs: usize, b: usize, m: i32, kh: i32, kw: i3
 @unmanaged class Second { a: f64; b: f64; c: f64; d: f64; e: f64; f: f64; g: f64; h: f64; i: f64; j: f64; }
 
 // @ts-ignore: decorator
-@inline function prepare<T, P>(r: usize, S: v128, Q: v128, px: usize, py: usize, gx: usize, gy: usize, cp: usize, ONE: v128, GENERAL: bool, V: bool, ERF: bool): void {
+@inline function prepare<T, P>(r: usize, S: v128, Q: v128, px: usize, py: usize, gx: usize, gy: usize, cp: usize, ONE: v128, GENERAL: bool, V: bool, ERF: bool): v128 {
   if (GENERAL) { Q = v128.add<T>(madd<T>(S, v128.load(cp, 128), Q), v128.load(cp, 96)); S = v128.add<T>(S, v128.load(cp, 80)); }
   if (GENERAL) if (gx) {
     const g = v128.mul<T>(x0<T>(gx, V), v128.load(gy));
     S = v128.mul<T>(S, g); Q = v128.mul<T>(Q, g);
   }
   const rr = v128.mul<T>(x0<T>(px, V), v128.load(py));
-  let c = v128.mul<T>(S, rr);
+  let c = v128.mul<T>(S, rr), v: v128;
   if (ERF) {
     const w = v128.sqrt<T>(nmadd<T>(c, c, ONE));
     v128.store(r, c, offsetof<P>()); v128.store(r, v128.mul<T>(Q, v128.mul<T>(rr, v128.load(cp, 176))), offsetof<P>() + 16);
-    v128.store(r, w, offsetof<P>() + 32); v128.store(r, v128.sqrt<T>(v128.add<T>(ONE, w)), offsetof<P>() + 48);
+    v128.store(r, w, offsetof<P>() + 32);
+    v = v128.sqrt<T>(v128.add<T>(ONE, w));
   } else {
     if (GENERAL) c = v128.andnot(c, v128.load(cp, 64));
     c = v128.pmin<T>(c, ONE);
     v128.store(r, S, offsetof<P>()); v128.store(r, Q, offsetof<P>() + 16);
     v128.store(r, v128.sqrt<T>(v128.sub<T>(ONE, c)), offsetof<P>() + 32);
-    const v = v128.sqrt<T>(v128.add<T>(ONE, c));
-    v128.store(r, v, offsetof<P>() + 48);
-    if (sizeof<T>() == 8) v128.store(r, head<T>(v, v128.load(cp, 352), v128.load(cp, 368), v128.load(cp, 384), v128.load(cp, 400), v128.load(cp, 416)), offsetof<P>() + 64);
+    v = v128.sqrt<T>(v128.add<T>(ONE, c));
   }
+  v128.store(r, v, offsetof<P>() + 48);
+  return v;
 }
 
 /** Pass 1 from a row b of box sums. */
@@ -112,7 +113,8 @@ export function boxAny<T>(r: usize, rs: usize, b: usize, m: i32, kh: i32, kw: i3
   const xw: usize = V ? yw : (ERF ? 1 : 2) * sizeof<T>();
   const gw: usize = gx ? (V ? 16 : sizeof<T>()) : 0;
   for (const end = r + <usize>m * 160; r < end; r += 160) {
-    prepare<T, First>(r, v128.load(b), v128.load(b, 16), px, py, gx, gy, cp, ONE, true, V, ERF);
+    const v = prepare<T, First>(r, v128.load(b), v128.load(b, 16), px, py, gx, gy, cp, ONE, true, V, ERF);
+    if (sizeof<T>() == 8 && !ERF) v128.store(r, head<T>(v, v128.load(cp, 352), v128.load(cp, 368), v128.load(cp, 384), v128.load(cp, 400), v128.load(cp, 416)), 64);
     b += 32; px += xw; py += yw;
     gx += gw; gy += 16;
   }
@@ -139,11 +141,19 @@ export function boxAny<T>(r: usize, rs: usize, b: usize, m: i32, kh: i32, kw: i3
     const k2 = v128.add<T>(v128.load(a0, 64), kcm), t2 = v128.add<T>(v128.load(a0, 80), tcm);
     const S = v128.add<T>(v128.add<T>(k0, k1), k2), Q = v128.add<T>(v128.add<T>(t0, t1), t2);
     k0 = k1; k1 = k2; t0 = t1; t1 = t2;
-    prepare<T, First>(r, S, Q, px, py, gx, gy, cp, ONE, GENERAL, false, ERF);
+    const v = prepare<T, First>(r, S, Q, px, py, gx, gy, cp, ONE, GENERAL, false, ERF);
     const g2 = v128.add<T>(kcm, v128.load(a3, 64)), f2 = v128.add<T>(tcm, v128.load(a3, 80));
     const S2 = v128.add<T>(v128.add<T>(g0, g1), g2), Q2 = v128.add<T>(v128.add<T>(f0, f1), f2);
     g0 = g1; g1 = g2; f0 = f1; f1 = f2;
-    prepare<T, Second>(r, S2, Q2, qx, qy, gx + gs, gy + hs, cp, ONE, GENERAL, false, ERF);
+    const w = prepare<T, Second>(r, S2, Q2, qx, qy, gx + gs, gy + hs, cp, ONE, GENERAL, false, ERF);
+    if (sizeof<T>() == 8 && !ERF) {
+      let c = v128.load(cp, 416), p = c, q = c;
+      c = v128.load(cp, 400); p = madd<T>(p, v, c); q = madd<T>(q, w, c);
+      c = v128.load(cp, 384); p = madd<T>(p, v, c); q = madd<T>(q, w, c);
+      c = v128.load(cp, 368); p = madd<T>(p, v, c); q = madd<T>(q, w, c);
+      c = v128.load(cp, 352); p = madd<T>(p, v, c); q = madd<T>(q, w, c);
+      v128.store(r, p, 64); v128.store(r, q, 144);
+    }
     a0 += 32; a1 += 32; a2 += 32; a3 += 32;
     r += 160; px += xw; py += yw; qx += xw; qy += yw;
     if (GENERAL) if (gx) { gx += sizeof<T>(); gy += 16; }
@@ -153,18 +163,18 @@ export function boxAny<T>(r: usize, rs: usize, b: usize, m: i32, kh: i32, kw: i3
 /** Pass 2 of a relu: K and M = kappa' Q + gamma K of m columns of one row of the row buffer. px, py: tables of its first column. */
 // @ts-ignore: decorator
 @inline function reluPass<T>(r: usize, d: usize, px: usize, py: usize, m: i32, cp: usize, GENERAL: bool, V: bool): void {
-  const H = GENERAL ? v128.load(cp, 48) : v128.load(cp, 16);
-  const C0 = v128.load(cp, 256), C1 = v128.load(cp, 272), C2 = v128.load(cp, 288), C3 = v128.load(cp, 304), C4 = v128.load(cp, 320), C5 = v128.load(cp, 336);
+  const H = GENERAL ? v128.load(cp, 48) : v128.load(cp, 16), A = GENERAL ? v128.load(cp, 32) : H, SIGN = GENERAL ? v128.load(cp, 64) : H, G = GENERAL ? v128.load(cp, 112) : H;
+  const C0 = v128.load(cp, 256), C1 = v128.load(cp, 272), C2 = v128.load(cp, 288), C3 = v128.load(cp, 304), C4 = v128.load(cp, 320), C5 = sizeof<T>() == 8 ? v128.load(cp, 336) : C0;
   const step: usize = V ? 32 : 2 * sizeof<T>(), end = r + <usize>m * 160;
   do {
     const u = v128.load(r, 32), v = v128.load(r, 48), S = v128.load(r);
     let p = C4;
     if (sizeof<T>() == 8) p = madd<T>(madd<T>(v128.load(r, 64), v, C5), v, C4);
     const h = nmadd<T>(u, rest<T>(p, v, C0, C1, C2, C3), H);
-    const k = GENERAL ? v128.add<T>(v128.load(cp, 32), v128.xor(v128.and(S, v128.load(cp, 64)), h)) : h;
+    const k = GENERAL ? v128.add<T>(A, v128.xor(v128.and(S, SIGN), h)) : h;
     const K = madd<T>(k, S, v128.mul<T>(v128.mul<T>(x1<T>(px, V), v128.load(py, 16)), v128.mul<T>(u, v)));
     v128.store(d, K);
-    v128.store(d, madd<T>(k, v128.load(r, 16), GENERAL ? v128.mul<T>(K, v128.load(cp, 112)) : K), 16);
+    v128.store(d, madd<T>(k, v128.load(r, 16), GENERAL ? v128.mul<T>(K, G) : K), 16);
     r += 160; d += 32; px += step; py += 32;
   } while (r < end);
 }
