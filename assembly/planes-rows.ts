@@ -82,8 +82,8 @@ export function boxAny<T>(r: usize, rs: usize, b: usize, m: i32, kh: i32, kw: i3
 @unmanaged class Second { a: f64; b: f64; c: f64; d: f64; e: f64; f: f64; g: f64; h: f64; i: f64; j: f64; }
 
 // @ts-ignore: decorator
-@inline function prepare<T, P>(r: usize, S: v128, Q: v128, px: usize, py: usize, gx: usize, gy: usize, cp: usize, ONE: v128, GENERAL: bool, V: bool, ERF: bool): v128 {
-  if (GENERAL) { Q = v128.add<T>(madd<T>(S, v128.load(cp, 128), Q), v128.load(cp, 96)); S = v128.add<T>(S, v128.load(cp, 80)); }
+@inline function prepare<T, P>(r: usize, S: v128, Q: v128, px: usize, py: usize, gx: usize, gy: usize, cp: usize, ONE: v128, B: v128, BT: v128, DELTA: v128, SIGN: v128, GENERAL: bool, V: bool, ERF: bool): v128 {
+  if (GENERAL) { Q = v128.add<T>(madd<T>(S, DELTA, Q), BT); S = v128.add<T>(S, B); }
   if (GENERAL) if (gx) {
     const g = v128.mul<T>(x0<T>(gx, V), v128.load(gy));
     S = v128.mul<T>(S, g); Q = v128.mul<T>(Q, g);
@@ -96,7 +96,7 @@ export function boxAny<T>(r: usize, rs: usize, b: usize, m: i32, kh: i32, kw: i3
     v128.store(r, w, offsetof<P>() + 32);
     v = v128.sqrt<T>(v128.add<T>(ONE, w));
   } else {
-    if (GENERAL) c = v128.andnot(c, v128.load(cp, 64));
+    if (GENERAL) c = v128.andnot(c, SIGN);
     c = v128.pmin<T>(c, ONE);
     v128.store(r, S, offsetof<P>()); v128.store(r, Q, offsetof<P>() + 16);
     v128.store(r, v128.sqrt<T>(v128.sub<T>(ONE, c)), offsetof<P>() + 32);
@@ -112,8 +112,9 @@ export function boxAny<T>(r: usize, rs: usize, b: usize, m: i32, kh: i32, kw: i3
   const ONE = v128.load(cp, 0), yw: usize = ERF ? 16 : 32;
   const xw: usize = V ? yw : (ERF ? 1 : 2) * sizeof<T>();
   const gw: usize = gx ? (V ? 16 : sizeof<T>()) : 0;
+  const B = v128.load(cp, 80), BT = v128.load(cp, 96), DELTA = v128.load(cp, 128), SIGN = ERF ? ONE : v128.load(cp, 64);
   for (const end = r + <usize>m * 160; r < end; r += 160) {
-    const v = prepare<T, First>(r, v128.load(b), v128.load(b, 16), px, py, gx, gy, cp, ONE, true, V, ERF);
+    const v = prepare<T, First>(r, v128.load(b), v128.load(b, 16), px, py, gx, gy, cp, ONE, B, BT, DELTA, SIGN, true, V, ERF);
     if (sizeof<T>() == 8 && !ERF) v128.store(r, head<T>(v, v128.load(cp, 352), v128.load(cp, 368), v128.load(cp, 384), v128.load(cp, 400), v128.load(cp, 416)), 64);
     b += 32; px += xw; py += yw;
     gx += gw; gy += 16;
@@ -137,15 +138,16 @@ export function boxAny<T>(r: usize, rs: usize, b: usize, m: i32, kh: i32, kw: i3
   let qx = px + xs, qy = py + ys;
   const end = r + <usize>m * 160;
   do {
+    const B = GENERAL ? v128.load(cp, 80) : ONE, BT = GENERAL ? v128.load(cp, 96) : ONE, DELTA = GENERAL ? v128.load(cp, 128) : ONE, SIGN = GENERAL && !ERF ? v128.load(cp, 64) : ONE;
     const kcm = v128.add<T>(v128.load(a1, 64), v128.load(a2, 64)), tcm = v128.add<T>(v128.load(a1, 80), v128.load(a2, 80));
     const k2 = v128.add<T>(v128.load(a0, 64), kcm), t2 = v128.add<T>(v128.load(a0, 80), tcm);
     const S = v128.add<T>(v128.add<T>(k0, k1), k2), Q = v128.add<T>(v128.add<T>(t0, t1), t2);
     k0 = k1; k1 = k2; t0 = t1; t1 = t2;
-    const v = prepare<T, First>(r, S, Q, px, py, gx, gy, cp, ONE, GENERAL, false, ERF);
+    const v = prepare<T, First>(r, S, Q, px, py, gx, gy, cp, ONE, B, BT, DELTA, SIGN, GENERAL, false, ERF);
     const g2 = v128.add<T>(kcm, v128.load(a3, 64)), f2 = v128.add<T>(tcm, v128.load(a3, 80));
     const S2 = v128.add<T>(v128.add<T>(g0, g1), g2), Q2 = v128.add<T>(v128.add<T>(f0, f1), f2);
     g0 = g1; g1 = g2; f0 = f1; f1 = f2;
-    const w = prepare<T, Second>(r, S2, Q2, qx, qy, gx + gs, gy + hs, cp, ONE, GENERAL, false, ERF);
+    const w = prepare<T, Second>(r, S2, Q2, qx, qy, gx + gs, gy + hs, cp, ONE, B, BT, DELTA, SIGN, GENERAL, false, ERF);
     if (sizeof<T>() == 8 && !ERF) {
       let c = v128.load(cp, 416), p = c, q = c;
       c = v128.load(cp, 400); p = madd<T>(p, v, c); q = madd<T>(q, w, c);
