@@ -31,7 +31,27 @@ async function rollTypes() {
   const { output } = await bundle.generate({ format: 'es' });
   const stay = new Set([join('platform', 'browser.d.ts'), join('platform', 'port.d.ts')]);
   for (const path of list(build, '.d.ts')) if (!stay.has(path)) keep(path, renameSync);
-  writeFileSync(join(build, 'index.d.ts'), output[0].code);
+  const { default: ts } = await import('typescript');
+  writeFileSync(join(build, 'index.d.ts'), smallerTypes(ts, output[0].code));
+}
+
+/** Members for this package alone leave; one space of indentation; a paragraph of documentation on one line. */
+function smallerTypes(ts, text) {
+  const internal = [];
+  const visit = (node) => {
+    const isMember = ts.isClassElement(node) || ts.isTypeElement(node);
+    if (isMember && ts.getJSDocTags(node).some(({ tagName }) => tagName.text === 'internal')) {
+      internal.push([node.getFullStart(), node.end]);
+    } else ts.forEachChild(node, visit);
+  };
+  visit(ts.createSourceFile('index.d.ts', text, ts.ScriptTarget.Latest, true));
+  let code = text;
+  for (const [start, end] of internal.reverse()) code = code.slice(0, start) + code.slice(end);
+  return code
+    .replace(/^ {4,}/gm, (indent) => ' '.repeat(indent.length / 4))
+    .replace(/\/\*\*[^]*?\*\//g, (comment) =>
+      comment.replace(/\n\s*\* (?![-@|]|\s)/g, ' ').replace(/^\/\*\* +/, '/** '),
+    );
 }
 
 /** Folders that only the command line uses. */

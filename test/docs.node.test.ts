@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Command } from 'commander';
-import { tensor, writeNpy, type Tensor } from 'infinite-width';
+import { createEngine, createModel, tensor, writeNpy, type Tensor } from 'infinite-width';
+import { VOCABULARY } from '#build/layers/fields.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -196,4 +197,97 @@ function optionsOf(program: Command, words: readonly string[]): string[] {
   for (const word of words) command = command.commands.find((item) => item.name() === word) ?? command;
   expect(command, words.join(' ')).not.toBe(program);
   return command.options.map(({ long }) => long!);
+}
+
+describe('docs/nets.md', () => {
+  /** Rows of the tables as cells. */
+  const rowsOf = async (): Promise<string[][]> =>
+    (await readFile(join(root, 'docs', 'nets.md'), 'utf8'))
+      .split('\n')
+      .filter((line) => line.startsWith('| `'))
+      .map((line) => line.split('|').slice(1, 4));
+  const quoted = (cell: string): string[] => [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name!);
+
+  it('names every layer, field and default', async () => {
+    const text = await readFile(join(root, 'docs', 'nets.md'), 'utf8');
+    const weights = /^Weights are the fields (.*)\.$/m.exec(text)![1]!;
+    const found: Record<string, Record<string, unknown>> = {};
+    for (const [names, fields] of await rowsOf())
+      for (const name of quoted(names!)) {
+        found[name] = {};
+        for (const [, field, value] of fields!
+          .replace('weights', weights)
+          .matchAll(/`(\w+)`(?: \(([^)]*)\))?/g))
+          found[name][field!] = value;
+      }
+    const want = Object.entries(VOCABULARY).map(([name, fields]) => [
+      name,
+      Object.fromEntries(
+        Object.entries(fields).map(([field, { fallback }]) => {
+          const value = JSON.stringify(fallback?.({ filter: [3], window: [3] }))?.replaceAll(',', ', ');
+          return [field, value === '[1]' && field === 'strides' ? 'ones' : value];
+        }),
+      ),
+    ]);
+    expect(found).toEqual(Object.fromEntries(want));
+  });
+
+  it('says what every activation is', async () => {
+    await using engine = await createEngine({ variant: 'simd', workers: 0 });
+    const x = tensor(Float64Array.of(-7.3, -3, -1.7, -0.4, 0, 0.2, 0.9, 1, 2.5, 6.4), [10, 1]);
+    const given = {
+      alpha: 0.3,
+      a: 1.3,
+      b: -0.7,
+      c: 0.4,
+      gamma: 0.6,
+      degree: 3,
+      coefficients: [0.5, -1, 0.25],
+    };
+    const helpers = {
+      ...{ erf, He: hermite, factorial: (n: number): number => (n > 1 ? n * helpers.factorial(n - 1) : 1) },
+      sum: (list: readonly number[], term: (a: number, i: number) => number): number =>
+        list.reduce((total, a, i) => total + term(a, i), 0),
+    };
+    const checked = [];
+    for (const [names, fields, meaning] of await rowsOf()) {
+      const formulas = quoted(meaning!).filter((text) => /\bx\b/.test(text));
+      const [name] = quoted(names!);
+      if (formulas.length === 0) continue;
+      for (const [i, formula] of formulas.entries()) {
+        const values = Object.fromEntries(
+          quoted(fields!).map((field) => [field, given[field as 'a'] ?? i === 1]),
+        );
+        const phi = new Function(
+          'Math',
+          'helpers',
+          'values',
+          'x',
+          `with (Math) with (helpers) with (values) return ${formula};`,
+        );
+        using model = createModel(engine, [{ layer: name!, ...values }], { inputShape: [1] });
+        const got = model.forward(x).data;
+        x.data.forEach((value, j) => {
+          const want = phi(Math, helpers, values, value) as number;
+          expect(Math.abs(got[j]! - want), `${name} at ${value}: ${got[j]}, not ${want}`).toBeLessThan(
+            1e-12 * Math.max(1, Math.abs(want)),
+          );
+        });
+      }
+      checked.push(name);
+    }
+    expect(checked.length).toBe(30);
+  });
+});
+
+/** The probabilists' Hermite polynomial. */
+const hermite = (n: number, x: number): number =>
+  n < 2 ? x ** n : x * hermite(n - 1, x) - (n - 1) * hermite(n - 2, x);
+
+/** 2 / sqrt(pi) times the integral of e^(-t^2), by its series of positive terms. */
+function erf(x: number): number {
+  if (Math.abs(x) > 6) return Math.sign(x);
+  let [term, total] = [x, x];
+  for (let n = 1; n < 200; n++) total += term *= (2 * x * x) / (2 * n + 1);
+  return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * total;
 }

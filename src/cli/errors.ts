@@ -28,7 +28,8 @@ export function messageOf(error: unknown): string {
     if (reason) return `${String(error.path)}: ${reason}`;
   }
   const message = error instanceof Error ? error.message || error.name : String(error);
-  return message.split('\n', 1)[0]!;
+  // What was given may hold anything; a terminal must not obey it.
+  return message.split('\n', 1)[0]!.replace(/\p{Cc}/gu, (sign) => JSON.stringify(sign).slice(1, -1));
 }
 
 /** 2 when the caller can repair it by giving other arguments or files, 1 for everything else. */

@@ -11,7 +11,10 @@ export interface LabelledImages {
   readonly labels: Tensor<Float64Array>;
 }
 
-/** The images of one binary batch file: records of label byte(s), then the red, green and blue planes. */
+/**
+ * The images of one binary batch file: records of label byte(s), then the red, green and blue planes. RangeError for
+ * files of another length.
+ */
 export function readCifar(
   bytes: Uint8Array,
   { classes = 10, name = 'cifar' }: { classes?: 10 | 100; name?: string } = {},

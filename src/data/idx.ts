@@ -5,7 +5,7 @@ const BYTES: Readonly<Record<number, number>> = { 0x08: 1, 0x09: 1, 0x0b: 2, 0x0
 
 /**
  * The array in an IDX file (not gzipped), as float64 (float32 files stay float32). Pixels keep their range 0..255.
- * With `limit` only the first entries of the first axis.
+ * With `limit` only the first entries of the first axis. RangeError for other files and truncated ones.
  */
 export function readIdx(bytes: Uint8Array, name = 'idx', limit: number = Infinity): Tensor {
   const width = BYTES[bytes[2] ?? 0];

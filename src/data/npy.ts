@@ -129,7 +129,10 @@ function halfToNumber(half: number): number {
   return (sign * (1024 + fraction) * (1 << exponent)) / 2 ** 25;
 }
 
-/** A tensor (or bytes, for text members of a `.npz`) as a `.npy` file, version 1.0, little-endian, row-major. */
+/**
+ * A tensor (or bytes, for text members of a `.npz`) as a `.npy` file, version 1.0, little-endian, row-major.
+ * RangeError for data that do not fill the shape.
+ */
 export function writeNpy(array: Tensor | Uint8Array): Uint8Array<ArrayBuffer> {
   const raw = array instanceof Uint8Array;
   const shape = raw ? [array.length] : array.shape;

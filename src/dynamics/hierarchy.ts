@@ -36,7 +36,8 @@ export interface HierarchyResult {
 
 /**
  * Gradient flow of a net beside its kernel hierarchy truncated at orders 2, 3 and 4, from the same start; the model is
- * left as it was. Rows of kernels are sample * outputs + output. Memory grows as (n outputs)^4: for a handful of samples.
+ * left as it was. Rows of kernels are sample * outputs + output. Memory grows as (n outputs)^4: for a handful of
+ * samples. RangeError for shapes, sizes or options that do not fit.
  */
 export function hierarchy(model: Model, options: HierarchyOptions): HierarchyResult {
   return drainNow(hierarchySteps(model, options));

@@ -74,7 +74,10 @@ export const lazyDialJob: Job<Params, LazyDialPoint> = defineJob(
   },
 );
 
-/** Trains the same initial net once per alpha, on the engine's workers. */
+/**
+ * Trains the same initial net once per alpha, on the engine's workers. RangeError for alphas that are not positive;
+ * NumericalError where training diverges (Chizat, Oyallon & Bach 2019).
+ */
 export async function lazyDial(
   engine: Engine,
   net: NetDocument,

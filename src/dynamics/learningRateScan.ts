@@ -81,8 +81,9 @@ function lossOf(trainer: Trainer, n: number): number {
 }
 
 /**
- * Trains the same initial net once per learning rate, on the engine's workers. Any net with dense, convolutional or other
- * layers that has a finite model.
+ * Trains the same initial net once per learning rate, on the engine's workers. Any net with dense, convolutional or
+ * other layers that has a finite model. RangeError for shapes that do not fit; rates that diverge say at which step
+ * (Lewkowycz et al. 2020).
  */
 export async function scanLearningRates(
   engine: Engine,

@@ -113,7 +113,10 @@ function particles({ slots, net }: Model): number {
 
 const squares = (values: Float64Array): number => values.reduce((sum, value) => sum + value * value, 0);
 
-/** Trains a net of one hidden layer in the mean-field scaling, as a job: energy, and what the flow predicts for it. */
+/**
+ * Trains a net of one hidden layer in the mean-field scaling, as a job: energy, and what the flow predicts for it.
+ * RangeError for other nets; NumericalError where training diverges (Mei, Montanari & Nguyen 2018).
+ */
 export async function meanFieldEnergy(
   engine: Engine,
   net: NetDocument,

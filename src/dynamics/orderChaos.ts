@@ -60,7 +60,7 @@ export async function orderChaos(engine: Engine, options: OrderChaosOptions): Pr
   return { qStar, cStar, chi1, depthScale, phase };
 }
 
-/** orderChaos on a grid: rows wStd, columns bStd. */
+/** orderChaos on a grid: rows wStd, columns bStd. Errors as there. */
 export async function phaseDiagram(
   engine: Engine,
   activation: LayerDocument,

@@ -54,7 +54,10 @@ export const spectrumJob: Job<{ kernel: Float64Array; y: Float64Array; n: number
     }),
   );
 
-/** Eigen-analysis of the train kernel `(n, n)` for targets `y` of shape `(n)` or `(n, outputs)`. */
+/**
+ * Eigen-analysis of the train kernel `(n, n)` for targets `y` of shape `(n)` or `(n, outputs)`. RangeError for other
+ * shapes.
+ */
 export async function spectrum(
   engine: Engine,
   kernel: TensorLike,

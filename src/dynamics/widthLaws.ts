@@ -138,7 +138,8 @@ function lastLayer(...[model, x]: Parameters<typeof empiricalNtk>): Tensor {
 
 /**
  * Trains `seeds` nets at every width on the engine's workers and fits powers of the width. A handful of samples: the
- * linearised net needs the kernel of all outputs.
+ * linearised net needs the kernel of all outputs. RangeError for shapes, sizes or options that do not fit (two widths
+ * at least). Source: Lee et al. 2019.
  */
 export async function measureWidthLaws(
   engine: Engine,

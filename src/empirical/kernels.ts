@@ -36,7 +36,7 @@ export interface EmpiricalNtkPlan {
   readonly jacobianBytes: number;
 }
 
-/** Memory of `empiricalNtk` before it runs. */
+/** Memory of `empiricalNtk` before it runs. RangeError for `outputs` that do not exist. */
 export function planEmpiricalNtk(
   model: Model,
   n1: number,
@@ -62,7 +62,9 @@ export function planEmpiricalNtk(
 
 /**
  * The tangent kernel J(x1) J(x2)^T at the model's parameters; `x2` null means x1. Layers of the factorised form are
- * summed without Jacobians: time (n1 + n2) o p + n1 n2 sum_l (fanIn + o^2 units) for dense layers (full outputs).
+ * summed without Jacobians: time (n1 + n2) o p + n1 n2 sum_l (fanIn + o^2 units) for dense layers (full outputs). (n1,
+ * n2), (n1, n2, o) or (n1, n2, o, o) as `outputs` says. RangeError for inputs that do not fit the model, or results
+ * beyond the memory.
  */
 export function empiricalNtk(
   model: Model,
@@ -73,7 +75,7 @@ export function empiricalNtk(
   return drainNow(ntkTiles(model, x1, x2, options));
 }
 
-/** The same, layer by layer: the parts sum to the whole. */
+/** The same, layer by layer: the parts sum to the whole. Errors as there. */
 export function empiricalNtkPerLayer(
   model: Model,
   x1: TensorLike,
@@ -93,7 +95,7 @@ export function* ntkTiles(
   return (yield* ntkOf(model, x1, x2, options, false))[0]!.ntk;
 }
 
-/** f(x1) f(x2)^T, with outputs as in empiricalNtk (trace: the mean over outputs). */
+/** f(x1) f(x2)^T, with outputs as in empiricalNtk (trace: the mean over outputs). Shapes and errors as there. */
 export function empiricalNngp(
   model: Model,
   x1: TensorLike,

@@ -4,7 +4,10 @@ import { asTensor, tensor, type Tensor, type TensorLike } from '../math/tensor.j
 import type { Model } from '../net/model.js';
 import { NumericalError } from '../wasm/engine.js';
 
-/** Theta(x1, x2) v = J(x1) J(x2)^T v: one backward pass on x2, one tangent pass on x1. v is shaped as the outputs on x2. */
+/**
+ * Theta(x1, x2) v = J(x1) J(x2)^T v: one backward pass on x2, one tangent pass on x1. v is shaped as the outputs on
+ * x2. RangeError for shapes, sizes or options that do not fit the model.
+ */
 export function empiricalNtkVectorProduct(
   model: Model,
   x1: TensorLike,

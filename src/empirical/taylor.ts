@@ -91,12 +91,18 @@ export class TaylorModel extends Model {
   }
 }
 
-/** f(theta0) + J (theta - theta0): the model that infinite width trains. */
+/**
+ * f(theta0) + J (theta - theta0): the model that infinite width trains. Any loss, optimiser and call takes it for the
+ * model.
+ */
 export function linearize(model: Model): TaylorModel {
   return new TaylorModel(model, 1);
 }
 
-/** The Taylor model of degree `order`; nets with layerNorm or softmax attention have gradients up to order 1. */
+/**
+ * The Taylor model of degree `order`; nets with layerNorm or softmax attention have gradients up to order 1.
+ * RangeError for other orders, UnsupportedError for such nets beyond order 1.
+ */
 export function taylorExpand(model: Model, order: number): TaylorModel {
   return new TaylorModel(model, order);
 }

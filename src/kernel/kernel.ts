@@ -128,7 +128,10 @@ export async function kernel(
   return pick(result, options, shape, call);
 }
 
-/** The tiles of a kernel matrix as they are done; with x2 = null only those on and below the diagonal. */
+/**
+ * The tiles of a kernel matrix as they are done; with x2 = null only those on and below the diagonal. Errors as of
+ * `kernel`.
+ */
 export async function* kernelTiles(
   engine: Engine,
   net: NetDocument,

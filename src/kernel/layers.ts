@@ -50,7 +50,10 @@ export function layerKernels(
   return found;
 }
 
-/** The part of the NTK that comes from each layer with weights that is not frozen; the parts sum to the whole. */
+/**
+ * The part of the NTK that comes from each layer with weights that is not frozen; the parts sum to the whole. (n1, n2)
+ * each. Errors as of `kernel`.
+ */
 export async function kernelPerLayer(
   engine: Engine,
   net: NetDocument,

@@ -137,7 +137,10 @@ export interface LayerPlan {
   readonly entriesPerPair: number;
 }
 
-/** Plans the kernels of `net` between inputs of shapes (n1, ...sample) and (n2, ...sample); null: x1 with itself. */
+/**
+ * Plans the kernels of `net` between inputs of shapes (n1, ...sample) and (n2, ...sample); null: x1 with itself.
+ * RangeError where net and shapes do not fit.
+ */
 export function planKernel(
   document: NetDocument,
   shape1: readonly number[],

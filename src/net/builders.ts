@@ -1,8 +1,8 @@
-// Functions that write Net documents: `serial(dense(512), relu(), dense(1))` is exactly the JSON of the format.
+// Functions that write Net documents: `serial(dense(512), relu(), dense(1))` is exactly the JSON of the format (docs/nets.md).
 import { registerActivation, type ActivationDefinition } from '../layers/activation/functions.js';
 import { parseLayer, type LayerDocument, type NetDocument } from './document.js';
 
-/** Fields of a layer with defaults; the format lists them. */
+/** Fields of a layer with defaults. Builders throw a RangeError that names the field, its rule and what was given. */
 export type LayerOptions = Readonly<Record<string, unknown>>;
 
 /** A frozen layer document with the fields given; throws as parseNet does. */
@@ -20,6 +20,7 @@ function freeze(value: unknown): unknown {
   return Object.freeze(Object.fromEntries(entries.map(([key, entry]) => [key, freeze(entry)])));
 }
 
+/** Layers one after the other. */
 export function serial(...layers: readonly NetDocument[]): LayerDocument {
   return layer('serial', { layers });
 }
@@ -27,20 +28,26 @@ export function serial(...layers: readonly NetDocument[]): LayerDocument {
 export function repeat(times: number, net: NetDocument): LayerDocument {
   return layer('repeat', { times, net });
 }
-/** Named after the format; every branch sees the same input. */
+/** Every branch sees the same input; results are added. */
 export function sum(...branches: readonly NetDocument[]): LayerDocument {
   return layer('sum', { branches });
 }
+/** Every branch sees the same input; results are multiplied entry by entry. */
 export function product(...branches: readonly NetDocument[]): LayerDocument {
   return layer('product', { branches });
 }
+/** Results side by side along `axis` (default -1, channels; all axes count, samples too). */
 export function concat(branches: readonly NetDocument[], options: { axis?: number } = {}): LayerDocument {
   return layer('concat', { branches, ...options });
 }
+/** Nothing. */
 export function identity(): LayerDocument {
   return layer('identity');
 }
-/** x W wStd/sqrt(fan in) + bStd b; `options`: wStd, bStd, parametrization, s. */
+/**
+ * x W wStd/sqrt(fan in) + bStd b on channels; `options`: wStd (1), bStd (null: no bias), parametrization ('ntk'; 'standard':
+ * arXiv:2001.07301), s ([1, 1]), baseWidth (null).
+ */
 export function dense(units: number, options: LayerOptions = {}): LayerDocument {
   return layer('dense', { units, ...options });
 }
@@ -49,31 +56,44 @@ const convBuilder =
   (name: string): ConvBuilder =>
   (channels, filter, options = {}) =>
     layer(name, { channels, filter, ...options });
-/** `options`: strides, padding, wStd, bStd, parametrization, s. */
+/** `options`: strides (ones), padding ('VALID', 'SAME', 'CIRCULAR'), and those of `dense`. */
 export const conv: ConvBuilder = convBuilder('conv');
+/** The transpose of `conv`, with its options. */
 export const convTranspose: ConvBuilder = convBuilder('convTranspose');
+/** `conv` with weights of its own at every position. */
 export const convLocal: ConvBuilder = convBuilder('convLocal');
 type PoolBuilder = (window: readonly number[], options?: LayerOptions) => LayerDocument;
-/** `options`: activation (needed), uStd, returnSequences, wStd, bStd, parametrization, s. The input has one spatial axis, time. */
+/**
+ * h_t = phi(x_t W + h_(t-1) U + b) over the only spatial axis, time; `options`: activation (needed), uStd (1), returnSequences
+ * (false: the last state), and those of `dense`.
+ */
 export const rnn = (units: number, options: LayerOptions): LayerDocument =>
   layer('rnn', { units, ...options });
-/** `options`: strides (ones, not the window), padding, normalizeEdges. */
+/** Means over windows; `options`: strides (ones, not the window), padding ('VALID'), normalizeEdges (false). */
 export const avgPool: PoolBuilder = (window, options = {}) => layer('avgPool', { window, ...options });
+/** Sums over windows; `options`: strides (ones), padding ('VALID'). */
 export const sumPool: PoolBuilder = (window, options = {}) => layer('sumPool', { window, ...options });
 /** Of finite nets: kernels by `monteCarloKernel`. */
 export const maxPool: PoolBuilder = (window, options = {}) => layer('maxPool', { window, ...options });
+/** The mean over all positions. */
 export const globalAvgPool = (): LayerDocument => layer('globalAvgPool');
+/** The sum over all positions. */
 export const globalSumPool = (): LayerDocument => layer('globalSumPool');
+/** Positions become channels. */
 export const flatten = (): LayerDocument => layer('flatten');
+/** Mean 0 and variance 1 over `axis` (default [-1], channels; all axes count, samples too); `eps` 1e-12. */
 export const layerNorm = (options: LayerOptions = {}): LayerDocument => layer('layerNorm', options);
-/** `keep` is the probability of keeping. */
+/** Keeps an entry with probability `keep` and divides it by that; `mode` 'test': nothing. */
 export const dropout = (keep: number, options: LayerOptions = {}): LayerDocument =>
   layer('dropout', { keep, ...options });
-/** `options` must name channels, keyChannels, valueChannels and heads. */
+/** Self-attention over all positions (arXiv:2006.10540); `options` must name channels, keyChannels, valueChannels and heads. */
 export const attention = (options: LayerOptions): LayerDocument => layer('attention', options);
+/** y_j = sum_i x_i pattern_ij over `axis` (default: all spatial axes); the pattern is an argument of the call. */
 export const aggregate = (options: LayerOptions = {}): LayerDocument => layer('aggregate', options);
+/** `shape`: one size per axis, samples and channels too, -1 keeps it; `options`: method ('linear', 'nearest'), antialias (true). */
 export const imageResize = (shape: readonly number[], options: LayerOptions = {}): LayerDocument =>
   layer('imageResize', { shape, ...options });
+/** Per spatial axis null (all), a number (the axis goes) or [start, stop, step] as in Python. */
 export const index = (slices: readonly unknown[]): LayerDocument => layer('index', { slices });
 
 type Activation = (options?: LayerOptions) => LayerDocument;
@@ -81,26 +101,47 @@ const activation =
   (name: string): Activation =>
   (options = {}) =>
     layer(name, options);
+/** max(x, 0). */
 export const relu: Activation = activation('relu');
+/** |x|. */
 export const abs: Activation = activation('abs');
+/** -1, 0 or 1. */
 export const sign: Activation = activation('sign');
+/** (1 + erf(x / 2.402)) / 2, near the logistic function. */
 export const sigmoidLike: Activation = activation('sigmoidLike');
+/** e^(-x^2) sin x. */
 export const gabor: Activation = activation('gabor');
+/** a erf(b x) + c; a 1, b 1, c 0. */
 export const erf: Activation = activation('erf');
+/** a sin(b x + c); a 1, b 1, c 0. */
 export const sin: Activation = activation('sin');
+/** a cos(b x + c); a 1, b 1, c 0. */
 export const cos: Activation = activation('cos');
+/** x (1 + erf(x / sqrt 2)) / 2; `approximate`: with tanh. */
 export const gelu: Activation = activation('gelu');
+/** sqrt(2) sin(sqrt(2 gamma) x + pi/4), whose NNGP is a Gaussian of the distance; gamma 1. */
 export const rbf: Activation = activation('rbf');
+/** a e^(b x); a 1, b 1. */
 export const exp: Activation = activation('exp');
+/** a e^(b x^2); a 1, b -1. */
 export const gaussian: Activation = activation('gaussian');
+/** Only a kernel: sqrt(k11 k22) e^(gamma (c + shift)) of the cosine c; gamma 1, shift -1. */
 export const expNormalized: Activation = activation('expNormalized');
+/** tanh x. */
 export const tanh: Activation = activation('tanh');
+/** 1 / (1 + e^-x). */
 export const sigmoid: Activation = activation('sigmoid');
+/** log(1 + e^x). */
 export const softplus: Activation = activation('softplus');
+/** x / (1 + e^-x). */
 export const swish: Activation = activation('swish');
+/** x, below 0 alpha (e^x - 1); alpha 1 (Clevert et al. 2016). */
 export const elu: Activation = activation('elu');
+/** elu with the constants of Klambauer et al. 2017. */
 export const selu: Activation = activation('selu');
+/** x tanh(log(1 + e^x)). */
 export const mish: Activation = activation('mish');
+/** x / (1 + |x|). */
 export const softsign: Activation = activation('softsign');
 /** min(max(x, -1), 1). */
 export const hardTanh: Activation = activation('hardTanh');
@@ -110,11 +151,15 @@ export const hardSigmoid: Activation = activation('hardSigmoid');
 export const hardSwish: Activation = activation('hardSwish');
 /** min(max(x, 0), 6). */
 export const relu6: Activation = activation('relu6');
+/** x, below 0 alpha x. */
 export const leakyRelu = (alpha: number): LayerDocument => layer('leakyRelu', { alpha });
 /** a min(x, 0) + b max(x, 0). */
 export const abRelu = (a: number, b: number): LayerDocument => layer('abRelu', { a, b });
+/** The Hermite polynomial He_n / sqrt(n!). */
 export const hermite = (degree: number): LayerDocument => layer('hermite', { degree });
+/** x^degree. */
 export const monomial = (degree: number): LayerDocument => layer('monomial', { degree });
+/** x^degree, 0 below 0. */
 export const rectifiedMonomial = (degree: number): LayerDocument => layer('rectifiedMonomial', { degree });
 /** Coefficients ascending. */
 export const polynomial = (coefficients: readonly number[]): LayerDocument =>

@@ -47,7 +47,11 @@ export interface EnsembleResult {
 /** Means and covariances at times in steps, of any shape; null is infinity. */
 export type EnsemblePredictor = (t: Times, call?: EnsembleCall) => Promise<EnsembleResult>;
 
-/** Mean and covariance over initialisations of trained infinitely wide nets (prior mean 0), at any times. */
+/**
+ * Mean and covariance over initialisations of trained infinitely wide nets (prior mean 0), at any times. RangeError
+ * for shapes, sizes or options that do not fit; NumericalError where the train kernel cannot be solved. Source: Lee et
+ * al. 2019 (1902.06720) eqs. 15-16.
+ */
 export function gradientDescentMseEnsemble(engine: Engine, options: EnsembleOptions): EnsemblePredictor {
   const name = 'gradientDescentMseEnsemble';
   const method = options.method ?? 'ntk';

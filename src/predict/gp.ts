@@ -60,7 +60,9 @@ export type GpPredictor = (call?: GpCall) => Promise<GpResult>;
 
 /**
  * Inference from kernels. The train-train kernel is factorised once, when first needed. Called without a test-train
- * kernel it answers for the train set of the limit: mean y and covariance 0.
+ * kernel it answers for the train set of the limit: mean y and covariance 0. RangeError for shapes, sizes or options
+ * that do not fit; NumericalError for a train kernel that is not positive definite. Sources: 1902.06720 eqs. 13-16,
+ * 2007.05864.
  */
 export function gpInference(engine: Engine, options: GpOptions): GpPredictor {
   const name = 'gpInference';

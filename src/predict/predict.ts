@@ -40,8 +40,9 @@ export interface PredictCall {
 export type Predictor = (call?: PredictCall) => Promise<EnsembleResult>;
 
 /**
- * The train kernels of a net, computed and decomposed once; then predictions for any test set and times. Mean
- * (...t, m, outputs) and variances (...t, m), the same for every output, of gradient descent on |f - y|^2 / (2N).
+ * The train kernels of a net, computed and decomposed once; then predictions for any test set and times. Mean (...t,
+ * m, outputs) and variances (...t, m), the same for every output, of gradient descent on |f - y|^2 / (2N). RangeError
+ * for shapes, sizes or options that do not fit; NumericalError for kernels that cannot be solved.
  */
 export async function createPredictor(engine: Engine, net: NetDocument, train: TrainSet): Promise<Predictor> {
   const name = 'predict';
@@ -70,7 +71,7 @@ export async function createPredictor(engine: Engine, net: NetDocument, train: T
   return async (call = {}) => law(call.time ?? Infinity, await testKernels(engine, net, x, call));
 }
 
-/** One-shot form of `createPredictor`: train kernels, test kernels and predictions. */
+/** One-shot form of `createPredictor`: train kernels, test kernels and predictions. Errors as there. */
 export async function predict(
   engine: Engine,
   net: NetDocument,

@@ -48,6 +48,7 @@ export interface MaxLearningRateOptions {
 /**
  * The largest learning rate at which gradient descent on |f - y|^2 / (2N) converges: 2 (1 + momentum) N / lambda_max.
  * `ntk` is (n, n) or zipped (n, n, o, o, ...). At the bound itself the fastest mode neither grows nor decays.
+ * RangeError for other shapes.
  */
 export async function maxLearningRate(
   engine: Engine,

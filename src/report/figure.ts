@@ -68,7 +68,7 @@ export interface LineFigure extends Omit<Figure, 'spec'> {
 export const SCHEMA = 'https://vega.github.io/schema/vega-lite/v6.json';
 const DASHES: readonly (readonly number[])[] = [[], [6, 4], [2, 3], [9, 3, 2, 3]];
 
-/** Curves with bands, in one panel or several with one legend. */
+/** Curves with bands, in one panel or several with one legend. RangeError for series of unequal lengths, or none. */
 export function lineFigure({ name, title, caption, panels, columns = 2 }: LineFigure): Figure {
   const all = panels.flatMap((panel) => panel.series);
   if (all.length === 0) throw new RangeError(`lineFigure: '${name}' needs at least one series, got none.`);

@@ -41,7 +41,10 @@ function read({ a, b, c }: AbcParametrization): Abc {
   };
 }
 
-/** The scaling of a one-hidden-layer net with this abc-parametrisation (homogeneous activation). */
+/**
+ * The scaling of a one-hidden-layer net with this abc-parametrisation (homogeneous activation). RangeError for other
+ * depths.
+ */
 export function fromAbc(abc: AbcParametrization, name?: string): Scaling {
   const { a, b, c } = read(abc);
   if (a.length !== 2) {
@@ -70,7 +73,7 @@ export function toAbc(
   return { a: [format(negate(b1)), format(a2)], b: [format(b1), format(b2)], c: format(rate) };
 }
 
-/** Named abc-parametrisations for a net with this many hidden layers. */
+/** Named abc-parametrisations for a net with this many hidden layers. RangeError for other names or depths. */
 export function abcOf(
   name: 'standard' | 'ntk' | 'meanField' | 'muP',
   hiddenLayers = 1,

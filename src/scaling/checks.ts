@@ -44,7 +44,8 @@ const TERMS: readonly Term[] = ['f0', 'fa', 'fw', 'faw'];
 
 /**
  * Trains nets of several widths and splits their logits into the four terms of arXiv:2003.05884: output and input
- * weights each at their start or as increments, through the trained net's on/off pattern.
+ * weights each at their start or as increments, through the trained net's on/off pattern. RangeError for shapes, sizes
+ * or options that do not fit (three widths at least).
  */
 export async function measureTerms(engine: Engine, options: Sweep): Promise<TermMeasurement> {
   const { widths } = options;
@@ -77,7 +78,10 @@ export interface DeepTerm {
   readonly slope: Slope | null;
 }
 
-/** As `measureTerms` for nets with any number of hidden layers of equal width: all 2^L terms of `expandTerms`. */
+/**
+ * As `measureTerms` for nets with any number of hidden layers of equal width: all 2^L terms of `expandTerms`. Errors
+ * as there.
+ */
 export async function measureDeepTerms(
   engine: Engine,
   options: Deep<Sweep>,
@@ -121,6 +125,7 @@ export interface CoordinateCheck {
 /**
  * The coordinate check of Tensor Programs V with a fitted verdict instead of a plot: mean absolute pre-activations of
  * every hidden layer, their change since the start, and outputs after each of the first steps, as powers of the width.
+ * RangeError for shapes, sizes or options that do not fit (three widths at least).
  */
 export async function coordinateCheck(
   engine: Engine,
@@ -181,7 +186,10 @@ export interface RateTransfer {
   readonly verdict: 'transfers' | 'shifts' | 'unknown';
 }
 
-/** Sweeps the reference rate at several widths and measures how the best one moves. */
+/**
+ * Sweeps the reference rate at several widths and measures how the best one moves. RangeError for shapes, sizes or
+ * options that do not fit.
+ */
 export async function learningRateTransfer(
   engine: Engine,
   options: Deep<Omit<Sweep, 'learningRate'>> & {

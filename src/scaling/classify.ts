@@ -88,8 +88,9 @@ const symbol = (value: Rational): string => '-0+'[signOf(value, 0) + 1]!;
 const isZero = (value: Rational): boolean => value.num === 0n;
 
 /**
- * Classifies a scaling of a one-hidden-layer net with zero-mean initialisation trained on the logistic loss.
- * Exponents given as strings or fractions are compared exactly; numbers within 1e-9 of a line are on it.
+ * Classifies a scaling of a one-hidden-layer net with zero-mean initialisation trained on the logistic loss. Exponents
+ * given as strings or fractions are compared exactly; numbers within 1e-9 of a line are on it. RangeError as of
+ * `scaling`.
  */
 export function classify(spec: ScalingSpec): Classification {
   const powers = powersOf(spec);

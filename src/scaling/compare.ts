@@ -81,7 +81,8 @@ interface Group {
 
 /**
  * Trains the reference net, every scaling at every width and simulates every limit, all as jobs on the engine's pool;
- * results do not depend on the number of workers.
+ * results do not depend on the number of workers. RangeError for shapes, sizes or options that do not fit; nets that
+ * overflow end early and say so.
  */
 export async function compareScalings(engine: Engine, options: CompareOptions): Promise<Comparison> {
   const { scalings, widths, limit = true, particles, keepTraces = false, seeds: wish, ...rest } = options;

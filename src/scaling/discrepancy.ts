@@ -22,7 +22,7 @@ export function klNoiseFloor(n: number): number {
   return (((n - 1) / (n - 3)) * (1 + 2 / n) - 1) / 2;
 }
 
-/** Compares two groups of runs; both need more than 3 seeds of the same points. */
+/** Compares two groups of runs; both need more than 3 seeds of the same points. RangeError for fewer. */
 export function discrepancies(logits: SeedLogits, reference: SeedLogits): Discrepancies {
   const points = check(logits, 'logits', logits[0]?.length ?? 0);
   check(reference, 'reference', points);

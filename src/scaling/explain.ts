@@ -35,7 +35,10 @@ export interface Explanation {
   readonly text: string;
 }
 
-/** What a scaling sets at each width and what will happen as the width grows. */
+/**
+ * What a scaling sets at each width and what will happen as the width grows. RangeError as of `scaling`, and for
+ * widths that are none.
+ */
 export function explain(spec: ScalingSpec, options: ExplainOptions = {}): Explanation {
   const {
     baseWidth = 128,

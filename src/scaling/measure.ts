@@ -55,7 +55,8 @@ export interface Measurement {
 /**
  * Trains nets of growing width for a few steps and fits the powers of |f|, both kernel parts, the relative kernel
  * change and the hatted weight increments. Defaults suit exponents: reference width 1, rate 3, and the linear loss,
- * whose gradient does not saturate (small positive powers read low under the logistic loss).
+ * whose gradient does not saturate (small positive powers read low under the logistic loss). RangeError for shapes,
+ * sizes or options that do not fit (three widths, two seeds at least).
  */
 export async function measureExponents(engine: Engine, options: MeasureOptions): Promise<Measurement> {
   const {

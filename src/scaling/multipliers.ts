@@ -45,8 +45,8 @@ export function multiplierPowers(
 }
 
 /**
- * The factors of a scaling at a width factor `wf = width / baseWidth` (section 3 of arXiv:2006.06574; for
- * RMSProp and Adam derived so that each layer's relative step scales as under SGD).
+ * The factors of a scaling at a width factor `wf = width / baseWidth` (section 3 of arXiv:2006.06574; for RMSProp and
+ * Adam derived so that each layer's relative step scales as under SGD). RangeError for factors that are not positive.
  */
 export function multipliers(
   spec: ScalingSpec,

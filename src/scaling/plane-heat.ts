@@ -32,8 +32,9 @@ export interface MeasuredPlane {
 }
 
 /**
- * Trains a net of one width at every point of a grid of exponents and compares a quantity after the last epoch with the
- * reference net's: log10 of their ratio (accuracies: their difference), means over seeds. Zero is "like the reference".
+ * Trains a net of one width at every point of a grid of exponents and compares a quantity after the last epoch with
+ * the reference net's: log10 of their ratio (accuracies: their difference), means over seeds. Zero is "like the
+ * reference". RangeError for shapes, sizes or options that do not fit.
  */
 export async function measurePlane(engine: Engine, options: MeasurePlaneOptions): Promise<MeasuredPlane> {
   const {

@@ -32,8 +32,9 @@ export function sizeOf<T>(
 }
 
 /**
- * Figure 1 (right), figure 2 and appendix F of arXiv:2006.06574: a reference of width 128 and six wide nets scaled from it,
- * in f32. Appendix F is the same with batches (`batchSize`) or more examples.
+ * Figure 1 (right), figure 2 and appendix F of arXiv:2006.06574: a reference of width 128 and six wide nets scaled
+ * from it, in f32. Appendix F is the same with batches (`batchSize`) or more examples. RangeError for shapes, sizes or
+ * options that do not fit.
  */
 export async function golikovFigure(engine: Engine, options: GolikovFigureOptions): Promise<Comparison> {
   const { size = 'ci', width, limit = false, ...rest } = options;
@@ -72,7 +73,8 @@ export interface GolikovWidthsOptions extends Omit<PresetOptions, 'epochs'> {
 
 /**
  * The figures of arXiv:2003.05884 for one hidden layer: mean field, NTK, the middle between them and the default over
- * widths, with the terms of the logit and the increments of the weights. See `widthPanels`.
+ * widths, with the terms of the logit and the increments of the weights. See `widthPanels`. Errors as of
+ * `golikovFigure`.
  */
 export async function golikovWidths(engine: Engine, options: GolikovWidthsOptions): Promise<Comparison> {
   const { size = 'ci', ...rest } = options;

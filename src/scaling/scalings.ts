@@ -92,7 +92,7 @@ export function exponentsOf(spec: ScalingSpec): ScalingExponents {
   return { qSigma, qTildeA, qTildeV, qTildeW, hiddenInit };
 }
 
-/** Completes and freezes a scaling. */
+/** Completes and freezes a scaling. RangeError for exponents that are no finite numbers or fractions. */
 export function scaling(spec: ScalingSpec): Scaling {
   const { qSigma, qTildeA, qTildeV, qTildeW, hiddenInit } = exponentsOf(spec);
   const text =

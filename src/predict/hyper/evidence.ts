@@ -35,7 +35,11 @@ export interface Evidence {
 
 type Objective = 'marginal' | 'leaveOneOut';
 
-/** log p(y | x) of Gaussian targets with the net's kernel as prior and noise diagReg * mean diagonal. */
+/**
+ * log p(y | x) of Gaussian targets with the net's kernel as prior and noise diagReg * mean diagonal. RangeError for
+ * shapes, sizes or options that do not fit; NumericalError for a kernel that is not positive definite (Rasmussen &
+ * Williams 2006, eq. 5.8).
+ */
 export function logMarginalLikelihood(
   engine: Engine,
   net: NetDocument,
@@ -46,7 +50,10 @@ export function logMarginalLikelihood(
   return evidence(engine, net, x, y, 'marginal', options);
 }
 
-/** sum over samples of log p(y_i | all others), in closed form. */
+/**
+ * sum over samples of log p(y_i | all others), in closed form. Errors as of `logMarginalLikelihood` (Rasmussen &
+ * Williams 2006, eqs. 5.10-5.13).
+ */
 export function leaveOneOutLogDensity(
   engine: Engine,
   net: NetDocument,

@@ -41,7 +41,10 @@ export interface FittedHyperparameters {
 
 const BOUND = 12; // of the logarithms of parameters
 
-/** The best hyperparameters of `nets` (one net, or several of, say, different depths) for the data. */
+/**
+ * The best hyperparameters of `nets` (one net, or several of, say, different depths) for the data. RangeError for
+ * shapes, sizes or options that do not fit; NumericalError where no net has a finite evidence.
+ */
 export async function fitHyperparameters(
   engine: Engine,
   nets: NetDocument | readonly NetDocument[],

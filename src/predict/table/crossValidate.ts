@@ -37,7 +37,7 @@ export interface CrossValidation {
   readonly truth: readonly string[];
 }
 
-/** Refits on all but one fold and predicts it, for every fold. */
+/** Refits on all but one fold and predicts it, for every fold. RangeError for tables and options that do not fit. */
 export async function crossValidate(
   engine: Engine,
   table: TableLike,
