@@ -32,41 +32,6 @@ export function planeCombine_f64(outer: i32, nin: i32, nout: i32, inner: i32, st
   combine<f64>(outer, nin, nout, inner, start, col, weight, x, y);
 }
 
-function mix<T>(outer: i32, nin: i32, nout: i32, mid: i32, rows: i32, ld: i32, byRow: i32, g: usize, ldg: i32, x: usize, y: usize): void {
-  const row = <usize>ld * sizeof<T>(), plane = row * <usize>rows, weights = <usize>ldg * sizeof<T>();
-  for (let o = 0; o < outer; o++) {
-    for (let b = 0; b < nout; b++) {
-      for (let m = 0; m < mid; m++) {
-        memory.fill(y, 0, plane);
-        for (let a = 0; a < nin; a++) {
-          const w = g + <usize>(b * nin + a) * weights;
-          let p = x + <usize>(a * mid + m) * plane, q = y;
-          for (let i = 0; i < rows; i++) {
-            const s = byRow ? v128.load_splat<T>(w + <usize>i * sizeof<T>()) : num<T>(0);
-            for (let j: usize = 0; j < row; j += 16) {
-              v128.store(q + j, madd<T>(byRow ? s : v128.load(w + j), v128.load(p + j), v128.load(q + j)));
-            }
-            p += row; q += row;
-          }
-        }
-        y += plane;
-      }
-    }
-    x += <usize>(nin * mid) * plane;
-  }
-}
-/**
- * y[o, b, m, i, j] = sum over a of g[b, a, i or j] x[o, a, m, i, j]: a mixture of positions with weights of its own for
- * every sample. x is (outer, nin, mid, rows, ld), y (outer, nout, mid, rows, ld), not aliased; g is (nout, nin, ldg),
- * indexed by row (byRow = 1) or column. 2 flops per entry and a.
- */
-export function planeMix_f32(outer: i32, nin: i32, nout: i32, mid: i32, rows: i32, ld: i32, byRow: i32, g: usize, ldg: i32, x: usize, y: usize): void {
-  mix<f32>(outer, nin, nout, mid, rows, ld, byRow, g, ldg, x, y);
-}
-export function planeMix_f64(outer: i32, nin: i32, nout: i32, mid: i32, rows: i32, ld: i32, byRow: i32, g: usize, ldg: i32, x: usize, y: usize): void {
-  mix<f64>(outer, nin, nout, mid, rows, ld, byRow, g, ldg, x, y);
-}
-
 function scale<T>(planes: i32, rows: i32, ld: i32, index: usize, one: usize, ld1: i32, own: i32, two: usize, ld2: i32, x: usize): void {
   const row = <usize>ld * sizeof<T>();
   for (let q = 0; q < planes; q++) {

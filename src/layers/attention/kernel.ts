@@ -64,7 +64,7 @@ function weights(node: Shaped<AttentionLayer>, cov: Float64Array<ArrayBuffer>, s
       for (let q = 0; q < tokens; q++) cov[(p * tokens + q) * ld + i] = row[q]!;
     }
   }
-  return { g: cov, tokens, ld };
+  return { g: cov, tokens, ld, samples: side.n };
 }
 
 function softmax(row: Float64Array, most: number): void {

@@ -1,13 +1,14 @@
 // Mixing of positions with matrices of every sample's own: K' = G1 K G2^T per pair of samples. Attention, graphs.
-import type { Core, Ptr, Ticket } from '../../wasm/engine.js';
+import type { Allocator, Core, FloatType, Kernels, Ptr, Ticket } from '../../wasm/engine.js';
 import { combine } from './operators.js';
-import { Planes, positionPairs, type Block, type Joint, type Side } from './state.js';
+import { Planes, positionPairs, type Block, type Joint, type Layout, type Side } from './state.js';
 
 /** G of every sample of a side: (out, in, ld). */
 export interface TokenMatrices {
   readonly g: Float64Array<ArrayBuffer>;
   readonly tokens: number;
   readonly ld: number;
+  readonly samples: number;
 }
 
 /** Plane orders: zipped (X, X', Y, Y') to (position, position') and back. */
@@ -30,58 +31,6 @@ function reorder<D extends 'f32' | 'f64'>(
   return combine(core, x, 1, rows.length, inner, rows);
 }
 
-interface Mixture {
-  readonly matrices: TokenMatrices;
-  readonly byRow: boolean;
-  readonly offset: number;
-}
-
-function mix<D extends 'f32' | 'f64'>(
-  core: Core,
-  x: Planes<D>,
-  rows: number,
-  ld: number,
-  spatial: readonly number[],
-  one: Mixture,
-  two: Mixture,
-): Planes<D> {
-  const { dtype } = x.ticket;
-  const { tokens } = one.matrices;
-  const inner = rows * ld;
-  const kernel = core.kernels[
-    dtype === 'f32' ? 'planeMix_f32' : 'planeMix_f64'
-  ] as typeof core.kernels.planeMix_f64;
-  const bytes = dtype === 'f32' ? 4 : 8;
-  const step = (
-    from: Planes<D>,
-    outer: number,
-    mid: number,
-    { matrices, byRow, offset }: Mixture,
-  ): Planes<D> => {
-    const to = new Planes(core, dtype, from.ticket.length);
-    core.heap.scope((scope) => {
-      const g: Ticket = scope.put(dtype === 'f32' ? Float32Array.from(matrices.g) : matrices.g);
-      kernel(
-        outer,
-        tokens,
-        tokens,
-        mid,
-        rows,
-        ld,
-        byRow ? 1 : 0,
-        (g.ptr + offset * bytes) as Ptr<'f64'>,
-        matrices.ld,
-        from.ptr as Ptr<'f64'>,
-        to.ptr as Ptr<'f64'>,
-      );
-    });
-    from.release();
-    return to;
-  };
-  const left = step(reorder(core, x, spatial, inner, false), 1, tokens, one);
-  return reorder(core, step(left, tokens, 1, two), spatial, inner, true);
-}
-
 /** G1 K G2^T for one array of a joint state on all pairs of positions; releases it. */
 export function mixJoint(
   core: Core,
@@ -91,21 +40,230 @@ export function mixJoint(
   two: TokenMatrices,
   block: Block,
 ): Planes {
-  return mix(
-    core,
-    planes,
-    joint.rows,
-    joint.ld,
-    joint.layout.spatial,
-    { matrices: one, byRow: true, offset: block.row },
-    { matrices: two, byRow: false, offset: block.column },
-  );
+  return mix(core, planes, joint, [one, two], block);
 }
 
 /** G K G^T within every sample of a side whose covariance is full; releases it. */
 export function mixSide(core: Core, side: Side, data: Planes<'f64'>, matrices: TokenMatrices): Planes<'f64'> {
-  const own = { matrices, byRow: false, offset: 0 };
-  return mix(core, data, 1, side.ld, side.spatial, own, own);
+  const layout = { spatial: side.spatial, full: true };
+  return mix(core, data, { rows: 1, ld: side.ld, layout }, [matrices, matrices], null) as Planes<'f64'>;
+}
+
+/** Bytes of the blocks of rows that are worked on. */
+const BLOCK_BYTES = 2 ** 20;
+
+/** Rows of blocks by products of matrices; `block` null: samples with themselves, a row of them. */
+function mix(
+  core: Core,
+  x: Planes,
+  { rows, ld, layout }: Pick<Joint, 'rows' | 'ld' | 'layout'>,
+  [one, two]: readonly [TokenMatrices, TokenMatrices],
+  block: Block | null,
+): Planes {
+  const { dtype } = x.ticket;
+  const y = new Planes(core, dtype, x.ticket.length, true);
+  const perRow = one.tokens ** 2 * ld * bytesOf(dtype);
+  const most = Math.min(rows, Math.max(1, Math.floor(BLOCK_BYTES / perRow)));
+  core.heap.scope((scope) => {
+    const mixer = new Mixer(core, scope, dtype, one.tokens, { ld, rows, most, runs: runsOf(layout) });
+    const right = mixer.put(two);
+    const left = one === two ? right : mixer.put(one);
+    const columns = two.samples - (block?.column ?? 0);
+    for (let row = 0; row < rows; row += most) {
+      const count = Math.min(most, rows - row);
+      const end = block?.mirrored
+        ? Math.min(columns, Math.max(0, block.row + row + count - block.column))
+        : columns;
+      mixer.takeIn(x, row, count);
+      if (block) mixer.rows(left, block.row + row, count, end);
+      else mixer.columns(left, end);
+      mixer.behind(right, block?.column ?? 0, count, end);
+      mixer.giveOut(y, row, count, end);
+    }
+  });
+  x.release();
+  return y;
+}
+
+const bytesOf = (dtype: FloatType): number => (dtype === 'f32' ? 4 : 8);
+
+/** For every position p the planes of (p, q), q in order, as runs [first q, plane, length] of planes one after the other. */
+function runsOf(layout: Layout): number[][][] {
+  const pairs = positionPairs(layout);
+  const runs: number[][][] = [];
+  const tokens = Math.round(Math.sqrt(pairs.length / 2));
+  const planeOf = new Int32Array(tokens * tokens);
+  for (let i = 0; i < pairs.length; i += 2) planeOf[pairs[i]! * tokens + pairs[i + 1]!] = i / 2;
+  for (let p = 0; p < tokens; p++) {
+    const list: number[][] = [];
+    for (let q = 0; q < tokens; q++) {
+      const plane = planeOf[p * tokens + q]!;
+      const last = list.at(-1);
+      if (last && last[1]! + last[2]! === plane) last[2]!++;
+      else list.push([q, plane, 1]);
+    }
+    runs.push(list);
+  }
+  return runs;
+}
+
+interface MixerShape {
+  readonly ld: number;
+  readonly rows: number;
+  readonly most: number;
+  readonly runs: readonly (readonly (readonly number[])[])[];
+}
+
+/** A block of rows as (row, position, column, position'), so that both products are those of matrices. */
+class Mixer {
+  readonly core: Core;
+  readonly dtype: FloatType;
+  readonly tokens: number;
+  readonly shape: MixerShape;
+  readonly scope: Allocator;
+  readonly a: Ticket;
+  readonly b: Ticket;
+  readonly work: Ticket;
+
+  constructor(core: Core, scope: Allocator, dtype: FloatType, tokens: number, shape: MixerShape) {
+    this.core = core;
+    this.dtype = dtype;
+    this.tokens = tokens;
+    this.shape = shape;
+    this.scope = scope;
+    const length = tokens ** 2 * shape.ld * shape.most;
+    this.a = scope.alloc(dtype, length);
+    this.b = scope.alloc(dtype, length);
+    this.work = scope.alloc('u8', core.kernels.gemmWorkBytes());
+  }
+
+  /** The matrices of all samples, one after the other. */
+  put({ g, ld, samples, tokens }: TokenMatrices): Ticket {
+    const size = tokens ** 2;
+    const values = new (this.dtype === 'f32' ? Float32Array : Float64Array)(samples * size);
+    for (let e = 0; e < size; e++) for (let s = 0; s < samples; s++) values[s * size + e] = g[e * ld + s]!;
+    return this.scope.put(values);
+  }
+
+  takeIn(x: Planes, row: number, rows: number): void {
+    const { ld } = this.shape;
+    this.eachRun(row, rows, (at, inside, length) => {
+      const from = (x.ptr + at) as Ptr<'f64'>;
+      const to = (this.a.ptr + inside) as Ptr<'f64'>;
+      this.transpose(length, ld, from, this.shape.rows * ld, to, this.tokens);
+    });
+  }
+
+  giveOut(y: Planes, row: number, rows: number, end: number): void {
+    const { ld } = this.shape;
+    this.eachRun(row, rows, (at, inside, length) => {
+      const from = (this.a.ptr + inside) as Ptr<'f64'>;
+      const to = (y.ptr + at) as Ptr<'f64'>;
+      this.transpose(end, length, from, this.tokens, to, this.shape.rows * ld);
+    });
+  }
+
+  /** b = G a for the row of every sample. */
+  rows(g: Ticket, first: number, rows: number, end: number): void {
+    const { tokens } = this;
+    const [size, width] = [this.size(tokens ** 2), this.shape.ld * tokens];
+    for (let i = 0; i < rows; i++) {
+      const at = i * this.size(tokens * width);
+      this.product(
+        tokens,
+        end * tokens,
+        g.ptr + (first + i) * size,
+        tokens,
+        [this.a.ptr + at, width],
+        this.b.ptr + at,
+        width,
+        0,
+      );
+    }
+  }
+
+  /** The same where the columns are the samples. */
+  columns(g: Ticket, end: number): void {
+    const { tokens } = this;
+    const [size, width] = [this.size(tokens ** 2), this.shape.ld * tokens];
+    for (let j = 0; j < end; j++) {
+      const at = j * this.size(tokens);
+      this.product(
+        tokens,
+        tokens,
+        g.ptr + j * size,
+        tokens,
+        [this.a.ptr + at, width],
+        this.b.ptr + at,
+        width,
+        0,
+      );
+    }
+  }
+
+  /** a = b G^T for every column. */
+  behind(g: Ticket, first: number, rows: number, end: number): void {
+    const { tokens } = this;
+    const [size, width] = [this.size(tokens ** 2), this.shape.ld * tokens];
+    for (let j = 0; j < end; j++) {
+      const at = j * this.size(tokens);
+      const right = g.ptr + (first + j) * size;
+      this.product(rows * tokens, tokens, this.b.ptr + at, width, [right, tokens], this.a.ptr + at, width, 1);
+    }
+  }
+
+  private size(elements: number): number {
+    return elements * bytesOf(this.dtype);
+  }
+
+  private product(
+    m: number,
+    n: number,
+    a: number,
+    lda: number,
+    [b, ldb]: readonly [number, number],
+    c: number,
+    ldc: number,
+    transB: number,
+  ): void {
+    const gemm = this.core.kernels[`gemm_${this.dtype}`] as typeof this.core.kernels.gemm_f64;
+    gemm(
+      0,
+      transB,
+      m,
+      n,
+      this.tokens,
+      1,
+      a as Ptr<'f64'>,
+      lda,
+      b as Ptr<'f64'>,
+      ldb,
+      0,
+      c as Ptr<'f64'>,
+      ldc,
+      this.work.ptr as Ptr<'u8'>,
+    );
+  }
+
+  private get transpose(): Kernels['transposeInto_f64'] {
+    return this.core.kernels[`transposeInto_${this.dtype}`] as Kernels['transposeInto_f64'];
+  }
+
+  /** Bytes from the start of the planes and of the block, for every run of planes of every row. */
+  private eachRun(
+    row: number,
+    rows: number,
+    use: (at: number, inside: number, length: number) => void,
+  ): void {
+    const { tokens } = this;
+    const { ld, rows: all, runs } = this.shape;
+    for (let i = 0; i < rows; i++)
+      for (let p = 0; p < tokens; p++)
+        for (const [q, plane, length] of runs[p] as readonly [number, number, number][]) {
+          const inside = (i * tokens + p) * ld * tokens + q;
+          use(this.size((plane * all + row + i) * ld), this.size(inside), length);
+        }
+  }
 }
 
 /** Entry [p, q] of the token-by-token covariances of a full side: (tokens, tokens, ld), row-major positions. */

@@ -48,7 +48,7 @@ function matricesOf(node: Shaped<AggregateLayer>, pattern: Pattern, side: Side):
         g[(to * tokens + from) * ld + s] = pattern.data[(s * mixed + i) * mixed + j]!;
     }
   }
-  return { g, tokens, ld };
+  return { g, tokens, ld, samples: n };
 }
 
 export const aggregateRule: Rule<AggregateLayer, AggregateNote> = {

@@ -11,19 +11,6 @@ type Combine<D extends 'f32' | 'f64'> = (
   x: Ptr<D>,
   y: Ptr<D>,
 ) => void;
-type Mix<D extends 'f32' | 'f64'> = (
-  outer: number,
-  nin: number,
-  nout: number,
-  mid: number,
-  rows: number,
-  ld: number,
-  byRow: number,
-  weights: Ptr<D>,
-  weightsLd: number,
-  x: Ptr<D>,
-  y: Ptr<D>,
-) => void;
 type Scale<D extends 'f32' | 'f64'> = (
   planes: number,
   rows: number,
@@ -72,8 +59,6 @@ type Transpose<D extends 'f32' | 'f64'> = (
 export interface PropagationKernels {
   planeCombine_f32: Combine<'f32'>;
   planeCombine_f64: Combine<'f64'>;
-  planeMix_f32: Mix<'f32'>;
-  planeMix_f64: Mix<'f64'>;
   planeScale_f32: Scale<'f32'>;
   planeScale_f64: Scale<'f64'>;
   planeAffine_f32: Affine<'f32'>;
