@@ -1,10 +1,9 @@
 // What the weights and activation of a layer are on planes.
 import { dualOf } from '../../layers/activation/dual.js';
-import { tableRows } from '../../layers/activation/tables.js';
+import { tableEntries } from '../../layers/activation/tables.js';
 import { baseWidthOf } from '../../layers/affine/kernel.js';
 import type { ActivationLayer, ConvLayer, DenseLayer } from '../../layers/vocabulary.js';
 import { NotPlanes, type Activation } from './nodes.js';
-import { EXACT } from './watched.js';
 
 /**
  * w is W^2 here; T' = W^2 A(T + gamma K) + bT in both parametrisations (kernels of Dense and Conv, arXiv 2001.07301). Weights
@@ -52,9 +51,9 @@ export function activationOf(
   if (dual.form === 'function')
     throw new NotPlanes(`${path} (${layer.layer}) has its dual in code, called entry by entry`);
   if (dual.form !== 'closed') {
-    const { kind: dual11, params, rows } = tableRows(dual, Float64Array.of(USUAL_VARIANCE), tolerance);
-    const width = Math.max(EXACT + rows.length, dual.form === 'series' ? room : 0);
-    return { kind: 'dual', dual: dual11, params, watched: layer, width };
+    const usual = tableEntries(dual, Float64Array.of(USUAL_VARIANCE), tolerance);
+    const width = Math.max(usual.width, dual.form === 'series' ? room : 0);
+    return { kind: 'dual', dual: usual.kind, params: usual.params, watched: layer, width };
   }
   const { kind, params } = dual;
   const [a = 0, b = 0, c = 0] = params;

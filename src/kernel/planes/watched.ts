@@ -1,15 +1,12 @@
 // Activations whose variances TypeScript looks at: series, whose tables it makes while the executor waits, and moments that may
 // diverge. Of a series the record holds, per position, the exact kappa and slope and the tables of assembly/dual-series.ts.
 import { dualOf } from '../../layers/activation/dual.js';
-import { checkMoments, tableRows } from '../../layers/activation/tables.js';
+import { checkMoments, EXACT, tableEntries } from '../../layers/activation/tables.js';
 import type { ActivationLayer } from '../../layers/vocabulary.js';
 import { overflow } from '../checks.js';
 import type { PlanesPlan } from './plan.js';
 
 type Floats = Float64Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
-
-/** Values in front of the tables: kappa and slope. */
-export const EXACT = 2;
 
 /** Values per position of the longest series. */
 export const LONGEST: number = EXACT + 3 + 400;
@@ -54,11 +51,13 @@ export function fillWatched(
     checkMoments(dual, k);
     return null;
   }
-  const { rows, params, kappa, slope } = tableRows(dual, k, tolerance);
-  if (EXACT + rows.length > width) throw new NoRoom(EXACT + rows.length);
+  const { rows, params, width: own, entries } = tableEntries(dual, k, tolerance);
+  if (own > width) throw new NoRoom(own);
   values.fill(0);
-  for (const [j, row] of [kappa, slope, ...rows].entries())
-    for (let i = 0; i < k.length; i++)
-      values[Math.floor(i / lanes) * step + j * lanes + (i % lanes)] = row[i]!;
+  for (let i = 0; i < k.length; i++) {
+    const from = rows[i]! * own;
+    const to = Math.floor(i / lanes) * step + (i % lanes);
+    for (let j = 0; j < own; j++) values[to + j * lanes] = entries[from + j]!;
+  }
   return params[0]!;
 }

@@ -28,43 +28,81 @@ export function hermiteSeries(
   k: Float64Array<ArrayBuffer>,
   tolerance: number,
 ): HermiteSeries {
-  const cache = intervalsOf(fn, tolerance);
-  const all = new Map<number, Term>();
-  for (const variance of new Set(k))
-    all.set(variance, variance > 0 ? interpolate(cache, variance) : termsAt(fn, 0, { tolerance }));
-  const n = k.length;
-  const [a0, kappa, slope, kappaRate, slopeRate] = Array.from({ length: 5 }, () => new Float64Array(n));
-  const result = {
-    a0: a0!,
-    kappa: kappa!,
-    slope: slope!,
-    kappaRate: kappaRate!,
-    slopeRate: slopeRate!,
-  };
-  const length = Math.max(...Array.from(all.values(), ({ b }) => b.length));
-  const terms = length - EXTRA;
-  const b = Array.from({ length }, () => new Float64Array(n));
-  const lengths = new Int32Array(n);
+  const found = hermiteTerms(fn, k, tolerance);
+  const { parity, width, rows, values, lengths } = found;
+  const column = (at: number): Float64Array<ArrayBuffer> =>
+    Float64Array.from(rows, (row) => values[row * width + at]!);
+  const [a0, kappa, slope, kappaRate, slopeRate] = [0, 1, 2, 3, 4].map(column) as [
+    Float64Array<ArrayBuffer>,
+    Float64Array<ArrayBuffer>,
+    Float64Array<ArrayBuffer>,
+    Float64Array<ArrayBuffer>,
+    Float64Array<ArrayBuffer>,
+  ];
+  const terms = Math.max(...new Set(lengths));
+  let next = HEAD;
+  const b = Array.from({ length: terms + EXTRA }, (_, l) =>
+    hasTerm(parity, l) ? column(next++) : new Float64Array(k.length),
+  );
+  const own = Int32Array.from(rows, (row) => lengths[row]!);
   let [error, slopeError] = [0, 0];
-  for (let i = 0; i < n; i++) {
-    const term = all.get(k[i]!)!;
-    result.a0[i] = term.a0;
-    result.kappa[i] = term.kappa;
-    result.slope[i] = term.slope;
-    result.kappaRate[i] = term.kappaRate;
-    result.slopeRate[i] = term.slopeRate;
-    lengths[i] = term.b.length - EXTRA;
-    let [held, slopeHeld] = [term.a0 ** 2, 0];
-    for (let l = 0; l < term.b.length; l++) {
-      b[l]![i] = term.b[l]!;
-      if (l >= lengths[i]!) continue;
-      held += k[i]! * term.b[l]! ** 2;
-      slopeHeld += (l + 1) * term.b[l]! ** 2;
+  for (let i = 0; i < k.length; i++) {
+    let [held, slopeHeld] = [a0[i]! ** 2, 0];
+    for (let l = 0; l < own[i]!; l++) {
+      held += k[i]! * b[l]![i]! ** 2;
+      slopeHeld += (l + 1) * b[l]![i]! ** 2;
     }
-    if (term.kappa > 0) error = Math.max(error, (term.kappa - held) / term.kappa);
-    if (term.slope > 0) slopeError = Math.max(slopeError, (term.slope - slopeHeld) / term.slope);
+    if (kappa[i]! > 0) error = Math.max(error, (kappa[i]! - held) / kappa[i]!);
+    if (slope[i]! > 0) slopeError = Math.max(slopeError, (slope[i]! - slopeHeld) / slope[i]!);
   }
-  return { terms, lengths, ...result, b, error, slopeError };
+  return { terms, lengths: own, a0, b, kappa, slope, kappaRate, slopeRate, error, slopeError };
+}
+
+/** The series of different variances, one row each. */
+export interface HermiteTerms {
+  /** Which B are not zero by symmetry. */
+  readonly parity: Parity;
+  /** Numbers per row: a0, kappa, slope, kappaRate, slopeRate, then the B that are not zero; zeros behind its last. */
+  readonly width: number;
+  /** The row of every variable. */
+  readonly rows: Int32Array;
+  readonly values: Float64Array<ArrayBuffer>;
+  /** How many terms P has in every row; B has EXTRA more. */
+  readonly lengths: Int32Array;
+}
+
+/** As hermiteSeries, with equal variances once. */
+export function hermiteTerms(fn: ScalarFunction, k: Float64Array, tolerance: number): HermiteTerms {
+  const cache = intervalsOf(fn, tolerance);
+  const known = new Map<number, number>();
+  const rows = new Int32Array(k.length);
+  for (let i = 0; i < k.length; i++) {
+    let row = known.get(k[i]!);
+    if (row === undefined) known.set(k[i]!, (row = known.size));
+    rows[i] = row;
+  }
+  const zero = known.has(0) ? termsAt(fn, 0, { tolerance }) : null;
+  const tables = Array.from(known.keys(), (variance) =>
+    variance > 0 ? tableOf(cache, placeOf(variance)) : null,
+  );
+  const lengths = Int32Array.from(tables, (table) => (table ? table.length : zero!.b.length) - EXTRA);
+  const width = Math.max(
+    ...new Set(tables.map((table) => table?.width ?? packed(zero!, cache.parity).length)),
+  );
+  const values = new Float64Array(known.size * width);
+  for (const [variance, row] of known) {
+    const table = tables[row];
+    if (table) interpolate(table, variance, values, row * width);
+    else values.set(packed(zero!, cache.parity), row * width);
+  }
+  return { parity: cache.parity, width, rows, values, lengths };
+}
+
+/** Numbers in front of the B in a row. */
+export const HEAD = 5;
+
+function packed({ a0, kappa, slope, kappaRate, slopeRate, b }: Term, parity: Parity): Float64Array {
+  return Float64Array.of(a0, kappa, slope, kappaRate, slopeRate, ...b.filter((_, l) => hasTerm(parity, l)));
 }
 
 const NODES = 14;
@@ -75,16 +113,17 @@ const signs = Array.from(chebyshev, (_, j) => (j % 2 ? -1 : 1) * sin((Math.PI * 
 interface Intervals {
   readonly fn: ScalarFunction;
   readonly tolerance: number;
-  /** Which B are not zero by symmetry. */
   readonly parity: Parity;
   readonly tables: Map<number, Table>;
 }
 
+/** The rows of HermiteTerms at the nodes of an interval. */
 interface Table {
   /** Number of B. */
   readonly length: number;
-  /** Per node a0, kappa, slope, kappaRate, slopeRate, then the B that are not zero. */
-  readonly rows: readonly Float64Array[];
+  readonly width: number;
+  /** One node after the other. */
+  readonly values: Float64Array;
 }
 
 const caches = new WeakMap<ScalarFunction, Map<number, Intervals>>();
@@ -104,67 +143,44 @@ function tableOf({ fn, tolerance, parity, tables }: Intervals, interval: number)
   const at = (z: number): number => exp((interval + 0.5 + z / 2) * WIDTH);
   const ends = [-1, 1].map((z) => termsAt(fn, at(z), { tolerance }).b.length - EXTRA);
   const length = Math.max(...ends);
-  const rows = chebyshev.map((z) => {
-    const { a0, kappa, slope, kappaRate, slopeRate, b } = termsAt(fn, at(z), { length });
-    return Float64Array.of(a0, kappa, slope, kappaRate, slopeRate, ...b.filter((_, l) => hasTerm(parity, l)));
-  });
-  table = { length: length + EXTRA, rows };
+  const nodes = chebyshev.map((z) => packed(termsAt(fn, at(z), { length }), parity));
+  const width = nodes[0]!.length;
+  table = { length: length + EXTRA, width, values: Float64Array.from(nodes.flatMap((row) => [...row])) };
   tables.set(interval, table);
   return table;
 }
 
-/** Barycentric interpolation in log k. */
-function interpolate(intervals: Intervals, variance: number): Term {
+const placeOf = (variance: number): number => Math.floor(log(variance) / WIDTH);
+const weights = new Float64Array(NODES);
+
+/** Barycentric interpolation in log k into `to`, from `at`: four columns at once in registers. */
+function interpolate({ width, values }: Table, variance: number, to: Float64Array, at: number): void {
   const place = log(variance) / WIDTH;
-  const interval = Math.floor(place);
-  const { length, rows } = tableOf(intervals, interval);
-  const x = 2 * (place - interval) - 1;
+  const x = 2 * (place - Math.floor(place)) - 1;
   let total = 0;
   for (let j = 0; j < NODES; j++) {
     const distance = x - chebyshev[j]!;
     weights[j] = signs[j]! / (Math.abs(distance) < 1e-15 ? 1e-15 : distance);
     total += weights[j]!;
   }
-  const sum = weightedRows(rows);
-  const b = new Float64Array(length);
-  const { power, step } = intervals.parity;
-  b[0] = sum[HEAD]! / total;
-  for (let l: number = power, next = HEAD + 1; l < length; l += step) b[l] = sum[next++]! / total;
-  return {
-    a0: sum[0]! / total,
-    kappa: sum[1]! / total,
-    slope: sum[2]! / total,
-    kappaRate: sum[3]! / total,
-    slopeRate: sum[4]! / total,
-    b,
-  };
-}
-
-/** Numbers in front of the B in a row of a table. */
-const HEAD = 5;
-/** Of the nodes, for the variance at hand. */
-const weights = new Float64Array(NODES);
-
-/** The sum of weights times rows, four columns at once in registers: most of the time of long series. */
-function weightedRows(rows: readonly Float64Array[]): Float64Array<ArrayBuffer> {
-  const sum = new Float64Array(rows[0]!.length);
-  const whole = sum.length - (sum.length % 4);
+  const whole = width - (width % 4);
   for (let l = 0; l < whole; l += 4) {
     let [s0, s1, s2, s3] = [0, 0, 0, 0];
-    for (let j = 0; j < weights.length; j++) {
+    for (let j = 0, from = l; j < NODES; j++, from += width) {
       const w = weights[j]!;
-      const row = rows[j]!;
-      s0 += w * row[l]!;
-      s1 += w * row[l + 1]!;
-      s2 += w * row[l + 2]!;
-      s3 += w * row[l + 3]!;
+      s0 += w * values[from]!;
+      s1 += w * values[from + 1]!;
+      s2 += w * values[from + 2]!;
+      s3 += w * values[from + 3]!;
     }
-    sum[l] = s0;
-    sum[l + 1] = s1;
-    sum[l + 2] = s2;
-    sum[l + 3] = s3;
+    to[at + l] = s0 / total;
+    to[at + l + 1] = s1 / total;
+    to[at + l + 2] = s2 / total;
+    to[at + l + 3] = s3 / total;
   }
-  for (let l = whole; l < sum.length; l++)
-    for (let j = 0; j < weights.length; j++) sum[l] = sum[l]! + weights[j]! * rows[j]![l]!;
-  return sum;
+  for (let l = whole; l < width; l++) {
+    let s = 0;
+    for (let j = 0; j < NODES; j++) s += weights[j]! * values[j * width + l]!;
+    to[at + l] = s / total;
+  }
 }

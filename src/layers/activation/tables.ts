@@ -3,8 +3,8 @@ import { NumericalError, type Core, type FloatType, type Ptr } from '../../wasm/
 import { Planes } from '../kernel/state.js';
 import type { Dual } from './dual.js';
 import { hermiteDual, polynomialDual, type PolynomialDual } from './polynomial.js';
-import { hasTerm, parityOf, type Parity } from './hermite.js';
-import { hermiteSeries } from './hermite-tables.js';
+import { hasTerm, type Parity } from './hermite.js';
+import { HEAD, hermiteTerms } from './hermite-tables.js';
 import { log } from '../../math/elementary.js';
 
 /** Duals that become tables. */
@@ -20,8 +20,6 @@ export interface DualTables {
   /** E[phi(u)^2] and E[phi'(u)^2] of every variable. */
   readonly kappa: Float64Array<ArrayBuffer>;
   readonly slope: Float64Array<ArrayBuffer>;
-  /** Largest estimated relative error of the joint values; 0 for closed forms. */
-  readonly error: number;
 }
 
 /** The parameter block of a dual followed by K <- alpha K + beta, T <- alpha T + gamma kappa + delta. */
@@ -57,45 +55,83 @@ export function dualTables(
   tolerance: number,
 ): DualTables {
   if (dual.form === 'closed') return closedTables(core, dual, k, dtype);
-  const { rows, ...rest } = tableRows(dual, k, tolerance);
+  const { kind, params, width, entries, rows } = tableEntries(dual, k, tolerance);
   const stride = k.length;
-  const tables = new Planes(core, dtype, rows.length * stride);
-  for (const [j, row] of rows.entries()) core.heap.write(tables.ticket, row, j * stride);
-  return { tables, count: rows.length, stride, ...rest };
+  const column = (at: number): Float64Array<ArrayBuffer> => {
+    const values = new Float64Array(stride);
+    for (let i = 0; i < stride; i++) values[i] = entries[rows[i]! * width + at]!;
+    return values;
+  };
+  const count = width - EXACT;
+  const tables = new Planes(core, dtype, count * stride);
+  for (let j = 0; j < count; j++) core.heap.write(tables.ticket, column(EXACT + j), j * stride);
+  return { kind, params, tables, count, stride, kappa: column(0), slope: column(1) };
 }
 
 /** Duals whose tables are made here: rowSeries and rowElu of assembly read them. */
 export type SeriesDual = Exclude<TableDual, { form: 'closed' }>;
 
-/** `rows[j][i]`: table j of variable i. */
-export interface TableRows extends Pick<DualTables, 'kind' | 'params' | 'kappa' | 'slope' | 'error'> {
-  readonly rows: readonly Float64Array<ArrayBuffer>[];
+/** Numbers in front of the tables of a variable: kappa and slope. */
+export const EXACT = 2;
+
+/** What the rows of a series read of every variable, equal variables once. */
+export interface TableEntries extends Pick<DualTables, 'kind' | 'params'> {
+  /** Numbers per row: kappa, slope, then one of each table. */
+  readonly width: number;
+  readonly entries: Float64Array<ArrayBuffer>;
+  /** The row of every variable. */
+  readonly rows: Int32Array;
 }
 
 /** The tables of a series or a polynomial at variances `k`. */
-export function tableRows(dual: SeriesDual, k: Float64Array<ArrayBuffer>, tolerance: number): TableRows {
-  if (dual.form === 'series') {
-    const { elu, fn } = dual;
-    const { a0, b, terms, lengths, kappa, slope, error } = hermiteSeries(fn, k, tolerance);
-    const r = k.map((value) => (value > 0 ? 1 / Math.sqrt(value) : 0));
-    const parity = elu ? GENERAL : parityOf(fn);
-    const count = elu ? Math.min(terms, Math.ceil(log(tolerance) / log(ELU_SERIES))) : terms;
-    // Nothing beyond a variable's own length, whatever is beside it: bits do not depend on tiles.
-    const taken = (l: number): boolean => l < count && hasTerm(parity, l);
-    const shortest = lengths.reduce((least, length) => Math.min(least, length));
-    const cut = (row: Float64Array<ArrayBuffer>, l: number): Float64Array<ArrayBuffer> =>
-      l < shortest ? row : row.map((value, i) => (l < lengths[i]! ? value : 0));
-    const used = b.flatMap((row, l) => (taken(l) ? [cut(row, l)] : []));
-    const middle = elu ? [elu.alpha, elu.gain ** 2] : [parity.power, parity.step];
-    const params = [used.length - 1, ...middle, log(tolerance)];
-    const kind = elu ? 12 : 11;
-    return { kind, params, rows: [r, a0, ...used], kappa, slope, error: elu ? tolerance : error };
-  }
+export function tableEntries(dual: SeriesDual, k: Float64Array, tolerance: number): TableEntries {
+  if (dual.form === 'series') return seriesEntries(dual, k, tolerance);
   const poly = dual.form === 'hermite' ? hermiteDual(dual.degree) : polynomialDual(dual.coefficients);
-  const rows = Array.from({ length: poly.degree + 1 }, (_, l) => k.map((value) => poly.value(l, value)));
-  if (poly.degree === 0) rows.push(new Float64Array(k.length));
-  const params = [rows.length - 2, 1, 1, 0];
-  return { kind: 11, params, rows: [k.map(() => 1), ...rows], ...polynomialDiagonal(poly, k), error: 0 };
+  const terms = Math.max(2, poly.degree + 1);
+  const width = EXACT + 1 + terms;
+  const entries = new Float64Array(k.length * width);
+  for (let i = 0; i < k.length; i++) {
+    const row = entries.subarray(i * width, (i + 1) * width);
+    row.set(polynomialDiagonal(poly, k[i]!));
+    row[EXACT] = 1;
+    for (let l = 0; l <= poly.degree; l++) row[EXACT + 1 + l] = poly.value(l, k[i]!);
+  }
+  return { kind: 11, params: [terms - 2, 1, 1, 0], width, entries, rows: Int32Array.from(k, (_, i) => i) };
+}
+
+function seriesEntries(
+  { fn, elu }: Extract<Dual, { form: 'series' }>,
+  k: Float64Array,
+  tolerance: number,
+): TableEntries {
+  const found = hermiteTerms(fn, k, tolerance);
+  const { parity: own, rows, values, lengths } = found;
+  const parity = elu ? GENERAL : own;
+  const terms = Math.max(...new Set(lengths));
+  const count = elu ? Math.min(terms, Math.ceil(log(tolerance) / log(ELU_SERIES))) : terms;
+  const taken = Array.from({ length: count }, (_, l) => l).filter((l) => hasTerm(parity, l));
+  let next = HEAD;
+  const columns = Int32Array.from({ length: count }, (_, l) => (hasTerm(own, l) ? next++ : -1));
+  const head = EXACT + 2;
+  const width = head + taken.length;
+  const entries = new Float64Array(lengths.length * width);
+  for (let i = 0, done = 0; i < k.length; i++) {
+    const row = rows[i]!;
+    if (row < done) continue;
+    done = row + 1;
+    const [from, to] = [row * found.width, row * width];
+    entries[to] = values[from + 1]!;
+    entries[to + 1] = values[from + 2]!;
+    entries[to + 2] = k[i]! > 0 ? 1 / Math.sqrt(k[i]!) : 0;
+    entries[to + 3] = values[from]!;
+    // Nothing beyond a variable's own length, whatever is beside it: bits do not depend on tiles.
+    for (let t = 0; t < taken.length && taken[t]! < lengths[row]!; t++) {
+      const column = columns[taken[t]!]!;
+      if (column >= 0) entries[to + head + t] = values[from + column]!;
+    }
+  }
+  const middle = elu ? [elu.alpha, elu.gain ** 2] : [parity.power, parity.step];
+  return { kind: elu ? 12 : 11, params: [taken.length - 1, ...middle, log(tolerance)], width, entries, rows };
 }
 
 /** NumericalError where E[phi(u)^2] does not exist at one of the variances. */
@@ -124,26 +160,19 @@ function closedTables(
     ] as typeof core.kernels.dualTables_f64;
     fill(kind, k.length, block, input.ptr, tables.ptr as Ptr<'f64'>, k.length);
     const read = { kappa: core.heap.read(kappa), slope: core.heap.read(slope) };
-    return { kind, params, tables, count: 2, stride: k.length, ...read, error: 0 };
+    return { kind, params, tables, count: 2, stride: k.length, ...read };
   });
 }
 
-function polynomialDiagonal(
-  poly: PolynomialDual,
-  k: Float64Array,
-): { kappa: Float64Array<ArrayBuffer>; slope: Float64Array<ArrayBuffer> } {
-  const kappa = new Float64Array(k.length);
-  const slope = new Float64Array(k.length);
-  for (let i = 0; i < k.length; i++) {
-    let power = 1;
-    let before = 0;
-    for (let l = 0; l <= poly.degree; l++) {
-      const q = poly.value(l, k[i]!);
-      kappa[i] = kappa[i]! + q * q * power;
-      slope[i] = slope[i]! + l * q * q * before;
-      before = power;
-      power *= k[i]!;
-    }
+/** E[phi(u)^2] and E[phi'(u)^2] at variance k. */
+function polynomialDiagonal(poly: PolynomialDual, k: number): [kappa: number, slope: number] {
+  let [kappa, slope, power, before] = [0, 0, 1, 0];
+  for (let l = 0; l <= poly.degree; l++) {
+    const q = poly.value(l, k);
+    kappa += q * q * power;
+    slope += l * q * q * before;
+    before = power;
+    power *= k;
   }
-  return { kappa, slope };
+  return [kappa, slope];
 }
