@@ -86,6 +86,7 @@ interface Point {
 
 const LAYERS = 50;
 const ROUNDS = 40;
+const SMALL = 1e-12;
 
 /** The activation as parsed, so that errors name it and not its place in the nets below. */
 function activationOf(document: LayerDocument): LayerDocument {
@@ -104,16 +105,18 @@ async function variance(
     { layer: 'dense', units: 1 },
     { layer: 'repeat', times: LAYERS, net: [activation, { layer: 'dense', units: 1, wStd, bStd }] },
   ];
+  const after = async (q: number): Promise<number> => {
+    const x = tensor(Float64Array.of(Math.sqrt(q)), [1, 1]);
+    const { nngp } = await kernel(engine, net, x, null, { get: ['nngp'], ...(signal ? { signal } : {}) });
+    return nngp.data[0]!;
+  };
   let q = 1;
   for (let round = 0; round < ROUNDS; round++) {
-    const { nngp } = await kernel(engine, net, tensor(Float64Array.of(Math.sqrt(q)), [1, 1]), null, {
-      get: ['nngp'],
-      ...(signal ? { signal } : {}),
-    });
-    const next = nngp!.data[0]!;
+    const next = await after(q);
     if (!(next < 1e100)) return Infinity;
-    if (next < 1e-100) return 0;
     if (Math.abs(next - q) <= 1e-13 * q) return next;
+    // Where 0 stays 0 the map is a factor up to O(q): a fixed point below SMALL would be a factor of 1 to its digits.
+    if (next < SMALL && next < q && (await after(0)) === 0) return 0;
     q = next;
   }
   return q;

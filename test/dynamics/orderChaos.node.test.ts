@@ -61,6 +61,21 @@ describe('order and chaos', () => {
     expect(high![0]!.cStar).toBeCloseTo(0, 6);
   });
 
+  it('tells a variance that vanishes from one that stays small', async () => {
+    const wStd = 0.5;
+    const gone = await orderChaos(engine, {
+      activation: { layer: 'polynomial', coefficients: [0, 1] },
+      wStd,
+    });
+    expect(gone.qStar).toBe(0);
+    // V(q) = (1e-16 + q) / 4 and V(q) = q / 4 + 1e-18
+    const shifted = { layer: 'polynomial', coefficients: [1e-8, 1] };
+    const low = await orderChaos(engine, { activation: shifted, wStd });
+    expect(low.qStar / (1e-16 / 3)).toBeCloseTo(1, 9);
+    const bias = await orderChaos(engine, { activation: { layer: 'abs' }, wStd, bStd: 1e-9 });
+    expect(bias.qStar / ((1e-18 * 4) / 3)).toBeCloseTo(1, 9);
+  });
+
   it('rejects bad standard deviations', async () => {
     await expect(orderChaos(engine, { activation: { layer: 'relu' }, wStd: -1 })).rejects.toThrow(/wStd/);
   });
