@@ -54,7 +54,9 @@ describe('errors', () => {
     const missing = await readTensor(join(folder, 'no.npy')).catch((error: unknown) => error);
     expect(exitCodeOf(missing)).toBe(2);
     expect(messageOf(missing)).toMatch(/no\.npy: no such file/);
-    expect(messageOf(new RangeError('a: got \0\u001b[31m\tx\nmore'))).toBe('a: got \\u0000\\u001b[31m\\u0009x');
+    expect(messageOf(new RangeError('a: got \0\u001b[31m\tx\nmore'))).toBe(
+      'a: got \\u0000\\u001b[31m\\u0009x',
+    );
     expect(exitCodeOf(new UsageError('x'))).toBe(2);
     expect(exitCodeOf(new RangeError('dense: units must be >= 1, got -3.'))).toBe(2);
     expect(exitCodeOf(new NumericalError('cholesky: not positive definite'))).toBe(1);
