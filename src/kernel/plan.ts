@@ -1,5 +1,5 @@
 // Planning: how many samples a tile may have, and what a call will cost before it runs.
-import { planeCount } from '../layers/kernel/state.js';
+import { padded, planeCount } from '../layers/kernel/state.js';
 import { parseNet, type NetDocument } from '../net/document.js';
 import { compileNet, type Compiled } from './compile.js';
 import { defaultTolerance } from './checks.js';
@@ -67,9 +67,17 @@ export function propagationBytes(
   const { front, rest } = divided;
   const input = front ? planeCount({ spatial: front.spatial, full: front.output.joint === 'full' }) : 0;
   const planes = Math.max(input, mostPlanes(rest));
-  const runs = runsOf(divided).map((run) => runBytes(run, Math.max(rows, columns)));
-  return rows * columns * planes * LIVE * (dtype === 'f32' ? 4 : 8) + Math.max(0, ...runs);
+  const states = rows * padded(columns) * planes * LIVE * (dtype === 'f32' ? 4 : 8);
+  if (!front && rest.shaped.input.length < 2) return states;
+  const sides = (padded(rows) + padded(columns)) * planes * LIVE_WITHIN * 8;
+  return states + sides + runBytes(runsOf(divided), rows, columns) + WORK_BYTES;
 }
+
+/** Covariances within samples before and after a layer, and matrices of attention. */
+const LIVE_WITHIN = 4;
+
+/** Packed panels of products of matrices (`gemmWorkBytes`), and blocks of rows whose positions are mixed. */
+export const WORK_BYTES: number = 12 * 2 ** 20;
 
 /** Samples per side of a tile: fits the memory budget; the same for any number of workers. */
 function tileSide(

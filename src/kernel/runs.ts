@@ -1,12 +1,13 @@
 // Runs of consecutive layers that planes of constant offset can do, each as one step of the general propagation: between the
 // layers that need all pairs of positions at once (attention, aggregate, series), in front of the first, and inside branches.
-import { planeCount, releaseAll } from '../layers/kernel/state.js';
+import { padded, planeCount, releaseAll } from '../layers/kernel/state.js';
 import type { Shaped } from '../layers/shapes.js';
 import { isActivation } from '../layers/vocabulary.js';
 import type { Core } from '../wasm/engine.js';
 import { isSequence, type Compiled, type Run } from './compile.js';
 import { planeable, rememberedPlan } from './planes/plans.js';
-import { groupBytes, GROUP_BYTES } from './planes/joint.js';
+import { groupBytes, groupRows } from './planes/joint.js';
+import type { PlanesPlan } from './planes/plan.js';
 import { NoRoom } from './planes/watched.js';
 import { runRule } from './runRule.js';
 
@@ -32,7 +33,9 @@ export function divide(node: Compiled, options: RunOptions, images: boolean): Di
   const length = images ? prefix(layers, options) : 0;
   const front = length > 0 ? runOf(layers.slice(0, length), options, false) : null;
   const children = steps(front ? layers.slice(length) : layers, options);
-  return { front, rest: { ...node, input: children[0]?.input ?? node.output, children } };
+  const input = children[0]?.input ?? node.output;
+  const shaped = { ...node.shaped, input: children[0]?.shaped.input ?? node.shaped.output };
+  return { front, rest: { ...node, shaped, input, children } };
 }
 
 /** Divides a net and runs it; states are released if it throws. Again where a series was longer than the records of a run, which have more room then. */
@@ -47,16 +50,23 @@ export function withRoom<R>(core: Core, run: () => R): R {
   }
 }
 
-/** Bytes that a run holds beside the states before and after it: planes, records of both sides, groups of pairs. */
-export function runBytes({ plan, within }: Run, side: number): number {
-  const plans = [plan, ...(within ? [within] : [])];
-  const working = plans.map(
-    (p) => p.arenaBytes + p.blob.byteLength + p.columns * 256 + p.constants.length * 16,
+/** Bytes that runs hold beside the states before and after them: records of both sides, and what one of them works with. */
+export function runBytes(runs: readonly Run[], rows: number, columns: number): number {
+  const ld = padded(columns);
+  const records = runs.map(({ plan: { report, series, lanes } }) => {
+    const copies = series ? 1 + lanes : 1;
+    return (padded(rows) * copies + 2 * ld + 4 * lanes) * report.bytes.perImage;
+  });
+  const working = runs.map(({ plan, within }) =>
+    Math.max(planBytes(plan, rows, ld), within ? planBytes(within, 1, padded(Math.max(rows, columns))) : 0),
   );
-  const copies = plan.series ? 3 + plan.lanes : 3;
-  const records = copies * (side + 2 * plan.lanes) * plan.report.bytes.perImage;
-  const rows = Math.max(GROUP_BYTES, (plan.lanes * (side + 3) * groupBytes(plan)) / plan.lanes);
-  return Math.max(...working) + records + rows;
+  return records.reduce((sum, bytes) => sum + bytes, 0) + Math.max(0, ...working);
+}
+
+function planBytes(plan: PlanesPlan, rows: number, ld: number): number {
+  const { arenaBytes, blob, columns, constants, lanes } = plan;
+  const fixed = arenaBytes + blob.byteLength + columns * 256 + constants.length * 16;
+  return fixed + ((groupRows(plan, rows, ld) * ld) / lanes + 2) * (groupBytes(plan) + 128);
 }
 
 /** All runs of a divided net, in order. */

@@ -11,6 +11,7 @@ import {
   type Engine,
   type NetDocument,
 } from 'infinite-width';
+import { WORK_BYTES } from '#build/kernel/plan.js';
 import { computeTile } from '#build/kernel/tile.js';
 
 let engine: Engine;
@@ -331,4 +332,36 @@ it('masks of pools, transposed and circular convolutions by planes are those of 
       expect(Math.abs(value - slow.ntk![i]!), name).toBeLessThanOrEqual(1e-12 * scale),
     );
   }
+});
+
+describe('memory', () => {
+  it.each(NAMES)('a tile holds what the plan says: %s', async (name) => {
+    const [net, sample] = nets[name]!;
+    for (const dtype of ['f32', 'f64'] as const) {
+      for (const [n, tile] of [
+        [1, 1],
+        [7, undefined],
+        [12, 5],
+      ] as const) {
+        const own = await createEngine({ variant: 'simd', workers: 0 });
+        const x = numbers([n, ...sample], 4);
+        const options = { dtype, ...(tile ? { tile } : {}) };
+        const { tileBytes } = planKernel(net, x.shape, null, options);
+        await kernel(own, net, x, null, options);
+        expect(own.heap.usage.peak).toBeLessThanOrEqual(tileBytes);
+        own.dispose();
+      }
+    }
+  });
+
+  it('products of matrices work with what is announced for them', () => {
+    expect(engine.kernels.gemmWorkBytes()).toBeLessThan(WORK_BYTES - 2 ** 21);
+  });
+
+  it('a net whose pools are in front of attention has tiles as large as what is left needs', () => {
+    const pools = [conv([3, 3]), relu, pool(), conv([3, 3]), relu, pool(), attention(), gap];
+    const plan = planKernel(pools, [100, 20, 20, 3], null, { dtype: 'f32' });
+    expect(plan.tile).toBe(32);
+    expect(plan.tileBytes).toBeLessThan(64e6);
+  });
 });

@@ -13,11 +13,18 @@ export interface SideRecords {
 }
 
 /** Bytes of the pairs that are between the two layouts at once. */
-export const GROUP_BYTES: number = 2 ** 22;
+const GROUP_BYTES = 2 ** 22;
 
 /** Bytes of one group: its planes at the start and at the end, K and T. */
 export function groupBytes({ state, output }: PlanesPlan): number {
   return 32 * ((state?.pairs.pairs.length ?? 0) + output.elements);
+}
+
+/** Rows of pairs that are between the two layouts at once, of blocks with rows of `ld` samples. */
+export function groupRows(plan: PlanesPlan, rows: number, ld: number): number {
+  const { lanes } = plan;
+  const fits = Math.floor(GROUP_BYTES / ((ld / lanes) * groupBytes(plan)));
+  return Math.min(rows, Math.max(1, Math.floor(fits / lanes)) * lanes);
 }
 
 /**
@@ -71,8 +78,7 @@ class JointRunner extends Runner {
     const line = 64 / (dtype === 'f32' ? 4 : 8);
     this.fromStep = this.given + line;
     this.toStep = this.out + line;
-    const fits = Math.floor(GROUP_BYTES / (this.width * groupBytes(plan)));
-    this.most = Math.min(end.rows, Math.max(1, Math.floor(fits / lanes)) * lanes);
+    this.most = groupRows(plan, end.rows, end.ld);
     this.from = scope.zeros(dtype, this.most * this.width * this.fromStep);
     this.to = scope.zeros(dtype, this.most * this.width * this.toStep);
     this.exact = scope.alloc(dtype, this.out);
