@@ -320,6 +320,7 @@ class Builder {
   }
 
   private merge(layer: MergeLayer | ConcatLayer, inputs: number[], path: string, shaped: Shaped): number {
+    if (inputs.length === 1) return inputs[0]!;
     const first = this.nodes[inputs[0]!]!;
     const rank = shaped.output.length;
     const axis = layer.layer === 'concat' ? normaliseAxis(layer.axis, rank + 1) : rank;

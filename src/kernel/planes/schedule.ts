@@ -182,7 +182,9 @@ export function chainOf({ nodes, programs, stored }: Split): Link[] | null {
     });
   }
   const plain = links.every(({ program, store }) => !program.modular && !store?.modular && reached(store));
-  return links.length > 1 && plain ? links : null;
+  const rings = new Set(links.map(({ store }) => store?.index));
+  const again = programs.slice(links.length).some((p) => p.steps.some(({ node }) => rings.has(node)));
+  return links.length > 1 && plain && !again ? links : null;
 }
 
 /** Every stored row gets something (a transposed convolution leaves rows out). */

@@ -17,7 +17,8 @@ export function statesOf({ nodes, users, programs, last }: Split, masked: boolea
   for (const [i, node] of nodes.entries()) {
     if (node.op !== 'affine' || node.w === 0 || ends.has(i) || users[i]!.length !== 1) continue;
     const user = nodes[users[i]![0]!]!;
-    if (user.op === 'activation' || user.op === 'sum') deferred.add(i);
+    // Masks of the terms of a sum may differ: every term then is masked before it is added.
+    if (user.op === 'activation' || (user.op === 'sum' && !masked)) deferred.add(i);
     // A norm over channels alone is a factor of the row, if an activation takes it up.
     if (
       user.op === 'norm' &&

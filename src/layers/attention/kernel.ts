@@ -147,12 +147,14 @@ export const attentionRule: Rule<AttentionLayer, AttentionNote> = {
     const { spatial } = joint.layout;
     const inner = joint.rows * joint.ld;
     const own = block.frozen.has(node.path) ? 0 : 1;
-    const positioned = (x: Planes): Planes => embedded(core, x, spatial, inner, c);
+    // `trained`: embeddings are weights of the layer too.
+    const positioned = (x: Planes, trained: number): Planes =>
+      embedded(core, x, spatial, inner, { ...c, embed: trained * c.embed });
     if (!one.matrices || !two.matrices) return identityScaled(core, node, joint, positioned, own);
     const [first, second] = [one.matrices, two.matrices];
-    const value = (x: Planes): Planes =>
-      mixJoint(core, node.layer.valuePositional ? positioned(x) : x, joint, first, second, block);
-    const mixed = { ...joint, k: value(joint.k), t: joint.t && value(joint.t) };
+    const value = (x: Planes, trained: number): Planes =>
+      mixJoint(core, node.layer.valuePositional ? positioned(x, trained) : x, joint, first, second, block);
+    const mixed = { ...joint, k: value(joint.k, 1), t: joint.t && value(joint.t, own) };
     return affineJoint(core, mixed, {
       alpha: c.out,
       beta: c.bias,
@@ -177,7 +179,7 @@ function identityScaled(
   core: Core,
   node: Shaped<AttentionLayer>,
   joint: Joint,
-  positioned: (x: Planes) => Planes,
+  positioned: (x: Planes, trained: number) => Planes,
   own: number,
 ): Joint {
   const { out, bias, scale } = constants(node);
@@ -186,8 +188,8 @@ function identityScaled(
   const withValues = node.layer.valuePositional;
   const kv = read(joint.k);
   const tv = joint.t && read(joint.t);
-  const k = positioned(joint.k);
-  const t = joint.t && positioned(joint.t);
+  const k = positioned(joint.k, 1);
+  const t = joint.t && positioned(joint.t, own);
   const kq = read(k);
   const d = planeDot(kq, withValues ? kq : kv, inner);
   const s2 = out * scale * scale;
