@@ -109,7 +109,7 @@ it.each<[string, NetDocument[]]>([
       };
       const [fast, slow] = [planesTile(engine, params)!, computeTile(engine, params, () => {})];
       for (const name of ['nngp', 'ntk'] as const) {
-        const most = slow[name]!.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
+        const most = Math.max(...Array.from(slow[name]!, Math.abs));
         expect(most).toBeGreaterThan(0);
         fast[name]!.forEach((value, i) =>
           expect(Math.abs(value - slow[name]![i]!)).toBeLessThanOrEqual(1e-7 * most),
