@@ -109,7 +109,7 @@ function rows(single: bool, ctx: usize, op: usize, src: usize, rs: usize, dst: u
   const kh = word(op, 7), kw = word(op, 8), th = word(op, 9), tw = word(op, 10), fin = word(op, 13);
   const cols = <usize>word(ctx, 7), rb = <usize>word(ctx, 6), vb = rb + cols * 32, r2 = vb + cols * 32;
   const cp = <usize>word(ctx, 1) + <usize>word(op, 6) * 16, xs: usize = self ? 16 : single ? 4 : 8;
-  const width = <usize>(fin <= FIN_GENERAL ? 2 : fin == FIN_DUAL ? word(op, 18) : 1), size = width > 2 ? <i32>width : H * W;
+  const values: i32 = fin <= FIN_GENERAL ? 2 : fin == FIN_DUAL ? word(op, 18) : 1, width = <usize>values, size = values > 2 ? values : H * W;
   const direct = kh == 1 && kw == 1 && tw == 1, diagonal = word(ctx, 5) == 1 && eh == 0 && ew == 0;
   const table = <usize>word(op, 5), gain = word(op, 14), X = <usize>word(ctx, 2), Y = <usize>word(ctx, 3);
   const tx = X + table * xs, ty = Y + table * 16, gx0 = X + <usize>gain * xs, gy0 = Y + <usize>gain * 16;
