@@ -13,10 +13,10 @@ import { madd, nmadd } from './simd';
 // @ts-ignore: decorator
 @inline function x1<T>(p: usize, V: bool): v128 { return V ? v128.load(p, 16) : v128.load_splat<T>(p, sizeof<T>()); }
 
-/** The first five of eleven coefficients (f64). */
+/** The first six of eleven coefficients (f64). */
 // @ts-ignore: decorator
-@inline function head<T>(v: v128, c6: v128, c7: v128, c8: v128, c9: v128, c10: v128): v128 {
-  return madd<T>(madd<T>(madd<T>(madd<T>(c10, v, c9), v, c8), v, c7), v, c6);
+@inline function head<T>(v: v128, c5: v128, c6: v128, c7: v128, c8: v128, c9: v128, c10: v128): v128 {
+  return madd<T>(madd<T>(madd<T>(madd<T>(madd<T>(c10, v, c9), v, c8), v, c7), v, c6), v, c5);
 }
 // @ts-ignore: decorator
 @inline function rest<T>(p: v128, v: v128, c0: v128, c1: v128, c2: v128, c3: v128): v128 {
@@ -64,7 +64,7 @@ export function boxAny<T>(r: usize, rs: usize, b: usize, m: i32, kh: i32, kw: i3
 }
 
 // Pass 1 of an activation leaves {S, Q, u, v, head} of every column in a row buffer, 160 bytes each (two rows of 80); pass 2 makes
-// {K, M} of it. In f64 the square roots bound pass 1, the chain of the polynomial in v pass 2: of a relu the first half of the chain
+// {K, M} of it. In f64 the square roots bound pass 1, the chain of the polynomial in v pass 2: of a relu the first part of the chain
 // (head) is done in pass 1, in the shadow of the roots. Not of an erf, whose second root waits for the first, nor in f32.
 //
 // relu: a min(x,0) + b max(x,0) with A = (a^2+b^2)/2, B = (a-b)^2/(2 pi): kappa' = A - B theta, kappa = B sin(theta) sqrt(q q') + kappa' k.
@@ -115,7 +115,7 @@ export function boxAny<T>(r: usize, rs: usize, b: usize, m: i32, kh: i32, kw: i3
   const B = v128.load(cp, 80), BT = v128.load(cp, 96), DELTA = v128.load(cp, 128), SIGN = ERF ? ONE : v128.load(cp, 64);
   for (const end = r + <usize>m * 160; r < end; r += 160) {
     const v = prepare<T, First>(r, v128.load(b), v128.load(b, 16), px, py, gx, gy, cp, ONE, B, BT, DELTA, SIGN, true, V, ERF);
-    if (sizeof<T>() == 8 && !ERF) v128.store(r, head<T>(v, v128.load(cp, 352), v128.load(cp, 368), v128.load(cp, 384), v128.load(cp, 400), v128.load(cp, 416)), 64);
+    if (sizeof<T>() == 8 && !ERF) v128.store(r, head<T>(v, v128.load(cp, 336), v128.load(cp, 352), v128.load(cp, 368), v128.load(cp, 384), v128.load(cp, 400), v128.load(cp, 416)), 64);
     b += 32; px += xw; py += yw;
     gx += gw; gy += 16;
   }
@@ -148,12 +148,13 @@ export function boxAny<T>(r: usize, rs: usize, b: usize, m: i32, kh: i32, kw: i3
     const S2 = v128.add<T>(v128.add<T>(g0, g1), g2), Q2 = v128.add<T>(v128.add<T>(f0, f1), f2);
     g0 = g1; g1 = g2; f0 = f1; f1 = f2;
     const w = prepare<T, Second>(r, S2, Q2, qx, qy, gx + gs, gy + hs, cp, ONE, B, BT, DELTA, SIGN, GENERAL, false, ERF);
-    if (sizeof<T>() == 8 && !ERF) {
+    if (sizeof<T>() == 8 && !ERF) {  // both heads at once: each coefficient is read once
       let c = v128.load(cp, 416), p = c, q = c;
       c = v128.load(cp, 400); p = madd<T>(p, v, c); q = madd<T>(q, w, c);
       c = v128.load(cp, 384); p = madd<T>(p, v, c); q = madd<T>(q, w, c);
       c = v128.load(cp, 368); p = madd<T>(p, v, c); q = madd<T>(q, w, c);
       c = v128.load(cp, 352); p = madd<T>(p, v, c); q = madd<T>(q, w, c);
+      c = v128.load(cp, 336); p = madd<T>(p, v, c); q = madd<T>(q, w, c);
       v128.store(r, p, 64); v128.store(r, q, 144);
     }
     a0 += 32; a1 += 32; a2 += 32; a3 += 32;
@@ -166,12 +167,12 @@ export function boxAny<T>(r: usize, rs: usize, b: usize, m: i32, kh: i32, kw: i3
 // @ts-ignore: decorator
 @inline function reluPass<T>(r: usize, d: usize, px: usize, py: usize, m: i32, cp: usize, GENERAL: bool, V: bool): void {
   const H = GENERAL ? v128.load(cp, 48) : v128.load(cp, 16), A = GENERAL ? v128.load(cp, 32) : H, SIGN = GENERAL ? v128.load(cp, 64) : H, G = GENERAL ? v128.load(cp, 112) : H;
-  const C0 = v128.load(cp, 256), C1 = v128.load(cp, 272), C2 = v128.load(cp, 288), C3 = v128.load(cp, 304), C4 = v128.load(cp, 320), C5 = sizeof<T>() == 8 ? v128.load(cp, 336) : C0;
+  const C0 = v128.load(cp, 256), C1 = v128.load(cp, 272), C2 = v128.load(cp, 288), C3 = v128.load(cp, 304), C4 = v128.load(cp, 320);
   const step: usize = V ? 32 : 2 * sizeof<T>(), end = r + <usize>m * 160;
   do {
     const u = v128.load(r, 32), v = v128.load(r, 48), S = v128.load(r);
     let p = C4;
-    if (sizeof<T>() == 8) p = madd<T>(madd<T>(v128.load(r, 64), v, C5), v, C4);
+    if (sizeof<T>() == 8) p = madd<T>(v128.load(r, 64), v, C4);
     const h = nmadd<T>(u, rest<T>(p, v, C0, C1, C2, C3), H);
     const k = GENERAL ? v128.add<T>(A, v128.xor(v128.and(S, SIGN), h)) : h;
     const K = madd<T>(k, S, v128.mul<T>(v128.mul<T>(x1<T>(px, V), v128.load(py, 16)), v128.mul<T>(u, v)));
@@ -186,17 +187,17 @@ function reluPlain<T>(r: usize, d: usize, px: usize, py: usize, m: i32, cp: usiz
 
 /** Pass 2 of an erf; one division serves asin and kappa'. */
 function erfPass<T>(r: usize, d: usize, m: i32, cp: usize): void {
-  const ONE = v128.load(cp, 0);
+  const ONE = v128.load(cp, 0), MEAN = v128.load(cp, 192), G = v128.load(cp, 112);
   const C0 = v128.load(cp, 256), C1 = v128.load(cp, 272), C2 = v128.load(cp, 288), C3 = v128.load(cp, 304), C4 = v128.load(cp, 320), C5 = v128.load(cp, 336);
   const C6 = sizeof<T>() == 8 ? v128.load(cp, 352) : C0, C7 = sizeof<T>() == 8 ? v128.load(cp, 368) : C0;
   const C8 = sizeof<T>() == 8 ? v128.load(cp, 384) : C0, C9 = sizeof<T>() == 8 ? v128.load(cp, 400) : C0, C10 = sizeof<T>() == 8 ? v128.load(cp, 416) : C0;
   const end = r + <usize>m * 160;
   do {
     const w = v128.load(r, 32), v = v128.load(r, 48), inverse = v128.div<T>(ONE, v128.mul<T>(w, v));
-    const p = sizeof<T>() == 8 ? madd<T>(head<T>(v, C6, C7, C8, C9, C10), v, C5) : C5, A = rest<T>(madd<T>(p, v, C4), v, C0, C1, C2, C3);
-    const K = madd<T>(v128.mul<T>(v128.load(r), A), v128.mul<T>(w, inverse), v128.load(cp, 192));
+    const p = sizeof<T>() == 8 ? head<T>(v, C5, C6, C7, C8, C9, C10) : C5, A = rest<T>(madd<T>(p, v, C4), v, C0, C1, C2, C3);
+    const K = madd<T>(v128.mul<T>(v128.load(r), A), v128.mul<T>(w, inverse), MEAN);
     v128.store(d, K);
-    v128.store(d, madd<T>(v128.load(r, 16), v128.mul<T>(v, inverse), v128.mul<T>(K, v128.load(cp, 112))), 16);
+    v128.store(d, madd<T>(v128.load(r, 16), v128.mul<T>(v, inverse), v128.mul<T>(K, G)), 16);
     r += 160; d += 32;
   } while (r < end);
 }
