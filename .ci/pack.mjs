@@ -1,6 +1,6 @@
 // What ships is smaller than what is developed with: the JavaScript is minified file by file (a user's bundler still drops
-// what is not used), the command line is one file, and so are all types, with their docs. npm runs this before packing and
-// again after, to put the readable files back.
+// what is not used), the command line is one file, kernels are a few, and all types are one, with their docs. npm runs this
+// before packing and again after, to put the readable files back.
 //   node .ci/pack.mjs shrink | restore
 import {
   copyFileSync,
@@ -54,40 +54,61 @@ function smallerTypes(ts, text) {
     );
 }
 
-/** Folders that only the command line uses. */
-const PROGRAM = ['cli', 'demo', 'study'];
+/** Folders that are used whole or not at all: what only the command line uses, and the kernels of nets. */
+const WHOLE = [['cli', 'demo', 'study'], ['kernel']];
+const MAIN = join('cli', 'main.js');
+/** Of this folder nothing is there but while packing. */
+const SHARED = 'shared';
+const IMPORT = /\b(?:from|import)\s*\(?\s*['"](\.[^'"]+)['"]/g;
 
-/** The command line as one file that imports the library beside it. */
-async function rollProgram({ build: bundle }) {
-  const main = join(build, 'cli', 'main.js');
-  const inside = (path) => PROGRAM.includes(relative(build, path).split(sep)[0]);
-  const library = {
-    name: 'library',
+/** Their modules as few files: those that others import, and what these share. Others stay where they are. */
+async function rollWhole({ build: bundle }, folders) {
+  const files = list(build, '.js');
+  const inside = (path) => folders.includes(path.split(sep)[0]);
+  const imported = files
+    .filter((path) => !inside(path))
+    .flatMap((path) =>
+      [...readFileSync(join(build, path), 'utf8').matchAll(IMPORT)].map(([, to]) => join(dirname(path), to)),
+    );
+  const entries = [...new Set([MAIN, ...imported])].filter(inside);
+  const others = {
+    name: 'others',
     setup: ({ onResolve }) =>
-      onResolve({ filter: /^\./ }, ({ path, resolveDir }) => {
-        const file = join(resolveDir, path);
-        const from = relative(dirname(main), file).split(sep).join('/');
-        return inside(file) ? { path: file } : { path: from, external: true };
+      onResolve({ filter: /^\./ }, ({ path, resolveDir, kind }) => {
+        const to = relative(build, join(resolveDir, path));
+        return kind === 'entry-point' || inside(to) ? undefined : { path: `build:${to}`, external: true };
       }),
   };
   const { outputFiles } = await bundle({
-    entryPoints: [main],
+    absWorkingDir: build,
+    entryPoints: entries.map((path) => `./${path}`),
+    outdir: build,
+    outbase: build,
+    chunkNames: `${SHARED}/[hash]`,
     bundle: true,
+    splitting: entries.length > 1,
     write: false,
     format: 'esm',
     target: 'es2023',
     packages: 'external',
-    plugins: [library],
+    plugins: [others],
   });
-  for (const path of list(build, '.js')) if (inside(join(build, path))) keep(path, renameSync);
-  writeFileSync(main, outputFiles[0].contents);
+  for (const path of files) if (inside(path)) keep(path, renameSync);
+  for (const { path, text } of outputFiles) {
+    const to = (_, file) => {
+      const from = relative(dirname(path), join(build, file)).split(sep).join('/');
+      return `"${from.startsWith('.') ? from : `./${from}`}"`;
+    };
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text.replace(/"build:([^"]+)"/g, to));
+  }
 }
 
 async function shrink() {
   const esbuild = await import('esbuild');
   const { transform } = esbuild;
   restore();
-  await rollProgram(esbuild);
+  for (const folders of WHOLE) await rollWhole(esbuild, folders);
   for (const path of list(build, '.js')) {
     const file = join(build, path);
     const { code } = await transform(readFileSync(file, 'utf8'), {
@@ -100,7 +121,7 @@ async function shrink() {
       keep(path, renameSync); // types only: nothing imports it at run time
       continue;
     }
-    if (!existsSync(join(kept, path))) keep(path, copyFileSync);
+    if (!existsSync(join(kept, path)) && !path.startsWith(SHARED + sep)) keep(path, copyFileSync);
     writeFileSync(`${file}.tmp`, code);
     renameSync(`${file}.tmp`, file); // whoever reads the build meanwhile sees one or the other, whole
   }
@@ -117,6 +138,7 @@ function keep(path, move) {
 
 /** Puts the readable files back; nothing to do when they are in place. */
 export function restore() {
+  rmSync(join(build, SHARED), { recursive: true, force: true });
   if (!existsSync(kept)) return;
   for (const path of readdirSync(kept, { recursive: true })) {
     if (/\.(js|d\.ts)$/.test(path)) renameSync(join(kept, path), join(build, path));
