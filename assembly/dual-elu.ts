@@ -6,7 +6,7 @@
 // E[e^(S z); z < 0] = M(S)/sqrt(2 pi). E[(e^u - 1); u < 0] v+ follows by Stein's identity.
 // Where standard deviations are small, 1 - M(0) q is left out of R: in kappa it cancels.
 import { acosPoly } from './dual-parts';
-import { rowSeries } from './dual-series';
+import { at, next, rowSeries } from './dual-series';
 import { erfcx_v } from './elementary';
 import { highHalf, lowHalf } from './elementary-parts';
 import { madd, nmadd } from './simd';
@@ -117,17 +117,17 @@ function putNear(f32s: bool, close: v128, k: usize, t: usize, c: v128, T0: v128,
 
 /** elu and selu: a series (tables of rowSeries) for |c| <= NEAR. Parameters: M, alpha, gain^2, ln tol. */
 export function rowElu<T>(n: i32, k: usize, t: usize, o: usize, os: usize, inc: usize, w: usize, ws: usize, p: usize): void {
-  const end = k + <usize>n * sizeof<T>(), near = v128.splat<T>(<T>NEAR), winc: usize = ws == 16 ? inc : 16;
+  const end = k + <usize>n * sizeof<T>(), near = v128.splat<T>(<T>NEAR), winc = next(os, inc, ws), scalar = os < 16;
   while (k < end) {
     let a = k, b = o, d = w, close = v128.splat<T>(0);
     do { // a run of entries far from 1 and -1
-      close = v128.gt<T>(v128.abs<T>(v128.mul<T>(v128.mul<T>(v128.load(a), v128.load(b)), v128.load(d))), near);
+      close = v128.gt<T>(v128.abs<T>(v128.mul<T>(v128.mul<T>(v128.load(a), at<T>(scalar, b)), v128.load(d))), near);
       a += 16; b += inc; d += winc;
     } while (a < end && !v128.any_true(close));
     // and the vector that ended it
     const back = a - k - 16, S = v128.load(a - 16);
     v128.store(k + back, v128.andnot(S, close));
-    const T0 = v128.load(t + back), r1 = v128.load(b - inc), r2 = v128.load(d - winc);
+    const T0 = v128.load(t + back), r1 = at<T>(scalar, b - inc), r2 = v128.load(d - winc);
     rowSeries<T>(<i32>((a - k) / sizeof<T>()), k, t, o, os, inc, w, ws, p, 1, 1);
     k += back; t += back;
     if (v128.any_true(close)) {

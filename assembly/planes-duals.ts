@@ -26,14 +26,14 @@ function weave(k: usize, t: usize, d: usize, m: i32): void {
 
 /**
  * K = kappa, M = kappa' T + gamma kappa by kind `kind` with the parameter block p = {1, 0, gamma, 0, ...}. px, py: the first of the two
- * tables (series: of the values) at the first column; a series has vectors on both sides. work: 64 bytes per column.
+ * tables (series: of the values) at the first column. work: 64 bytes per column.
  */
 export function dualRow<T>(b: usize, d: usize, px: usize, py: usize, gx: usize, gy: usize, size: i32, m: i32, cp: usize, work: usize, kind: i32, p: usize, vectors: bool): void {
   const line = <usize>m * 16, k = work, t = k + line, x = t + line, n = m * <i32>(16 / sizeof<T>());
   let ws = <usize>size * 16;
   affineInto(sizeof<T>() == 4, b, k, t, gx, gy, m, cp, vectors);
   let os = ws, inc: usize = 16;
-  if (kind > 10) { inc = ws; os = ws = 16; px += 32; py += 32; }
+  if (kind > 10) { os = vectors ? 16 : sizeof<T>(); inc = <usize>size * os; ws = 16; px += 2 * os; py += 32; }
   else if (!vectors) {
     for (let j: usize = 0; j < <usize>m; j++) {
       const o = px + j * sizeof<T>(), to = x + j * 16;

@@ -91,7 +91,7 @@ function multiply(single: bool, src: usize, dst: usize, srs: usize, drs: usize, 
 
 /** An op of one plane that computes element by element. */
 export function elements(single: bool, code: i32, ctx: usize, op: usize, blob: usize, arena: usize, src: usize, dst: usize, rs: usize, drs: usize, H: i32, W: i32, eh: i32, ew: i32, modular: bool): void {
-  const n = modular ? H : H - abs(eh), m = modular ? W : W - abs(ew), self = word(ctx, 5) != 0, diagonal = word(ctx, 5) == 1 && eh == 0 && ew == 0;
+  const n = modular ? H : H - abs(eh), m = modular ? W : W - abs(ew), self = word(ctx, 5) != 0, diagonal = self && eh == 0 && ew == 0;
   const cp = <usize>word(ctx, 1) + <usize>word(op, 6) * 16, X = <usize>word(ctx, 2), Y = <usize>word(ctx, 3), w = v128.load(cp, 144);
   const index = <usize>planeIndex(eh, ew, H, W, modular) << 2, tables = blob + (<usize>word(op, code == 4 && self && word(ctx, 9) != 0 ? 17 : 16) << 2);
   if (code == 4 || code == 9) {  // 9, dropout: the same entries on both sides of an identical pair

@@ -4,7 +4,7 @@
 // layers runs on one plane in cache and nothing of size (positions)^2 exists; pools add each plane to those of the next stage.
 // Everything that depends on the net is data: the context, the schedule and the blob below (all i32), constants, tables.
 //
-// context: 0 arena, 1 constants, 2 X record, 3 Y records, 4 output, 5 1: self pairs (X = Y), 2: X holds vectors too, 6 scratch, 7 its columns, 8 blob,
+// context: 0 arena, 1 constants, 2 X record, 3 Y records, 4 output, 5 self pairs (X = Y), 6 scratch, 7 its columns, 8 blob,
 //   9 stored planes are those of the self demand
 // schedule, 4 words a step: 0 run a program [blob index, offsets (blob index), count]; 1 clear [arena offset, bytes, -]
 // program, 4 words: ops (blob index), number of ops, classes (blob index), modular. offset, 3 words: dh, dw, weight
@@ -110,7 +110,7 @@ function rows(single: bool, ctx: usize, op: usize, src: usize, rs: usize, dst: u
   const cols = <usize>word(ctx, 7), rb = <usize>word(ctx, 6), vb = rb + cols * 32, r2 = vb + cols * 32;
   const cp = <usize>word(ctx, 1) + <usize>word(op, 6) * 16, xs: usize = self ? 16 : single ? 4 : 8;
   const values: i32 = fin <= FIN_GENERAL ? 2 : fin == FIN_DUAL ? word(op, 18) : 1, width = <usize>values, size = values > 2 ? values : H * W;
-  const direct = kh == 1 && kw == 1 && tw == 1, diagonal = word(ctx, 5) == 1 && eh == 0 && ew == 0;
+  const direct = kh == 1 && kw == 1 && tw == 1, diagonal = self && eh == 0 && ew == 0;
   const table = <usize>word(op, 5), gain = word(op, 14), X = <usize>word(ctx, 2), Y = <usize>word(ctx, 3);
   const tx = X + table * xs, ty = Y + table * 16, gx0 = X + <usize>gain * xs, gy0 = Y + <usize>gain * 16;
   const blob = <usize>word(ctx, 8), split = modular ? W - ew : m, is33 = kh == 3 && kw == 3 && tw == 1;

@@ -53,10 +53,9 @@ export function withRoom<R>(core: Core, run: () => R): R {
 /** Bytes that runs hold beside the states before and after them: records of both sides, and what one of them works with. */
 export function runBytes(runs: readonly Run[], rows: number, columns: number): number {
   const ld = padded(columns);
-  const records = runs.map(({ plan: { report, series, lanes } }) => {
-    const copies = series ? 1 + lanes : 1;
-    return (padded(rows) * copies + 2 * ld + 4 * lanes) * report.bytes.perImage;
-  });
+  const records = runs.map(
+    ({ plan: { report, lanes } }) => (padded(rows) + 2 * ld + 4 * lanes) * report.bytes.perImage,
+  );
   const working = runs.map(({ plan, within }) =>
     Math.max(planBytes(plan, rows, ld), within ? planBytes(within, 1, padded(Math.max(rows, columns))) : 0),
   );

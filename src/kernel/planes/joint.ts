@@ -100,11 +100,10 @@ class JointRunner extends Runner {
     const { end, most } = this;
     this.yRecords = this.lanesOf(two);
     for (const [params, terms] of [...one.terms, ...two.terms]) this.read(params, terms);
-    const left = this.left(one.ticket, one.count);
     for (let row = 0; row < end.rows; row += most) {
       const rows = Math.min(most, end.rows - row);
       if (start) this.takeIn(start, row, rows);
-      for (let i = 0; i < rows; i++) this.row(left, block, row + i, i);
+      for (let i = 0; i < rows; i++) this.row(one.ticket, block, row + i, i);
       if (block.same) this.identical(block.row + row, rows);
       this.giveOut(row, rows);
     }
@@ -127,12 +126,7 @@ class JointRunner extends Runner {
   }
 
   /** All pairs of a row; it is row `i` of the groups. */
-  private row(
-    records: { readonly ptr: number; readonly stride: number },
-    block: Block,
-    row: number,
-    i: number,
-  ): void {
+  private row(records: Ticket, block: Block, row: number, i: number): void {
     const { lanes, state } = this.plan;
     const x = block.row + row;
     const last = block.mirrored ? Math.min(x, this.columns - 1) : this.columns - 1;
@@ -140,7 +134,7 @@ class JointRunner extends Runner {
       const at = i * this.width + g;
       this.words[3] = this.recordsAt(g);
       if (state) this.pointAt(state.pairs, this.from.ptr + at * this.fromStep * this.size);
-      this.execute('pairs', records.ptr + x * records.stride, this.to.ptr + at * this.toStep * this.size, 1);
+      this.execute('pairs', records.ptr + x * this.stride, this.to.ptr + at * this.toStep * this.size, 1);
     }
     this.words[3] = this.y.ptr;
     // Above the diagonal nothing of the rows before stays: it would not fit the variances.

@@ -77,8 +77,6 @@ export interface PlanesPlan {
   readonly arenaBytes: number;
   /** Row buffers: columns of the widest row. */
   readonly columns: number;
-  /** Some tables are those of a series. */
-  readonly series: boolean;
   /** Values per image: pixels, masks, tables. */
   readonly recordLength: number;
   readonly pixels: { readonly positions: number; readonly channels: number };
@@ -177,7 +175,6 @@ class Planner {
       constants: this.constants.done(),
       arenaBytes: this.arena.bytes,
       columns,
-      series: nodes.some((node) => seriesWidth(node) > 1),
       recordLength: records.length,
       pixels: {
         positions: nodes[0]!.H * nodes[0]!.W,
@@ -373,8 +370,4 @@ class Planner {
     }
     return steps;
   }
-}
-
-function seriesWidth(node: Node): number {
-  return node.op === 'activation' && node.activation.kind === 'dual' ? node.activation.width : 0;
 }

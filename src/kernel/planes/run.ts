@@ -92,7 +92,6 @@ export class Runner {
     const size = x1.count * n2 * plan.output.elements;
     const result: PlanesBlock = { nngp: new (floats(plan.dtype))(size), ntk: new (floats(plan.dtype))(size) };
     const rows = this.records(x1);
-    const left = this.left(rows, x1.count);
     const out = this.scope.alloc(plan.dtype, x1.count * plan.output.elements * 2 * plan.lanes);
     for (let first = 0; first < n2; first += plan.lanes) {
       const count = Math.min(plan.lanes, n2 - first);
@@ -101,7 +100,7 @@ export class Runner {
       // Of a symmetric block the lower triangle, as in blocks below the diagonal: the same pairs give the same bits in any tiling.
       const start = x2 ? 0 : first;
       const height = x1.count - start;
-      this.execute('pairs', left.ptr + start * left.stride, out.ptr, height, left.stride);
+      this.execute('pairs', rows.ptr + start * this.stride, out.ptr, height);
       const values = this.core.heap.read(out, 0, height * plan.output.elements * 2 * plan.lanes) as Floats;
       for (let i = 0; i < height; i++)
         for (let l = 0; l < count; l++)
@@ -156,16 +155,6 @@ export class Runner {
       );
     }
     return records;
-  }
-
-  /** X records as the executor reads them: those of series have every value in all lanes. */
-  protected left(rows: Ticket, count: number): { ptr: number; stride: number } {
-    if (!this.plan.series) return { ptr: rows.ptr, stride: this.stride };
-    const stride = this.plan.recordLength * 16;
-    const { ptr } = this.scope.alloc('u8', count * stride);
-    for (let i = 0; i < count; i++)
-      this.interleave(rows.ptr + i * this.stride, ptr + i * stride, 0, this.plan.recordLength, 0);
-    return { ptr, stride };
   }
 
   /** Puts a group of images into the lanes and computes their tables. */
@@ -230,17 +219,11 @@ export class Runner {
   }
 
   /** `rows` null: the images in the lanes with themselves. */
-  execute(
-    name: 'pairs' | 'diagonal' | 'tables',
-    rows: number | null,
-    out: number,
-    count: number,
-    stride: number = this.stride,
-  ): void {
+  execute(name: 'pairs' | 'diagonal' | 'tables', rows: number | null, out: number, count: number): void {
     const planned: PlannedRun = this.plan[name];
     this.words[2] = rows ?? this.y.ptr;
     this.words[4] = out;
-    this.words[5] = rows === null ? 1 : this.plan.series ? 2 : 0;
+    this.words[5] = +(rows === null);
     this.words[9] = planned.layout;
     const outBytes = this.plan.output.elements * 32;
     const { ptr } = this.context;
@@ -248,7 +231,7 @@ export class Runner {
     for (const { step, watched } of [...planned.pauses, { step: planned.steps.length / 4, watched: null }]) {
       this.core.heap.write(this.context, this.words); // a run moves on in it
       const at = (this.steps[name].ptr + 16 * from) as Ptr<'i32'>;
-      this.run(ptr as Ptr<'i32'>, at, step - from, count, stride, outBytes);
+      this.run(ptr as Ptr<'i32'>, at, step - from, count, this.stride, outBytes);
       from = step;
       if (watched) this.fill(watched);
     }

@@ -47,8 +47,7 @@ function withRoom<R>(call: PlanesCall, run: (plan: PlanesPlan) => R): R {
 /** Bytes that a tile with `side` images on both sides holds: planes, records of one side, results. */
 export function planesBytes(plan: PlanesPlan, side: number): number {
   const bytes = plan.dtype === 'f32' ? 4 : 8;
-  const copies = plan.series ? 1 + plan.lanes : 1;
-  const images = (side * copies + 2 * plan.lanes) * plan.report.bytes.perImage;
+  const images = (side + 2 * plan.lanes) * plan.report.bytes.perImage;
   const results = side * plan.output.elements * bytes * (2 * plan.lanes + 2 * side);
   return plan.arenaBytes + plan.blob.byteLength + plan.columns * 256 + images + results;
 }
