@@ -9,6 +9,7 @@ import {
   Trainer,
   type LayerDocument,
   type LayerParameters,
+  type Model,
 } from '../net/index.js';
 import { mean, standardDeviation } from '../math/statistics.js';
 import { tensor, type Tensor } from '../math/tensor.js';
@@ -121,7 +122,7 @@ function trainDeep(
   };
   const from = resume?.from;
   if (from) {
-    Object.assign(trace, from.trace);
+    Object.assign(trace, structuredClone(from.trace));
     restore(trainer, from);
   }
   let saved = performance.now();
@@ -136,22 +137,32 @@ function trainDeep(
         saved = performance.now();
       }
     }
-    const { loss, accuracy } = logisticLoss(model.forward(x).data, data.yTrain);
-    // The last update is not followed by a step that would notice.
-    if (!Number.isFinite(loss)) return { ...trace, overflow: { epoch: epochs, step: trainer.step } };
-    trace.trainLoss.push(loss);
-    trace.trainAccuracy.push(accuracy);
-    const terms = start ? expandTerms(model, test, start) : [];
-    for (const { moved, values } of terms) trace.terms.push({ moved, variance: variance(values.data) });
-    if (start) Object.assign(trace.groups, groupTerms(terms, run.hiddenLayers));
-    if (start && keep.increments) trace.moves.push(...movesOf(start, model.parameters));
-    return trace;
+    return ended(trace, run, model, { x, test, start, steps: trainer.step });
   } catch (error) {
     if (!(error instanceof NumericalError)) throw error;
     return { ...trace, overflow: { epoch: Math.floor(trainer.epoch), step: trainer.step } };
   } finally {
     trainer.dispose();
   }
+}
+
+/** The trace with what is read of the trained net. */
+function ended(
+  trace: DeepTrace,
+  { data, epochs, keep, hiddenLayers }: DeepRun,
+  model: Model,
+  { x, test, start, steps }: { x: Tensor; test: Tensor; start: LayerParameters[] | null; steps: number },
+): DeepTrace {
+  const { loss, accuracy } = logisticLoss(model.forward(x).data, data.yTrain);
+  // The last update is not followed by a step that would notice.
+  if (!Number.isFinite(loss)) return { ...trace, overflow: { epoch: epochs, step: steps } };
+  trace.trainLoss.push(loss);
+  trace.trainAccuracy.push(accuracy);
+  const terms = start ? expandTerms(model, test, start) : [];
+  for (const { moved, values } of terms) trace.terms.push({ moved, variance: variance(values.data) });
+  if (start) Object.assign(trace.groups, groupTerms(terms, hiddenLayers));
+  if (start && keep.increments) trace.moves.push(...movesOf(start, model.parameters));
+  return trace;
 }
 
 /** Parameters, and the optimiser's vectors by their places. */

@@ -64,7 +64,7 @@ export class Loop {
     const stride = Math.max(1, Math.floor(epochs / 100));
     const begin = resume?.from?.epoch ?? 0;
     if (resume?.from) {
-      Object.assign(trace, resume.from.trace);
+      Object.assign(trace, structuredClone(resume.from.trace));
       model.restore!(resume.from.state);
       if (begin > 0) this.#objective.resumed?.();
     }

@@ -9,6 +9,7 @@ import type { ActivationDefinition } from '../../layers/index.js';
 import type { Tensor } from '../../math/index.js';
 import { defineActivation, parseNet, toJson, type NetDocument } from '../../net/index.js';
 import { version } from '../../version.js';
+import type { Engine } from '../../wasm/engine.js';
 import { UsageError } from '../errors.js';
 import { outputFile, readBytes, readJson, readTensor } from '../files.js';
 import { isImagePath, readImageSet } from '../images.js';
@@ -97,25 +98,43 @@ export function registerKernel(program: Command): void {
     .action(perform<Options>(run));
 }
 
-async function run(options: Options, context: Context): Promise<{ json: unknown; text: string }> {
+interface Said {
+  readonly json: unknown;
+  readonly text: string;
+}
+
+/** What all ways to run the verb start from. */
+interface Call extends Inputs {
+  readonly net: NetDocument;
+  readonly dtype: 'f32' | 'f64';
+  readonly frozen: readonly string[];
+}
+
+async function run(options: Options, context: Context): Promise<Said> {
   const net = (await readJson(options.net)) as NetDocument;
   if (options.functions !== undefined) await defineFunctions(options.functions);
-  const { x1, x2, labels } = await inputs(options);
-  const { diagonalSpatial = false } = options;
-  const dtype = options.dtype ?? (x1.data instanceof Float32Array ? 'f32' : 'f64');
+  const given = await inputs(options);
+  const dtype = options.dtype ?? (given.x1.data instanceof Float32Array ? 'f32' : 'f64');
   const frozen = options.frozen === undefined ? [] : options.frozen.split(',').map((path) => path.trim());
-  if (options.plan) {
-    const plan = planKernel(net, x1.shape, x2 && x2.shape, {
-      dtype,
-      diagonalSpatial,
-      frozen,
-      masked: options.maskConstant !== undefined,
-      ...(options.tile === undefined ? {} : { tile: options.tile }),
-    });
-    return { json: plan, text: JSON.stringify(plan, null, 2) };
-  }
+  const call: Call = { ...given, net, dtype, frozen };
+  return options.plan ? planned(options, call) : computed(options, call, context);
+}
+
+function planned(options: Options, { net, x1, x2, dtype, frozen }: Call): Said {
+  const plan = planKernel(net, x1.shape, x2 && x2.shape, {
+    dtype,
+    diagonalSpatial: options.diagonalSpatial ?? false,
+    frozen,
+    masked: options.maskConstant !== undefined,
+    ...(options.tile === undefined ? {} : { tile: options.tile }),
+  });
+  return { json: plan, text: JSON.stringify(plan, null, 2) };
+}
+
+async function computed(options: Options, given: Call, context: Context): Promise<Said> {
+  const { net, x1, x2, dtype, frozen } = given;
   const get = options.get.split(',') as KernelName[];
-  const { perLayer = false, resume = false, figure = false } = options;
+  const { perLayer = false, resume = false, figure = false, diagonalSpatial = false } = options;
   if (perLayer && (resume || figure || options.tile !== undefined))
     throw new UsageError('--per-layer: expected no --resume, --figure or --tile, it runs in one tile.');
   const out = await checkedOut(options.out, get, perLayer);
@@ -133,10 +152,7 @@ async function run(options: Options, context: Context): Promise<{ json: unknown;
     ...(options.pattern2 === undefined ? {} : { pattern2: await readTensor(options.pattern2) }),
     onProgress: progressOf(context),
   };
-  const document = toJson(parseNet(net));
-  const functions =
-    options.functions === undefined ? '' : new TextDecoder().decode(await readBytes(options.functions));
-  const provenance = { net: document, variant: engine.variant, dtype, version };
+  const provenance = { net: toJson(parseNet(net)), variant: engine.variant, dtype, version };
   if (perLayer) {
     const layers = await writeLayers(engine, { net, x1, x2, get, options: call, out }, () => ({
       ...provenance,
@@ -146,20 +162,7 @@ async function run(options: Options, context: Context): Promise<{ json: unknown;
     const json = { out: options.out, kernels: get, layers, ...provenance, frozen, seconds: seconds() };
     return { json, text: [`${options.out}: ${seconds().toFixed(2)} s`, ...layerLines(layers)].join('\n') };
   }
-  const settings = {
-    get,
-    diagonalSpatial,
-    ...(frozen.length === 0 ? {} : { frozen }),
-    maskConstant: options.maskConstant,
-    tile: options.tile,
-    memoryBytes: engine.memoryBytes,
-  };
-  const identity = {
-    net: JSON.stringify(document),
-    data: digest(x1, x2, call.pattern1 as Tensor | undefined, call.pattern2 as Tensor | undefined, functions),
-    options: JSON.stringify(settings),
-    kernels: `${engine.variant} ${dtype} ${version}`,
-  };
+  const identity = await identityOf(options, given, call, engine);
   context.keeps(`the finished tiles in ${partsOf(options.out!)}; continue with --resume`);
   const job: KernelRun = { net, x1, x2, get, identity, options: call, out, resume };
   const sizes = { x1: x1.shape, x2: x2 && x2.shape, data: identity.data };
@@ -169,24 +172,40 @@ async function run(options: Options, context: Context): Promise<{ json: unknown;
     ...sizes,
   }));
   context.progress.finish();
-  const figures = figure ? await writeFigures(out, get, labels, x2 === null) : [];
-  const json = {
-    out: options.out,
-    shape,
-    kernels: get,
-    tiles,
-    resumed,
-    figures,
-    ...provenance,
-    seconds: seconds(),
-  };
+  const figures = figure ? await writeFigures(out, get, given.labels, x2 === null) : [];
+  const parts = { out: options.out, shape, kernels: get, tiles, resumed, figures };
   const from = resumed > 0 ? `, ${resumed} of ${tiles} tiles from the run before` : '';
   return {
-    json,
+    json: { ...parts, ...provenance, seconds: seconds() },
     text: [
       `${options.out}: ${get.join(', ')} of shape (${shape.join(', ')}), ${seconds().toFixed(2)} s${from}`,
       ...figures,
     ].join('\n'),
+  };
+}
+
+/** What must be the same where a run goes on. */
+async function identityOf(
+  options: Options,
+  { net, x1, x2, dtype, frozen }: Call,
+  call: KernelOptions,
+  engine: Engine,
+): Promise<KernelRun['identity'] & { readonly data: string }> {
+  const functions =
+    options.functions === undefined ? '' : new TextDecoder().decode(await readBytes(options.functions));
+  const settings = {
+    get: options.get.split(','),
+    diagonalSpatial: options.diagonalSpatial ?? false,
+    ...(frozen.length === 0 ? {} : { frozen }),
+    maskConstant: options.maskConstant,
+    tile: options.tile,
+    memoryBytes: engine.memoryBytes,
+  };
+  return {
+    net: JSON.stringify(toJson(parseNet(net))),
+    data: digest(x1, x2, call.pattern1 as Tensor | undefined, call.pattern2 as Tensor | undefined, functions),
+    options: JSON.stringify(settings),
+    kernels: `${engine.variant} ${dtype} ${version}`,
   };
 }
 
@@ -216,7 +235,13 @@ async function checkedOut(
 }
 
 /** Both sides, scaled, with the classes of the first where they are known. */
-async function inputs(options: Options): Promise<{ x1: Tensor; x2: Tensor | null; labels: Tensor | null }> {
+interface Inputs {
+  readonly x1: Tensor;
+  readonly x2: Tensor | null;
+  readonly labels: Tensor | null;
+}
+
+async function inputs(options: Options): Promise<Inputs> {
   const first = await side(options.x, options.split, options.limit);
   const second = options.x2 === undefined ? null : await side(options.x2, options.split2, options.limit2);
   const scaled = ({ x, image }: Side): Tensor => {
