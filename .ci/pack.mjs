@@ -1,6 +1,6 @@
-// What ships is smaller than what is developed with: the JavaScript is minified file by file (a user's bundler still drops
-// what is not used), the command line is one file, kernels are a few, and all types are one, with their docs. npm runs this
-// before packing and again after, to put the readable files back.
+// What ships is smaller than what is developed with: the modules of a folder become one file (a user's bundler still drops what
+// is not used of it), minified; so do all types, with their docs. npm runs this before packing and again after, to put the
+// readable files back.
 //   node .ci/pack.mjs shrink | restore
 import {
   copyFileSync,
@@ -19,10 +19,81 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const build = fileURLToPath(new URL('../build', import.meta.url));
 const kept = join(build, '.readable');
+const made = join(kept, 'made.json');
 const list = (folder, ending) =>
   readdirSync(folder, { recursive: true }).filter(
     (path) => path.endsWith(ending) && !path.startsWith('.readable'),
   );
+
+/** What is loaded by name: the library, workers, the platform of "imports", the command line, the pages of the lab. */
+const ENTRIES = [
+  'index',
+  'jobs/worker',
+  'platform/node',
+  'platform/browser',
+  'cli/main',
+  'lab/main',
+  'lab/bench',
+];
+/** What only entries use is part of them; the last one because it imports packages that need not be there. */
+const OF_ENTRIES = ['jobs/', 'platform/', 'cli/', 'demo/', 'study/', 'lab/', 'report/svg.js'];
+
+/** The code of every file that ships, by path: the entries, one file per folder of the library, inlined binaries. */
+async function rollModules() {
+  const { rollup } = await import('rollup');
+  const bundle = await rollup({
+    input: Object.fromEntries(ENTRIES.map((entry) => [entry, join(build, `${entry}.js`)])),
+    external: (name) => !/^[./]/.test(name) && !name.startsWith(build),
+    treeshake: { moduleSideEffects: false },
+    onLog: (level, log) => {
+      if (log.code !== 'THIS_IS_UNDEFINED') throw new Error(`${level}: ${log.message}`); // helpers of `using`
+    },
+  });
+  const { output } = await bundle.generate({
+    format: 'es',
+    hoistTransitiveImports: false,
+    manualChunks: (path) => {
+      const name = relative(build, path).split(sep).join('/');
+      const apart = isBinary(path) || OF_ENTRIES.some((start) => name.startsWith(start));
+      return apart || !name.includes('/') ? undefined : name.split('/')[0];
+    },
+    entryFileNames: '[name].js',
+    chunkFileNames: ({ name, facadeModuleId: path }) =>
+      isBinary(path) ? relative(build, path).split(sep).join('/') : `${name}.js`,
+  });
+  return output.map(({ fileName, code }) => [fileName, code]);
+}
+
+const isBinary = (path) => path?.endsWith('.binary.js') || path?.endsWith(`${sep}binary.js`);
+
+/**
+ * Minified. Calls that make the constants of a module are marked as free of side effects, which package.json says of every
+ * module: without the marks a bundler that needs one function of a folder would keep them all.
+ */
+async function minified(ts, code) {
+  const calls = new Set();
+  const visit = (node) => {
+    if (ts.isFunctionLike(node) || ts.isClassLike(node)) return;
+    if (ts.isCallExpression(node) || ts.isNewExpression(node)) calls.add(node.getStart());
+    ts.forEachChild(node, visit);
+  };
+  for (const statement of ts.createSourceFile('module.js', code, ts.ScriptTarget.Latest, true).statements) {
+    if (!ts.isVariableStatement(statement)) continue;
+    for (const { initializer } of statement.declarationList.declarations) if (initializer) visit(initializer);
+  }
+  let marked = code;
+  for (const at of [...calls].sort((a, b) => b - a)) {
+    marked = `${marked.slice(0, at)}/*@__PURE__*/${marked.slice(at)}`;
+  }
+  const { minify } = await import('terser');
+  const result = await minify(marked, {
+    module: true,
+    ecma: 2020,
+    compress: { passes: 3 },
+    format: { comments: false, preserve_annotations: true },
+  });
+  return result.code;
+}
 
 /** All types that a user can reach, in one file: index.d.ts. What "imports" in package.json names stays as it is. */
 async function rollTypes() {
@@ -54,74 +125,17 @@ function smallerTypes(ts, text) {
     );
 }
 
-/** Folders that are used whole or not at all: what only the command line uses, and the kernels of nets. */
-const WHOLE = [['cli', 'demo', 'study'], ['kernel']];
-const MAIN = join('cli', 'main.js');
-/** Of this folder nothing is there but while packing. */
-const SHARED = 'shared';
-const IMPORT = /\b(?:from|import)\s*\(?\s*['"](\.[^'"]+)['"]/g;
-
-/** Their modules as few files: those that others import, and what these share. Others stay where they are. */
-async function rollWhole({ build: bundle }, folders) {
-  const files = list(build, '.js');
-  const inside = (path) => folders.includes(path.split(sep)[0]);
-  const imported = files
-    .filter((path) => !inside(path))
-    .flatMap((path) =>
-      [...readFileSync(join(build, path), 'utf8').matchAll(IMPORT)].map(([, to]) => join(dirname(path), to)),
-    );
-  const entries = [...new Set([MAIN, ...imported])].filter(inside);
-  const others = {
-    name: 'others',
-    setup: ({ onResolve }) =>
-      onResolve({ filter: /^\./ }, ({ path, resolveDir, kind }) => {
-        const to = relative(build, join(resolveDir, path));
-        return kind === 'entry-point' || inside(to) ? undefined : { path: `build:${to}`, external: true };
-      }),
-  };
-  const { outputFiles } = await bundle({
-    absWorkingDir: build,
-    entryPoints: entries.map((path) => `./${path}`),
-    outdir: build,
-    outbase: build,
-    chunkNames: `${SHARED}/[hash]`,
-    bundle: true,
-    splitting: entries.length > 1,
-    write: false,
-    format: 'esm',
-    target: 'es2023',
-    packages: 'external',
-    plugins: [others],
-  });
-  for (const path of files) if (inside(path)) keep(path, renameSync);
-  for (const { path, text } of outputFiles) {
-    const to = (_, file) => {
-      const from = relative(dirname(path), join(build, file)).split(sep).join('/');
-      return `"${from.startsWith('.') ? from : `./${from}`}"`;
-    };
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, text.replace(/"build:([^"]+)"/g, to));
-  }
-}
-
 async function shrink() {
-  const esbuild = await import('esbuild');
-  const { transform } = esbuild;
+  const { default: ts } = await import('typescript');
   restore();
-  for (const folders of WHOLE) await rollWhole(esbuild, folders);
-  for (const path of list(build, '.js')) {
+  const files = await rollModules();
+  const codes = await Promise.all(files.map(async ([path, code]) => [path, await minified(ts, code)]));
+  mkdirSync(kept);
+  writeFileSync(made, JSON.stringify(files.map(([path]) => path)));
+  const written = new Set(files.map(([path]) => join(path)));
+  for (const path of list(build, '.js')) keep(path, written.has(path) ? copyFileSync : renameSync);
+  for (const [path, code] of codes) {
     const file = join(build, path);
-    const { code } = await transform(readFileSync(file, 'utf8'), {
-      format: 'esm',
-      target: 'es2023',
-      minify: true,
-      legalComments: 'none',
-    });
-    if (code.trim() === '') {
-      keep(path, renameSync); // types only: nothing imports it at run time
-      continue;
-    }
-    if (!existsSync(join(kept, path)) && !path.startsWith(SHARED + sep)) keep(path, copyFileSync);
     writeFileSync(`${file}.tmp`, code);
     renameSync(`${file}.tmp`, file); // whoever reads the build meanwhile sees one or the other, whole
   }
@@ -138,8 +152,9 @@ function keep(path, move) {
 
 /** Puts the readable files back; nothing to do when they are in place. */
 export function restore() {
-  rmSync(join(build, SHARED), { recursive: true, force: true });
   if (!existsSync(kept)) return;
+  for (const path of existsSync(made) ? JSON.parse(readFileSync(made, 'utf8')) : [])
+    if (!existsSync(join(kept, path))) rmSync(join(build, path), { force: true });
   for (const path of readdirSync(kept, { recursive: true })) {
     if (/\.(js|d\.ts)$/.test(path)) renameSync(join(kept, path), join(build, path));
   }
