@@ -189,8 +189,6 @@ export function planKernel(
     spatial: compiled.facts.shape.slice(0, -1),
     full: compiled.output.joint === 'full',
   });
-  const input = planeCount({ spatial: sample.slice(0, -1), full: compiled.input.joint === 'full' });
-  const steps = layers.reduce((sum, layer) => sum + layer.entriesPerPair, 0);
   return {
     tile: side,
     tiles: tileGrid(n1, n2, side, shape2 === null).length,
@@ -199,9 +197,7 @@ export function planKernel(
       'reason' in planes
         ? propagationBytes(divided, Math.min(n1, side), Math.min(n2, side), dtype)
         : planesBytes(planes, Math.min(Math.max(n1, n2), side)),
-    flops:
-      pairs *
-      ('reason' in planes ? 2 * input * sample.at(-1)! + FLOPS_PER_STEP * steps : planes.report.flops),
+    flops: pairs * ('reason' in planes ? flopsOf(compiled, divided, layers) : planes.report.flops),
     layers,
     sphere: options.masked !== true && sphereServes(net, shape1, shape2),
     planes:
@@ -224,6 +220,20 @@ function routes(divided: Divided, all: boolean): (node: Compiled) => number | nu
 
 /** Of one entry through one layer, K and T: measured on dense nets, of the order of an activation. */
 const FLOPS_PER_STEP = 35;
+
+/** Per pair of samples: the input products, runs by what they say, other layers entry by entry, mixed positions by two products. */
+function flopsOf({ input, shaped }: Compiled, divided: Divided, layers: readonly LayerPlan[]): number {
+  const pairs = planeCount({ spatial: shaped.input.slice(0, -1), full: input.joint === 'full' });
+  let flops = divided.front ? 0 : 2 * pairs * shaped.input.at(-1)!;
+  for (const { plan } of runsOf(divided)) flops += plan.report.flops;
+  for (const { layer, run, joint, entriesPerPair } of layers) {
+    if (run !== null) continue;
+    flops += FLOPS_PER_STEP * entriesPerPair;
+    const mixed = (layer === 'attention' || layer === 'aggregate') && joint === 'full';
+    if (mixed) flops += 8 * entriesPerPair ** 1.5;
+  }
+  return flops;
+}
 
 function listLayers(node: Compiled, runOf: (node: Compiled) => number | null): LayerPlan[] {
   if (!node.rule) return node.children.flatMap((child) => listLayers(child, runOf));
