@@ -19,6 +19,9 @@ import { inputJoint, inputSide, makeBatch, type Batch } from './input.js';
 import { LIVE, mostPlanes } from './plan.js';
 import { releaseNotes, runJoint, runSide, type Notes } from './propagate.js';
 import { interleave, separate } from './interleave.js';
+import { imagesOf } from './planes/tile.js';
+import type { Images } from './planes/run.js';
+import { jointByPlanes, sideByPlanes } from './runRule.js';
 import { divide, withRoom } from './runs.js';
 import { putOperands, unpack, wantedOutput } from './tile.js';
 
@@ -91,6 +94,7 @@ export const trunkJob: Job<TrunkCall, States> = defineJob(
         dtype,
         side: (i) => inputSide(core, batches[i], i === 0 ? operands.one : operands.two, node.input),
         joint: (rows) => inputJoint(core, batches, operands, rows, layout, call.ntk),
+        images: (i) => imagesOf(i === 0 ? x1 : x2!, maskConstant),
       };
       const { nngp, ntk, sides } = await propagate(core, node, call, start, context);
       const [one, two] = sides.map((side) => readSide(core, side)) as [PlainSide, PlainSide | undefined];
@@ -153,6 +157,8 @@ interface Start {
   readonly dtype: 'f32' | 'f64';
   side(i: 0 | 1): Side;
   joint(rows: readonly [number, number]): Joint;
+  /** Where the first layers may run by planes. */
+  images?(i: 0 | 1): Images;
 }
 
 /** Runs both sides, then blocks of rows; `sides` (one where they are the same) are the caller's. */
@@ -160,7 +166,7 @@ async function propagate(
   core: Core,
   whole: Compiled,
   options: StateCall,
-  { n, same, masked, dtype, side, joint: start }: Start,
+  { n, same, masked, dtype, side, joint: start, images }: Start,
   context: JobContext,
 ): Promise<{ nngp: Tensor; ntk: Tensor | null; sides: Side[] }> {
   const { tolerance } = options;
@@ -172,13 +178,20 @@ async function propagate(
   const nngp = make();
   let ntk: Tensor | null = null;
   try {
-    const { node, ends } = withRoom(core, () => {
-      const { rest } = divide(whole, { dtype, masked, frozen: options.frozen, tolerance }, false);
-      const numbers = same ? ([0] as const) : ([0, 1] as const);
-      const found = numbers.map((i) =>
-        runSide(core, rest, side(i), { pattern: options.patterns[i], dtype, tolerance }),
+    const { front, node, ends } = withRoom(core, () => {
+      const { front: run, rest } = divide(
+        whole,
+        { dtype, masked, frozen: options.frozen, tolerance },
+        images !== undefined,
       );
-      return { node: rest, ends: found };
+      const numbers = same ? ([0] as const) : ([0, 1] as const);
+      const found = numbers.map((i) => {
+        const first = run && sideByPlanes(core, run, images!(i));
+        const at = first?.side ?? side(i);
+        const end = runSide(core, rest, at, { pattern: options.patterns[i], dtype, tolerance });
+        return { ...end, records: first?.note };
+      });
+      return { front: run, node: rest, ends: found };
     });
     const perRow = mostPlanes(node) * LIVE * padded(n[1]) * (dtype === 'f32' ? 4 : 8);
     const most = Math.max(1, Math.floor(Math.min(options.memoryBytes, BLOCK_BYTES) / perRow));
@@ -186,7 +199,11 @@ async function propagate(
     const frozen = new Set(options.frozen);
     for (let row = 0; row < n[0]; row += most) {
       const rows = Math.min(most, n[0] - row);
-      const joint = runJoint(core, node, start([row, rows]), one, two, { row, column: 0, same, frozen });
+      const block = { row, column: 0, same, frozen };
+      const size = { rows, ld: padded(n[1]), ntk: options.ntk };
+      const records = [ends[0]!.records!, ends.at(-1)!.records!] as const;
+      const first = front ? jointByPlanes(core, front, null, records, block, size) : start([row, rows]);
+      const joint = runJoint(core, node, first, one, two, block);
       const at = row * sizeOf(shape.slice(1));
       nngp.data.set(unpack(core, joint, joint.k, n[1]), at);
       if (joint.t) (ntk ??= make()).data.set(unpack(core, joint, joint.t, n[1]), at);
@@ -195,7 +212,10 @@ async function propagate(
       context.send(row + rows);
       await context.breathe();
     }
-    ends.forEach(({ notes }) => releaseNotes(notes));
+    for (const { notes, records } of ends) {
+      releaseNotes(notes);
+      records?.release?.();
+    }
     return { nngp, ntk, sides: ends.map((end) => end.side) };
   } catch (error) {
     releaseAll(core);

@@ -238,7 +238,10 @@ it('one sample, and the layers of a plan', async () => {
   expect(one.nngp.data[0]).toBe(whole.nngp.data[0]);
   const plan = planKernel(net, [3, ...sample]);
   // input and layers of the runs by what they say; attention: 35 operations an entry and two products of 12 x 12 matrices, K and T
-  const runs = (plan.planes as { runs: { flops: number }[] }).runs.reduce((sum, { flops }) => sum + flops, 0);
+  const runs = (plan.planes as { runs: readonly { flops: number }[] }).runs.reduce(
+    (sum, { flops }) => sum + flops,
+    0,
+  );
   expect(plan.flops).toBe(6 * (runs + 35 * 144 + 2 * 2 * (2 * 12 ** 3)));
   expect(plan.layers.map(({ run }) => run)).toEqual([0, 0, 0, 0, null, 1, 1, 1, 1, 1, 1]);
   expect((plan.planes as { reason: string }).reason).toMatch(/layers\.4 \(attention\)/);

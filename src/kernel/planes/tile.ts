@@ -109,5 +109,5 @@ export function imagesOf(x: Tensor, maskConstant: number | null): Images {
     if (masked(data[i]!)) data[i] = 0;
     else masks[Math.floor(i / channels / positions)]![Math.floor(i / channels) % positions] = 0;
   }
-  return { data, count, masks };
+  return masks.some((mask) => mask.includes(1)) ? { data, count, masks } : { data, count };
 }
