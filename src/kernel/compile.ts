@@ -12,7 +12,7 @@ import { indexRule, resizeRule } from '../layers/position/resize-kernel.js';
 import { rnnRule } from '../layers/recurrent/kernel.js';
 import { layerError, NO_NOTE, type Rule } from '../layers/kernel/rule.js';
 import { shapeLayer, type Shape, type Shaped } from '../layers/shapes.js';
-import { larger, type Demand, type Facts } from '../layers/kernel/state.js';
+import { larger, planeCount, type Demand, type Facts } from '../layers/kernel/state.js';
 import { isActivation, type Layer, type RepeatLayer, type SerialLayer } from '../layers/vocabulary.js';
 import { parseNet, type NetDocument } from '../net/document.js';
 import type { PlanesPlan } from './planes/plan.js';
@@ -137,4 +137,11 @@ function backward(node: Shaped, wanted: Demand, all: AllFacts): Compiled {
     .map((child) => child.input)
     .reduce((a, b) => ({ cov: larger(a.cov, b.cov), joint: larger(a.joint, b.joint) }));
   return { ...base, input, children };
+}
+
+/** The most planes any state of a net has. */
+export function mostPlanes(node: Compiled): number {
+  const input = planeCount({ spatial: node.shaped.input.slice(0, -1), full: node.input.joint === 'full' });
+  const output = planeCount({ spatial: node.shaped.output.slice(0, -1), full: node.output.joint === 'full' });
+  return Math.max(input, output, ...node.children.map(mostPlanes));
 }

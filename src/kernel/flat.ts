@@ -213,7 +213,7 @@ function runBlocks(flat: Flat, node: Compiled, [one, two]: readonly [Notes, Note
     const k = new Planes(core, params.dtype, rows * width);
     core.kernels.copyRows(rows, width * bytes, flat.k.ptr + at, ld * bytes, k.ptr, width * bytes);
     const t = flat.t ? new Planes(core, params.dtype, rows * width, true) : null;
-    const layout = { spatial: [], full: false };
+    const layout = { spatial: node.shaped.input.slice(0, -1), full: node.input.joint === 'full' };
     const joint = runJoint(core, node, { rows, ld: width, layout, k, t }, one, two, blockOf(params, row));
     for (const [planes, matrix] of [
       [joint.k, flat.k],

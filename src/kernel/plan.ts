@@ -1,7 +1,8 @@
 // Planning: how many samples a tile may have, and what a call will cost before it runs.
 import { padded, planeCount } from '../layers/kernel/state.js';
+import { normaliseAxis, type Shaped } from '../layers/shapes.js';
 import { parseNet, type NetDocument } from '../net/document.js';
-import { compileNet, type Compiled } from './compile.js';
+import { compileNet, mostPlanes, type Compiled } from './compile.js';
 import { defaultTolerance } from './checks.js';
 import { frozenPaths } from './frozen.js';
 import { planesBytes, planesOf, planesSide, type PlanesCall } from './planes/tile.js';
@@ -50,13 +51,6 @@ export function callSide(
 /** States of a layer and its input, K and T of each, with one more for branches. */
 export const LIVE = 6;
 
-/** The most planes any state of a net has. */
-export function mostPlanes(node: Compiled): number {
-  const input = planeCount({ spatial: node.shaped.input.slice(0, -1), full: node.input.joint === 'full' });
-  const output = planeCount({ spatial: node.shaped.output.slice(0, -1), full: node.output.joint === 'full' });
-  return Math.max(input, output, ...node.children.map(mostPlanes));
-}
-
 /** Bytes a tile of the general propagation holds: states, and what runs of layers by planes need beside them. */
 export function propagationBytes(
   divided: Divided,
@@ -89,7 +83,7 @@ function tileSide(
     if (!Number.isInteger(limits.wish) || limits.wish < 1) {
       throw new RangeError(`kernel: tile must be a whole number >= 1, got ${limits.wish}.`);
     }
-    return limits.wish;
+    if (!couplesSamples(divided.rest.shaped)) return limits.wish;
   }
   if (!('reason' in planes)) return planesSide(planes, Math.max(n1, n2), limits.memoryBytes);
   const bytes = (side: number): number => propagationBytes(divided, side, side, limits.dtype);
@@ -98,9 +92,24 @@ function tileSide(
       `kernel: one pair of samples needs ${bytes(1)} bytes (all pairs of positions), more than memoryBytes = ${limits.memoryBytes}. Raise memoryBytes or shrink the input.`,
     );
   }
-  let side = Math.min(mostPlanes(divided.rest) === 1 ? 1024 : 32, Math.max(n1, n2));
+  const all = Math.max(n1, n2);
+  if (couplesSamples(divided.rest.shaped)) {
+    const whole = propagationBytes(divided, n1, n2, limits.dtype);
+    if (whole <= limits.memoryBytes) return all;
+    throw new RangeError(
+      `kernel: layerNorm over samples needs all of them in one tile, ${whole} bytes, more than memoryBytes = ${limits.memoryBytes}. Raise memoryBytes or leave the samples (0) out of "axis".`,
+    );
+  }
+  let side = Math.min(mostPlanes(divided.rest) === 1 ? 1024 : 32, all);
   while (bytes(side) > limits.memoryBytes) side--;
   return side > 4 ? Math.floor(side / 4) * 4 || side : side;
+}
+
+/** Whether a layer normalises over samples: its statistics are those of all samples, so that there is one tile. */
+export function couplesSamples({ layer, input, children }: Shaped): boolean {
+  if (layer.layer === 'layerNorm')
+    return layer.axis.some((axis) => normaliseAxis(axis, input.length + 1) === 0);
+  return children.some(couplesSamples);
 }
 
 /** Tiles of (n1, n2); of a symmetric matrix those on and below the diagonal. */

@@ -2,9 +2,9 @@
 import type { Shape } from '../layers/shapes.js';
 import { allocate, asTensor, assertFinite, type Tensor, type TensorLike } from '../math/tensor.js';
 import { parseNet, type NetDocument } from '../net/document.js';
-import type { Engine } from '../wasm/engine.js';
-import { compileNet, type Compiled } from './compile.js';
-import { mostPlanes, tileGrid, type TilePlace } from './plan.js';
+import { UnsupportedError, type Engine } from '../wasm/engine.js';
+import { compileNet, mostPlanes, type Compiled } from './compile.js';
+import { couplesSamples, tileGrid, type TilePlace } from './plan.js';
 import { tangentJob, type Direction, type TangentParams, type TangentResult } from './tangentTile.js';
 
 /** Arrays of one tile: a state and its input per direction, K and T, in wasm memory and once as arrays. */
@@ -32,7 +32,12 @@ export function planTangents(
     throw new RangeError(
       `kernel: derivatives of 4 x 4 pairs of samples in ${directions} directions need ${16 * perPair} bytes, more than memoryBytes = ${memoryBytes}. Raise memoryBytes, freeze parameters or shrink the input.`,
     );
-  const tile = Math.min(MOST, n, Math.floor(fits / 4) * 4);
+  const whole = couplesSamples(node.shaped);
+  if (whole && fits < n)
+    throw new RangeError(
+      `kernel: layerNorm over samples needs the derivatives of all ${n} x ${n} pairs at once, more than memoryBytes = ${memoryBytes} hold. Raise memoryBytes or leave the samples (0) out of "axis".`,
+    );
+  const tile = whole ? n : Math.min(MOST, n, Math.floor(fits / 4) * 4);
   return { tile, tileBytes: perPair * tile * Math.ceil(tile / 4) * 4 };
 }
 
@@ -143,7 +148,7 @@ export interface KernelInputGradient {
  * Derivatives of NNGP and NTK between x1 and x2 with respect to x1, x2 held fixed. Nets without positions cost about
  * three kernels, others one per entry of a sample and one more. Where x1_i and x2_j are parallel the NTK of ReLU-like
  * nets has a kink: the mean of its slopes on both sides is returned. RangeError with the bytes where the result is too
- * large; UnsupportedError for attention.
+ * large; UnsupportedError for layerNorm over samples.
  */
 export async function kernelInputGradient(
   engine: Engine,
@@ -170,6 +175,11 @@ export async function kernelInputGradient(
   const out = { nngp: make(), ntk: make() };
   const call: Call = { net, x1, x2, ntk: true };
   const node = compileMatrix(net, sample);
+  if (couplesSamples(node.shaped))
+    throw new UnsupportedError(
+      'kernelInputGradient of layerNorm over samples',
+      'A kernel then depends on the inputs of all samples: leave the samples (0) out of "axis".',
+    );
   for (const group of directionGroups(node, sample, engine.memoryBytes)) {
     const { tile } = planTangents(node, group.length, Math.max(n1, n2), engine.memoryBytes);
     await eachTile(engine, tileGrid(n1, n2, tile, false), options, {

@@ -2,7 +2,7 @@
 import { usesFunctions } from '../layers/activation/functions.js';
 import { planeCount, Planes, positionPairs, type Joint, type Side } from '../layers/kernel/state.js';
 import { defineJob, type Core, type Job } from '../wasm/engine.js';
-import { compileNet, type Compiled, type Run } from './compile.js';
+import { compileNet, mostPlanes, type Compiled, type Run } from './compile.js';
 import { assertFinite, blockOf, flatTile, sphereTile } from './flat.js';
 import { afterImages } from './front.js';
 import { inputJoint, inputSide, makeBatch, type Batch, type Operands } from './input.js';
@@ -46,7 +46,7 @@ function propagatedTile(core: Core, params: TileParams, tap?: Tap): TileResult {
     if (params.sphere && !tap) return sphereTile(core, params, params.sphere, batches, operands);
     sides.push(sideNotes(core, node, first, operands.one, params.pattern1, params));
     sides.push(params.x2 ? sideNotes(core, node, second, operands.two, params.pattern2, params) : sides[0]!);
-    const run = first.positions === 1 && !tap ? flatTile : spatialTile;
+    const run = mostPlanes(node) === 1 && !tap ? flatTile : spatialTile;
     result = run(core, params, node, batches, operands, sides as [Notes, Notes], tap);
   } finally {
     dispose();

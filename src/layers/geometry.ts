@@ -113,7 +113,11 @@ export function resizeMatrix(
     const at = ((i + 0.5) * n) / out - 0.5;
     const half = antialias ? Math.max(n / out, 1) : 1;
     let sum = 0;
-    for (let j = 0; j < n; j++) sum += matrix[i * n + j] = Math.max(0, 1 - Math.abs(at - j) / half);
+    for (let j = 0; j < n; j++) {
+      const weight = 1 - Math.abs(at - j) / half;
+      // A weight of rounding alone would make a masked position visible.
+      sum += matrix[i * n + j] = weight > 1e-12 ? weight : 0;
+    }
     for (let j = 0; j < n; j++) matrix[i * n + j] = sum > 0 ? matrix[i * n + j]! / sum : 0;
   }
   return matrix;
