@@ -15,7 +15,7 @@ import { shapeLayer, type Shape, type Shaped } from '../layers/shapes.js';
 import { larger, planeCount, type Demand, type Facts } from '../layers/kernel/state.js';
 import { isActivation, type Layer, type RepeatLayer, type SerialLayer } from '../layers/vocabulary.js';
 import { parseNet, type NetDocument } from '../net/document.js';
-import type { PlanesPlan } from './planes/plan.js';
+import type { PlanesPlan } from './planes/planned.js';
 
 /** A layer in its place with all that propagation needs to know. */
 export interface Compiled {

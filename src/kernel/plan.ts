@@ -7,7 +7,7 @@ import { defaultTolerance } from './checks.js';
 import { frozenPaths } from './frozen.js';
 import { planesBytes, planesOf, planesSide, type PlanesCall } from './planes/tile.js';
 import { divide, runBytes, runsOf, type Divided } from './runs.js';
-import type { PlanesPlan } from './planes/plan.js';
+import type { PlanesPlan } from './planes/planned.js';
 import type { PlanesReport } from './planes/report.js';
 import { sphereServes } from './sphere.js';
 import { wantedOutput } from './tile.js';

@@ -15,7 +15,7 @@ import type { Core } from '../wasm/engine.js';
 import type { Run } from './compile.js';
 import { runJointPlanes, runWithin, type SideRecords } from './planes/joint.js';
 import { masksOf } from './planes/masks.js';
-import type { PlanesPlan } from './planes/plan.js';
+import type { PlanesPlan } from './planes/planned.js';
 import { giveRoom } from './planes/plans.js';
 import { NoRoom } from './planes/watched.js';
 import { Runner, type Images } from './planes/run.js';

@@ -7,7 +7,7 @@ import type { Core } from '../wasm/engine.js';
 import { isSequence, type Compiled, type Run } from './compile.js';
 import { planeable, rememberedPlan } from './planes/plans.js';
 import { groupBytes, groupRows } from './planes/joint.js';
-import type { PlanesPlan } from './planes/plan.js';
+import type { PlanesPlan } from './planes/planned.js';
 import { NoRoom } from './planes/watched.js';
 import { runRule } from './runRule.js';
 

@@ -38,6 +38,18 @@ export function positionsAxis(n: number, positions: readonly number[]): MixAxis 
   return { n, out: positions.length, taps, pairing: 'all' };
 }
 
+/** Axes of `sizes` one after the other: what each of them brings. */
+export function joinedAxes(sizes: readonly number[]): MixAxis[] {
+  const total = sizes.reduce((sum, n) => sum + n, 0);
+  let start = 0;
+  return sizes.map((n) => {
+    const from = start;
+    start += n;
+    const positions = Array.from({ length: total }, (_, p) => (p >= from && p < from + n ? p - from : -1));
+    return positionsAxis(n, positions);
+  });
+}
+
 /** Weights of its own at every position: only equal positions stay correlated. */
 export function localAxis(n: number): MixAxis {
   const taps = Array.from({ length: n }, (_, input) => [{ input, weight: 1, id: input }]);

@@ -19,6 +19,7 @@ import {
 } from '../../layers/vocabulary.js';
 import {
   identityAxis,
+  joinedAxes,
   localAxis,
   matrixAxis,
   poolAxis,
@@ -339,18 +340,10 @@ class Builder {
       });
     }
     const along = first.axes[axis - 1]!;
-    let start = 0;
-    const sizes = inputs.map((i) => (along === 0 ? this.nodes[i]!.H : this.nodes[i]!.W));
-    const total = sizes.reduce((sum, n) => sum + n, 0);
-    const maps = sizes.map((n): [MixAxis, MixAxis] => {
-      const from = start;
-      start += n;
-      const map = positionsAxis(
-        n,
-        Array.from({ length: total }, (_, p) => (p >= from && p < from + n ? p - from : -1)),
-      );
-      return along === 0 ? [map, identityAxis(first.W)] : [identityAxis(first.H), map];
-    });
+    const joined = joinedAxes(inputs.map((i) => (along === 0 ? this.nodes[i]!.H : this.nodes[i]!.W)));
+    const maps = joined.map((map): [MixAxis, MixAxis] =>
+      along === 0 ? [map, identityAxis(first.W)] : [identityAxis(first.H), map],
+    );
     return this.mixBoth(inputs, path, maps);
   }
 }

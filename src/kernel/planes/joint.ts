@@ -1,7 +1,7 @@
 // A plan between states: from images, or from the planes that other layers have left, to planes that other layers go on from.
 import type { Block, Joint } from '../../layers/kernel/state.js';
 import type { Allocator, Core, Ticket } from '../../wasm/engine.js';
-import type { PlanesPlan } from './plan.js';
+import type { PlanesPlan } from './planned.js';
 import { floats, Runner, type Floats, type Images } from './run.js';
 
 /** What a plan keeps of the samples of one side (`Runner.records`), and their number. */

@@ -2,7 +2,8 @@
 import type { Shaped } from '../../layers/shapes.js';
 import { lower, type LowerOptions } from './graph.js';
 import { NotPlanes } from './nodes.js';
-import { planPlanes, type PlanesOptions, type PlanesPlan } from './plan.js';
+import { planPlanes } from './plan.js';
+import type { PlanesOptions, PlanesPlan } from './planned.js';
 import { LONGEST, type NoRoom } from './watched.js';
 
 const plans = new Map<string, PlanesPlan | { readonly reason: string }>();

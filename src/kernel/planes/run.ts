@@ -2,7 +2,7 @@
 import type { Allocator, Core, Kernels, Ptr, Ticket } from '../../wasm/engine.js';
 import { masksOf } from './masks.js';
 import { fillWatched, type Watched } from './watched.js';
-import type { GivenPlanes, PlannedRun, PlanesPlan } from './plan.js';
+import type { GivenPlanes, PlannedRun, PlanesPlan } from './planned.js';
 
 export type Floats = Float64Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
 

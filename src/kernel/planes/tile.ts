@@ -5,7 +5,7 @@ import type { Tensor } from '../../math/tensor.js';
 import type { Core } from '../../wasm/engine.js';
 import { overflow } from '../checks.js';
 import type { TileParams, TileResult } from '../tile-params.js';
-import type { PlanesPlan } from './plan.js';
+import type { PlanesPlan } from './planned.js';
 import { giveRoom, rememberedPlan } from './plans.js';
 import { NoRoom } from './watched.js';
 import { runPlanes, type Images } from './run.js';

@@ -4,7 +4,6 @@ import { dualOf } from '../../layers/activation/dual.js';
 import { checkMoments, EXACT, tableEntries } from '../../layers/activation/tables.js';
 import type { ActivationLayer } from '../../layers/vocabulary.js';
 import { overflow } from '../checks.js';
-import type { PlanesPlan } from './plan.js';
 
 type Floats = Float64Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
 
@@ -39,7 +38,7 @@ export class NoRoom extends Error {
 export function fillWatched(
   { layer, width, positions }: Watched,
   values: Floats,
-  { lanes, tolerance, dtype }: Pick<PlanesPlan, 'lanes' | 'tolerance' | 'dtype'>,
+  { lanes, tolerance, dtype }: { lanes: number; tolerance: number; dtype: 'f32' | 'f64' },
 ): number | null {
   const dual = dualOf(layer);
   const step = width * lanes;
