@@ -19,40 +19,45 @@ export interface Batch {
   readonly channels: number;
   readonly positions: number;
   readonly data: Float64Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
-  /** 1 where any channel of a position is visible, (positions, padded n); null: nothing masked. */
+  /** 1 where any channel of a position is visible, (positions, padded n); null: the call has no masks. */
   readonly keep: Float64Array<ArrayBuffer> | null;
 }
 
-/** Entries equal to `maskConstant` (NaN matches NaN) are masked. */
+/** Whether an entry is masked; NaN matches NaN. */
+const isMasked = (value: number, constant: number): boolean =>
+  value === constant || (value !== value && constant !== constant);
+
+/** The mask constant of a call, or null where no entry has it: decided for all tiles at once, so that bits do not depend on them. */
+export function usedConstant(constant: number | null, inputs: readonly (Tensor | null)[]): number | null {
+  if (constant === null) return null;
+  return inputs.some((x) => x?.data.some((value: number) => isMasked(value, constant))) ? constant : null;
+}
+
+/** Entries equal to `maskConstant` are masked. */
 export function makeBatch(x: Tensor, maskConstant: number | null): Batch {
   const [n, ...rest] = x.shape as [number, ...number[]];
   const channels = rest.at(-1)!;
   const spatial = rest.slice(0, -1);
   const positions = spatial.reduce((size, extent) => size * extent, 1);
-  const masked = (value: number): boolean =>
-    maskConstant !== null && (value === maskConstant || (value !== value && maskConstant !== maskConstant));
   if (maskConstant === null && positions === 1) {
     return { n, spatial, channels, positions, data: x.data as Batch['data'], keep: null };
   }
   const data = new (x.data.constructor as typeof Float64Array)(x.data.length);
   const ld = padded(n);
   const keep = maskConstant === null ? null : new Float64Array(positions * ld);
-  let any = false;
   for (let i = 0; i < n; i++) {
     for (let p = 0; p < positions; p++) {
       const from = (i * positions + p) * channels;
       const to = (p * n + i) * channels;
       for (let c = 0; c < channels; c++) {
         const value = x.data[from + c]!;
-        if (keep && masked(value)) any = true;
-        else {
-          data[to + c] = value;
-          if (keep) keep[p * ld + i] = 1;
-        }
+        if (maskConstant !== null && isMasked(value, maskConstant)) continue;
+        data[to + c] = value;
+        if (keep) keep[p * ld + i] = 1;
       }
     }
   }
-  return { n, spatial, channels, positions, data, keep: any ? keep : null };
+  return { n, spatial, channels, positions, data, keep };
 }
 
 /** Covariances within the samples of a batch, in f64. */

@@ -15,6 +15,7 @@ import {
 } from './checks.js';
 import { compileNet } from './compile.js';
 import { frozenPaths } from './frozen.js';
+import { usedConstant } from './input.js';
 import { planesCall } from './planes/tile.js';
 import { cutSamples, placeTile } from './pieces.js';
 import { sphereFor } from './sphere.js';
@@ -244,8 +245,8 @@ export function prepare(
   options: KernelOptions,
 ): Call {
   const net = parseNet(document);
-  const maskConstant = options.maskConstant ?? null;
   const [x1, x2] = checkInputs(first, second);
+  const maskConstant = usedConstant(options.maskConstant ?? null, [x1, x2]);
   const names = checkNames(options.get);
   const dtype = checkDtype(options.dtype, x1);
   const diagonalSpatial = options.diagonalSpatial ?? false;

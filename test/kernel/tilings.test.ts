@@ -8,6 +8,7 @@ import {
   kernel,
   layerNorm,
   mish,
+  relu,
   rnn,
   serial,
   softplus,
@@ -61,6 +62,36 @@ describe('tilings', () => {
           expect(parts.ntk.data).toEqual(whole.ntk.data);
         }
       }
+    }
+  });
+
+  it.each([
+    ['dense', serial(dense(4), dense(2, { bStd: 0.7 }), relu(), dense(2, w)), [3]],
+    ['convolutional', serial(conv(4, [2], w), relu(), conv(4, [2], w), globalAvgPool(), dense(1, w)), [5, 3]],
+    [
+      'recurrent',
+      serial(rnn(4, { activation: relu(), ...w, returnSequences: true }), globalAvgPool(), dense(1)),
+      [5, 3],
+    ],
+  ] as const)('%s with masks: tiles without masked samples have the same bits', async (_, net, shape) => {
+    const size = shape.reduce((a, b) => a * b, 1);
+    const x = tensor(samples(9, size, 5), [9, ...shape]);
+    x.data.fill(9, 4 * size, 4 * size + 3); // one position of one sample, or all of it
+    x.data[6 * size] = 9;
+    for (const dtype of ['f64', 'f32'] as const) {
+      const whole = await kernel(engines[0]!, net, x, null, { dtype, maskConstant: 9 });
+      expect(whole.ntk.data[10 * 4]).toEqual(shape.length === 1 ? 0 : expect.any(Number));
+      for (const tile of [1, 2, 5]) {
+        const parts = await kernel(engines[0]!, net, x, null, { dtype, maskConstant: 9, tile });
+        expect(parts.nngp.data).toEqual(whole.nngp.data);
+        expect(parts.ntk.data).toEqual(whole.ntk.data);
+      }
+      // A constant that no entry has is none.
+      const [without, none] = [
+        await kernel(engines[0]!, net, x, null, { dtype, maskConstant: 8, tile: 2 }),
+        await kernel(engines[0]!, net, x, null, { dtype }),
+      ];
+      expect(without.ntk.data).toEqual(none.ntk.data);
     }
   });
 
