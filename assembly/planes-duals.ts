@@ -1,18 +1,19 @@
 // Row finisher of the activations of dual.ts on offset planes. The two tables of a closed form lie in the record one after the other,
 // `size` values each. A series (kinds from 11 on) has `size` values per position: kappa, slope, then the entries of its tables.
 import { dualDiagonal, dualTables_f32, dualTables_f64 } from './dual';
-import { add, inverseRoot, mul, read, splatAt, write } from './either';
+import { inverseRoot, read, write } from './either';
 import { mapRow } from './dual-rows';
+import { madd } from './simd';
 
 /** k and t (one vector per column) of the affine map in front: (w S + b^2, w (M + delta S) + bT), times g g'. */
-function affineInto(single: bool, b: usize, k: usize, t: usize, gx: usize, gy: usize, m: i32, cp: usize, self: bool): void {
-  const w = v128.load(cp, 144), bk = v128.load(cp, 80), bt = v128.load(cp, 96), delta = v128.load(cp, 128), xs: usize = self ? 16 : single ? 4 : 8;
+function affineInto<T>(b: usize, k: usize, t: usize, gx: usize, gy: usize, m: i32, cp: usize, self: bool): void {
+  const w = v128.load(cp, 144), bk = v128.load(cp, 80), bt = v128.load(cp, 96), delta = v128.load(cp, 128), xs: usize = self ? 16 : sizeof<T>();
   for (const end = b + <usize>m * 32; b < end; b += 32, k += 16, t += 16) {
     const s = v128.load(b);
-    let x = add(single, mul(single, s, w), bk), y = add(single, mul(single, add(single, mul(single, s, delta), v128.load(b, 16)), w), bt);
+    let x = madd<T>(s, w, bk), y = madd<T>(madd<T>(s, delta, v128.load(b, 16)), w, bt);
     if (gx) {
-      const g = mul(single, self ? v128.load(gx) : splatAt(single, gx), v128.load(gy));
-      x = mul(single, x, g); y = mul(single, y, g);
+      const g = v128.mul<T>(self ? v128.load(gx) : v128.load_splat<T>(gx), v128.load(gy));
+      x = v128.mul<T>(x, g); y = v128.mul<T>(y, g);
       gx += xs; gy += 16;
     }
     v128.store(k, x); v128.store(t, y);
@@ -31,7 +32,7 @@ function weave(k: usize, t: usize, d: usize, m: i32): void {
 export function dualRow<T>(b: usize, d: usize, px: usize, py: usize, gx: usize, gy: usize, size: i32, m: i32, cp: usize, work: usize, kind: i32, p: usize, vectors: bool): void {
   const line = <usize>m * 16, k = work, t = k + line, x = t + line, n = m * <i32>(16 / sizeof<T>());
   let ws = <usize>size * 16;
-  affineInto(sizeof<T>() == 4, b, k, t, gx, gy, m, cp, vectors);
+  affineInto<T>(b, k, t, gx, gy, m, cp, vectors);
   let os = ws, inc: usize = 16;
   if (kind > 10) { os = vectors ? 16 : sizeof<T>(); inc = <usize>size * os; ws = 16; px += 2 * os; py += 32; }
   else if (!vectors) {
@@ -53,7 +54,7 @@ export function dualRowDiagonal(single: bool, b: usize, d: usize, py: usize, gy:
   const series = kind > 10, step: usize = series ? <usize>size * 16 : 16;
   const lanes = single ? 4 : 2, line = <usize>m * 16, n = m * lanes, k = work, t = k + line, bytes: usize = single ? 4 : 8;
   for (let gains: usize = compute && gy != 0 ? 0 : gy; ; gains = gy) {  // without the gains first, to make them
-    affineInto(single, b, k, t, gains, gains, m, cp, true);
+    if (single) affineInto<f32>(b, k, t, gains, gains, m, cp, true); else affineInto<f64>(b, k, t, gains, gains, m, cp, true);
     if (gains == gy) break;
     for (let j: usize = 0; j < line; j += 16) v128.store(gy + j, inverseRoot(single, v128.load(cp, 0), v128.load(k + j), v128.load(cp, 160)));
   }

@@ -11,11 +11,11 @@ import { add, inverseRoot, mul, over, splatAt, sub } from './either';
 }
 
 /** d = s times w; s may be d. */
-function scalePlane(single: bool, src: usize, dst: usize, srs: usize, drs: usize, n: i32, m: i32, w: v128): void {
+function scalePlane<T>(src: usize, dst: usize, srs: usize, drs: usize, n: i32, m: i32, w: v128): void {
   for (let i = 0; i < n; i++) {
     let s = src + <usize>i * srs, d = dst + <usize>i * drs;
     for (let j = 0; j < m; j++) {
-      v128.store(d, mul(single, v128.load(s), w)); v128.store(d, mul(single, v128.load(s, 16), w), 16);
+      v128.store(d, v128.mul<T>(v128.load(s), w)); v128.store(d, v128.mul<T>(v128.load(s, 16), w), 16);
       s += 32; d += 32;
     }
   }
@@ -97,7 +97,7 @@ export function elements(single: bool, code: i32, ctx: usize, op: usize, blob: u
   if (code == 4 || code == 9) {  // 9, dropout: the same entries on both sides of an identical pair
     if (code == 9 && !diagonal) return;
     const from = code == 9 ? dst : arena + <usize>load<i32>(tables + index), step = code == 9 ? drs : <usize>m * 32;
-    scalePlane(single, from, dst, step, drs, n, m, w);
+    if (single) scalePlane<f32>(from, dst, step, drs, n, m, w); else scalePlane<f64>(from, dst, step, drs, n, m, w);
   } else if (code == 7) {
     const gain = <usize>word(op, 14), x = X + gain * (self ? 16 : single ? 4 : 8), g = <i32>gain < 0 ? v128.load(cp, 0) : mul(single, self ? v128.load(x) : splatAt(single, x), v128.load(Y + gain * 16));
     loadMean(single, src, dst, mul(single, w, g));
