@@ -102,6 +102,19 @@ describe.each(NAMES)('%s', (name) => {
   });
 });
 
+it('has the same bits on workers, masked or not', async () => {
+  await using workers = await createEngine({ variant: 'simd', workers: 2 });
+  for (const name of [
+    'blocks with residuals, repeated',
+    'on sequences, nested, one sequence without attention',
+  ]) {
+    const [net, sample] = nets[name]!;
+    const x = withMasks(numbers([7, ...sample], 4), 5);
+    const options = { tile: 3, maskConstant: 99 };
+    expect(await kernel(workers, net, x, null, options)).toEqual(await kernel(engine, net, x, null, options));
+  }
+});
+
 it('one sample, and the layers of a plan', async () => {
   const [net, sample] = nets['between attention and a global pool']!;
   const x = numbers([3, ...sample], 4);
