@@ -146,7 +146,7 @@ export interface KernelPlan {
 export interface LayerPlan {
   readonly path: string;
   readonly layer: string;
-  /** Layers with one number go through planes of constant offset together, `planes.runs[run]`; null: the general propagation. */
+  /** Layers with one number go through planes of constant offset together, `planes.runs[run]` (0 where the whole net does); null: all pairs of positions. */
   readonly run: number | null;
   /** What is carried out of it: kernel entries per pair of samples. */
   readonly joint: 'diagonal' | 'full';
