@@ -1,4 +1,5 @@
 import {
+  attention,
   conv,
   createEngine,
   dense,
@@ -71,6 +72,23 @@ describe('tilings', () => {
     [
       'recurrent',
       serial(rnn(4, { activation: relu(), ...w, returnSequences: true }), globalAvgPool(), dense(1)),
+      [5, 3],
+    ],
+    [
+      'attentive',
+      serial(
+        conv(4, [2], w),
+        relu(),
+        {
+          layer: 'concat',
+          axis: 1,
+          branches: [
+            conv(4, [2], w),
+            serial(attention({ channels: 4, keyChannels: 4, valueChannels: 4, heads: 2 }), conv(4, [2], w)),
+          ],
+        },
+        globalAvgPool(),
+      ),
       [5, 3],
     ],
   ] as const)('%s with masks: tiles without masked samples have the same bits', async (_, net, shape) => {

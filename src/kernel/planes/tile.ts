@@ -95,7 +95,7 @@ export function planesCall(
   return { net, sample, dtype, diagonalSpatial, masked: maskConstant !== null, frozen, tolerance };
 }
 
-/** Masked entries become zero; a position is masked where all its channels are. */
+/** Masked entries become zero; a position is masked where all its channels are. Masks also where nothing is masked: other tiles have some. */
 export function imagesOf(x: Tensor, maskConstant: number | null): Images {
   const count = x.shape[0]!;
   if (maskConstant === null) return { data: x.data, count };
@@ -109,5 +109,5 @@ export function imagesOf(x: Tensor, maskConstant: number | null): Images {
     if (masked(data[i]!)) data[i] = 0;
     else masks[Math.floor(i / channels / positions)]![Math.floor(i / channels) % positions] = 0;
   }
-  return masks.some((mask) => mask.includes(1)) ? { data, count, masks } : { data, count };
+  return { data, count, masks };
 }
