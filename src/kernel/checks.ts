@@ -2,6 +2,7 @@
 import { asTensor, type Tensor, type TensorLike } from '../math/tensor.js';
 import type { Pattern } from '../layers/kernel/state.js';
 import { NumericalError, type FloatType } from '../wasm/engine.js';
+import { isMasked } from './input.js';
 
 export type KernelName = 'nngp' | 'ntk';
 
@@ -51,6 +52,18 @@ export function checkDtype(dtype: 'f32' | 'f64' | undefined, { data }: Tensor): 
   return result;
 }
 
+/** The relative error asked of series; default that of the dtype. */
+export function checkTolerance(
+  tolerance: number | undefined,
+  dtype: 'f32' | 'f64',
+  caller = 'kernel',
+): number {
+  const result = tolerance ?? defaultTolerance(dtype);
+  if (!(typeof result === 'number' && result > 0 && result < 1))
+    throw new RangeError(`${caller}: tolerance must be a number between 0 and 1, got ${String(result)}.`);
+  return result;
+}
+
 export const defaultTolerance = (dtype: 'f32' | 'f64'): number => (dtype === 'f32' ? 1e-8 : 1e-13);
 
 /** Of results that are not finite. */
@@ -74,7 +87,7 @@ export function blameInput(x1: Tensor, x2: Tensor | null, maskConstant: number |
   ] as const) {
     for (let i = 0; x && i < x.data.length; i++) {
       const v = x.data[i]!;
-      if (v - v !== 0 && v !== maskConstant) {
+      if (v - v !== 0 && !isMasked(v, maskConstant)) {
         throw new RangeError(
           `kernel: ${name} has the entry ${v} at flat index ${i}. Remove it, or mask it with maskConstant.`,
         );

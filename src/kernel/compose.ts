@@ -3,9 +3,10 @@ import { asTensor, assertFinite, sizeOf, type Tensor, type TensorLike } from '..
 import { chainEnd, checkChain } from '../net/chain.js';
 import { parseLayer, type NetDocument } from '../net/document.js';
 import { NumericalError, type Engine, type Job } from '../wasm/engine.js';
-import { blameInput, checkDtype, checkInputs, checkNames, checkPattern, defaultTolerance } from './checks.js';
+import { blameInput, checkDtype, checkInputs, checkNames, checkPattern, checkTolerance } from './checks.js';
 import { compileLayer, inputFacts, type Compiled } from './compile.js';
 import { frozenPaths } from './frozen.js';
+import { usedConstant } from './input.js';
 import type { KernelOptions, KernelResult } from './kernel.js';
 import { headJob, positionsOf, trunkJob, type KernelState, type StateCall } from './stateJob.js';
 import { wantedOutput } from './tile.js';
@@ -30,7 +31,8 @@ export async function kernelState(
   chainEnd(trunk);
   const names = checkNames(options.get);
   const dtype = checkDtype(options.dtype, x1);
-  const { diagonalSpatial = false, maskConstant = null } = options;
+  const { diagonalSpatial = false } = options;
+  const maskConstant = usedConstant(options.maskConstant ?? null, [x1, x2]);
   const inputShape = x1.shape.slice(1);
   const kind = diagonalSpatial ? 'diagonal' : 'full';
   const node = compileLayer(trunk, inputFacts(inputShape), { cov: kind, joint: kind });
@@ -89,7 +91,7 @@ function callOf(
     memoryBytes,
     patterns: [checkPattern(options.pattern1, 'pattern1'), checkPattern(options.pattern2, 'pattern2')],
     frozen: frozenPaths(shaped, options.frozen),
-    tolerance: options.tolerance ?? defaultTolerance(dtype),
+    tolerance: checkTolerance(options.tolerance, dtype),
   };
 }
 

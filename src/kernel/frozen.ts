@@ -13,6 +13,8 @@ export const placeOf = (path: string): string => path.replace(/(^|\.)net\.\d+/g,
 
 /** The layers with weights at or inside the paths given; RangeError where there is none. */
 export function frozenPaths(root: Shaped, wanted: readonly string[] = []): string[] {
+  if (!Array.isArray(wanted))
+    throw new TypeError(`kernel: frozen must be a list of paths, got ${JSON.stringify(wanted)}.`);
   if (wanted.length === 0) return [];
   const all = weightPaths(root);
   const inside = (path: string, of: string): boolean => path === of || path.startsWith(`${of}.`);

@@ -24,12 +24,14 @@ export interface Batch {
 }
 
 /** Whether an entry is masked; NaN matches NaN. */
-const isMasked = (value: number, constant: number): boolean =>
+export const isMasked = (value: number, constant: number | null): boolean =>
   value === constant || (value !== value && constant !== constant);
 
 /** The mask constant of a call, or null where no entry has it: decided for all tiles at once, so that bits do not depend on them. */
 export function usedConstant(constant: number | null, inputs: readonly (Tensor | null)[]): number | null {
   if (constant === null) return null;
+  if (typeof constant !== 'number')
+    throw new TypeError(`kernel: maskConstant must be a number, got ${JSON.stringify(constant)}.`);
   return inputs.some((x) => x?.data.some((value: number) => isMasked(value, constant))) ? constant : null;
 }
 
@@ -51,7 +53,7 @@ export function makeBatch(x: Tensor, maskConstant: number | null): Batch {
       const to = (p * n + i) * channels;
       for (let c = 0; c < channels; c++) {
         const value = x.data[from + c]!;
-        if (maskConstant !== null && isMasked(value, maskConstant)) continue;
+        if (isMasked(value, maskConstant)) continue;
         data[to + c] = value;
         if (keep) keep[p * ld + i] = 1;
       }

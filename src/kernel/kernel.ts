@@ -10,7 +10,7 @@ import {
   checkInputs,
   checkNames,
   checkPattern,
-  defaultTolerance,
+  checkTolerance,
   type KernelName,
 } from './checks.js';
 import { compileNet } from './compile.js';
@@ -49,7 +49,7 @@ export interface KernelOptions {
    * dropped. The copies of a repeat are `layers.1.net.0` and so on, or all of them `layers.1.net`.
    */
   readonly frozen?: readonly string[];
-  /** Relative error asked of activations without a closed form; default 1e-12 (f64) or 1e-7 (f32). */
+  /** Relative error asked of activations without a closed form; between 0 and 1; default 1e-13 (f64) or 1e-8 (f32). */
   readonly tolerance?: number;
   /** Samples per side of a tile; default from the engine's memory budget. Does not change results. */
   readonly tile?: number;
@@ -262,7 +262,7 @@ export function prepare(
     diagonalSpatial,
     maskConstant,
     frozen: frozenPaths(compiled.shaped, options.frozen),
-    tolerance: options.tolerance ?? defaultTolerance(dtype),
+    tolerance: checkTolerance(options.tolerance, dtype),
   };
   const limits = { dtype, memoryBytes: engine.memoryBytes, wish: options.tile ?? null };
   const side = callSide(compiled, [n1, n2], planesCall(params, x1.shape.slice(1)), limits);

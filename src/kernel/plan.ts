@@ -3,7 +3,7 @@ import { padded, planeCount } from '../layers/kernel/state.js';
 import { normaliseAxis, type Shaped } from '../layers/shapes.js';
 import { parseNet, type NetDocument } from '../net/document.js';
 import { compileNet, mostPlanes, type Compiled } from './compile.js';
-import { defaultTolerance } from './checks.js';
+import { checkTolerance } from './checks.js';
 import { frozenPaths } from './frozen.js';
 import { planesBytes, planesOf, planesSide, type PlanesCall } from './planes/tile.js';
 import { divide, runBytes, runsOf, type Divided } from './runs.js';
@@ -186,7 +186,7 @@ export function planKernel(
     diagonalSpatial,
     masked: options.masked ?? false,
     frozen: frozenPaths(compiled.shaped, options.frozen),
-    tolerance: options.tolerance ?? defaultTolerance(dtype),
+    tolerance: checkTolerance(options.tolerance, dtype),
   };
   const paths = pathsOf(compiled, call);
   const { planes, divided } = paths;

@@ -3,6 +3,7 @@ import { dualOf } from '../layers/activation/dual.js';
 import { hermiteSeries } from '../layers/activation/hermite-tables.js';
 import { isActivation } from '../layers/vocabulary.js';
 import { parseNet, type NetDocument } from '../net/document.js';
+import { checkTolerance } from './checks.js';
 
 export interface DualSeries {
   /** Number of terms. */
@@ -33,6 +34,7 @@ export function dualSeries(
     throw new RangeError(`dualSeries: expected an activation layer, got '${parsed.layer}'.`);
   if (!(variance >= 0 && variance < Infinity))
     throw new RangeError(`dualSeries: variance must be a finite number >= 0, got ${variance}.`);
+  checkTolerance(tolerance, 'f64', 'dualSeries');
   const dual = dualOf(parsed);
   if (dual.form !== 'series') return null;
   const { terms, error, slopeError, kappa, slope } = hermiteSeries(

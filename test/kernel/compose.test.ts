@@ -141,6 +141,14 @@ describe('kernelState and continueKernel', () => {
     expect(blocks).toEqual(got);
   });
 
+  it('has no masks where no entry equals the constant, and then the bits of a state without one', async () => {
+    const trunk = serial(conv(), relu);
+    const x = samples(1, 3, ...image);
+    const state = await kernelState(engine, trunk, x, null, { maskConstant: MASK });
+    expect(state.visible1).toBeNull();
+    expect(state).toEqual(await kernelState(engine, trunk, x));
+  });
+
   it('keeps the diagonal of x2 = null exact, and the matrix symmetric', async () => {
     // Nearly equal samples: the angle of a sample with itself must be 0, not the square root of a rounding error.
     const x = tensor([

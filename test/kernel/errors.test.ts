@@ -2,7 +2,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   createEngine,
+  dualSeries,
   kernel,
+  kernelState,
+  planKernel,
   tensor,
   type Engine,
   type KernelOptions,
@@ -218,6 +221,33 @@ describe('kernel', () => {
     );
     await expect(kernel(engine, net, 'x' as never)).rejects.toThrow(/x1/);
     expect(engine.heap.usage.used).toBe(0);
+  });
+
+  it.each([0, -1, 1, NaN, '0.1'])('refuses the tolerance %s', async (tolerance) => {
+    const net = [dense(), layer('tanh')] as NetDocument;
+    const options = { tolerance: tolerance as number };
+    await expect(kernel(engine, net, flat, null, options)).rejects.toThrow(
+      /kernel: tolerance must be a number between 0 and 1, got/,
+    );
+    await expect(kernelState(engine, net, flat, null, options)).rejects.toThrow(/tolerance must be/);
+    expect(() => planKernel(net, [2, 3], null, options)).toThrow(/tolerance must be/);
+    expect(() => dualSeries(layer('tanh'), 1, options.tolerance)).toThrow(/dualSeries: tolerance must be/);
+  });
+
+  it('refuses paths that are no list and a mask constant that is no number', async () => {
+    const frozen = 'layers.0' as unknown as string[];
+    await expect(kernel(engine, dense(), flat, null, { frozen })).rejects.toThrow(
+      /frozen must be a list of paths, got "layers\.0"/,
+    );
+    const maskConstant = 'x' as unknown as number;
+    await expect(kernel(engine, dense(), flat, null, { maskConstant })).rejects.toThrow(
+      /maskConstant must be a number, got "x"/,
+    );
+  });
+
+  it('does not blame masked NaN for an overflow', async () => {
+    const x = tensor(Float64Array.of(NaN, 1e200, 1, 2), [2, 2]);
+    await expect(kernel(engine, dense(), x, null, { maskConstant: NaN })).rejects.toThrow(/overflow/);
   });
 
   it.each([1e-150, 1, 1e150])(

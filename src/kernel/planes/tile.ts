@@ -4,6 +4,7 @@ import type { Layer } from '../../layers/vocabulary.js';
 import type { Tensor } from '../../math/tensor.js';
 import type { Core } from '../../wasm/engine.js';
 import { overflow } from '../checks.js';
+import { isMasked } from '../input.js';
 import type { TileParams, TileResult } from '../tile-params.js';
 import type { PlanesPlan } from './planned.js';
 import { giveRoom, rememberedPlan } from './plans.js';
@@ -103,10 +104,8 @@ export function imagesOf(x: Tensor, maskConstant: number | null): Images {
   const positions = x.data.length / count / channels;
   const data = x.data.slice();
   const masks = Array.from({ length: count }, () => new Uint8Array(positions).fill(1));
-  const masked = (value: number): boolean =>
-    value === maskConstant || (value !== value && maskConstant !== maskConstant);
   for (let i = 0; i < data.length; i++) {
-    if (masked(data[i]!)) data[i] = 0;
+    if (isMasked(data[i]!, maskConstant)) data[i] = 0;
     else masks[Math.floor(i / channels / positions)]![Math.floor(i / channels) % positions] = 0;
   }
   return { data, count, masks };
