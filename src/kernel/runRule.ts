@@ -66,9 +66,9 @@ export function sideByPlanes(
   const { plan, within, spatial, output } = run;
   const n = x.count;
   const ld = padded(n);
-  const records = withRoom(plan, () => keptRecords(core, plan, x));
+  const records = askingForRoom(plan, () => keptRecords(core, plan, x));
   const layout = { spatial, full: output.cov === 'full' };
-  const cov = within && withRoom(within, () => covariances(core, within, x, start, layout));
+  const cov = within && askingForRoom(within, () => covariances(core, within, x, start, layout));
   const keep = x.masks ? visibleAfter(plan, x.masks, ld) : null;
   return {
     side: { n, ld, spatial, keep, cov },
@@ -98,7 +98,7 @@ export function jointByPlanes(
 }
 
 /** Where the records of a plan are too short for a series, it is made anew for the next try (`computeTile`). */
-function withRoom<R>(plan: PlanesPlan, run: () => R): R {
+function askingForRoom<R>(plan: PlanesPlan, run: () => R): R {
   try {
     return run();
   } catch (error) {

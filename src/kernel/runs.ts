@@ -1,5 +1,5 @@
 // Runs of consecutive layers that planes of constant offset can do, each as one step of the general propagation: between the
-// layers that need all pairs of positions at once (attention, aggregate, series), in front of the first, and inside branches.
+// layers that need all pairs of positions at once (attention, aggregate), in front of the first, and inside branches.
 import { padded, planeCount, releaseAll } from '../layers/kernel/state.js';
 import type { Shaped } from '../layers/shapes.js';
 import { isActivation } from '../layers/vocabulary.js';
