@@ -141,6 +141,19 @@ describe('kernelState and continueKernel', () => {
     expect(blocks).toEqual(got);
   });
 
+  it('knows that the bias of a dense layer after convLocal is shared by all positions', async () => {
+    const x = tensor(Float64Array.of(1, 2, 3, 5), [2, 2, 1]);
+    const local = conv({ layer: 'convLocal', filter: [1], wStd: 1, bStd: null });
+    const head = serial(dense({ wStd: 1, bStd: 0.5 }), { layer: 'globalSumPool' });
+    const net = serial(local, head);
+    // Positions are independent until then: sum of x_p x'_p, and a bias for each of 2 x 2 pairs.
+    const want = [5, 13, 13, 34].map((k) => k + 4 * 0.25);
+    expect(Array.from((await kernel(engine, net, x)).nngp.data)).toEqual(want);
+    expect(Array.from(layerKernels(engine, net, x).at(-1)!.nngp.data)).toEqual(want);
+    const state = await kernelState(engine, local, x);
+    expect(Array.from((await continueKernel(engine, state, head)).nngp.data)).toEqual(want);
+  });
+
   it('has no masks where no entry equals the constant, and then the bits of a state without one', async () => {
     const trunk = serial(conv(), relu);
     const x = samples(1, 3, ...image);

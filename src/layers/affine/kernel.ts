@@ -42,7 +42,13 @@ export function denseAffine(node: Shaped<DenseLayer>, frozen: ReadonlySet<string
 }
 
 export const denseRule: Rule<DenseLayer> = {
-  facts: (node, input) => ({ ...input, shape: node.output, gaussian: true }),
+  facts: (node, input) => ({
+    ...input,
+    shape: node.output,
+    gaussian: true,
+    // A bias is one variable of all positions.
+    offDiagonalZero: input.offDiagonalZero && weightsAffine(node.layer, 1, true).beta === 0,
+  }),
   demand: (_node, wanted) => wanted,
   side(core, node, side) {
     const { alpha, beta } = weightsAffine(node.layer, 1, true);
