@@ -16,8 +16,6 @@ import type { Run } from './compile.js';
 import { runJointPlanes, runWithin, type SideRecords } from './planes/joint.js';
 import { masksOf } from './planes/masks.js';
 import type { PlanesPlan } from './planes/planned.js';
-import { giveRoom } from './planes/plans.js';
-import { NoRoom } from './planes/watched.js';
 import { Runner, type Images } from './planes/run.js';
 
 interface RunNote extends Note, SideRecords {}
@@ -66,9 +64,9 @@ export function sideByPlanes(
   const { plan, within, spatial, output } = run;
   const n = x.count;
   const ld = padded(n);
-  const records = askingForRoom(plan, () => keptRecords(core, plan, x));
+  const records = keptRecords(core, plan, x);
   const layout = { spatial, full: output.cov === 'full' };
-  const cov = within && askingForRoom(within, () => covariances(core, within, x, start, layout));
+  const cov = within && covariances(core, within, x, start, layout);
   const keep = x.masks ? visibleAfter(plan, x.masks, ld) : null;
   return {
     side: { n, ld, spatial, keep, cov },
@@ -95,16 +93,6 @@ export function jointByPlanes(
   start?.k.release();
   start?.t?.release();
   return end;
-}
-
-/** Where the records of a plan are too short for a series, it is made anew for the next try (`computeTile`). */
-function askingForRoom<R>(plan: PlanesPlan, run: () => R): R {
-  try {
-    return run();
-  } catch (error) {
-    if (error instanceof NoRoom) giveRoom(plan, error);
-    throw error;
-  }
 }
 
 function keptRecords(core: Core, plan: PlanesPlan, x: Images): Omit<RunNote, 'count'> {

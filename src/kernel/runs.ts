@@ -1,14 +1,12 @@
 // Runs of consecutive layers that planes of constant offset can do, each as one step of the general propagation: between the
 // layers that need all pairs of positions at once (attention, aggregate), in front of the first, and inside branches.
-import { padded, planeCount, releaseAll } from '../layers/kernel/state.js';
+import { padded, planeCount } from '../layers/kernel/state.js';
 import type { Shaped } from '../layers/shapes.js';
 import { isActivation } from '../layers/vocabulary.js';
-import type { Core } from '../wasm/engine.js';
 import { isSequence, type Compiled, type Run } from './compile.js';
 import { planeable, rememberedPlan } from './planes/plans.js';
 import { groupBytes, groupRows } from './planes/joint.js';
 import type { PlanesPlan } from './planes/planned.js';
-import { NoRoom } from './planes/watched.js';
 import { runRule } from './runRule.js';
 
 export interface RunOptions {
@@ -36,18 +34,6 @@ export function divide(node: Compiled, options: RunOptions, images: boolean): Di
   const input = children[0]?.input ?? node.output;
   const shaped = { ...node.shaped, input: children[0]?.shaped.input ?? node.shaped.output };
   return { front, rest: { ...node, shaped, input, children } };
-}
-
-/** Divides a net and runs it; states are released if it throws. Again where a series was longer than the records of a run, which have more room then. */
-export function withRoom<R>(core: Core, run: () => R): R {
-  for (;;) {
-    try {
-      return run();
-    } catch (error) {
-      releaseAll(core);
-      if (!(error instanceof NoRoom)) throw error;
-    }
-  }
 }
 
 /** Bytes that runs hold beside the states before and after them: records of both sides, and what one of them works with. */

@@ -22,7 +22,8 @@ import { interleave, separate } from './interleave.js';
 import { imagesOf } from './planes/tile.js';
 import type { Images } from './planes/run.js';
 import { jointByPlanes, sideByPlanes } from './runRule.js';
-import { divide, withRoom } from './runs.js';
+import { withRoom } from './planes/plans.js';
+import { divide } from './runs.js';
 import { putOperands, unpack, wantedOutput } from './tile.js';
 
 /**

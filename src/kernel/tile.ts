@@ -9,7 +9,8 @@ import { inputJoint, inputSide, makeBatch, type Batch, type Operands } from './i
 import { interleave } from './interleave.js';
 import { planesCall, planesTile } from './planes/tile.js';
 import { releaseNotes, runJoint, runSide, type Notes, type Tap } from './propagate.js';
-import { divide, withRoom } from './runs.js';
+import { withRoom } from './planes/plans.js';
+import { divide } from './runs.js';
 import type { Pattern } from '../layers/kernel/state.js';
 import type { TileParams, TileResult } from './tile-params.js';
 

@@ -1,10 +1,12 @@
 // Plans by what they are for: tiles of one call share them.
+import { releaseAll } from '../../layers/kernel/state.js';
 import type { Shaped } from '../../layers/shapes.js';
+import type { Core } from '../../wasm/engine.js';
 import { lower, type LowerOptions } from './graph.js';
 import { NotPlanes } from './nodes.js';
 import { planPlanes } from './plan.js';
 import type { PlanesOptions, PlanesPlan } from './planned.js';
-import { LONGEST, type NoRoom } from './watched.js';
+import { LONGEST, NoRoom } from './watched.js';
 
 const plans = new Map<string, PlanesPlan | { readonly reason: string }>();
 const MOST_PLANS = 32;
@@ -31,9 +33,25 @@ export function rememberedPlan(
 
 /** After `error` while `plan` ran: plans for the same have more room from now on. */
 export function giveRoom(plan: PlanesPlan, { width }: NoRoom): void {
-  const key = keys.get(plan)!;
+  const key = keys.get(plan);
+  if (key === undefined) return;
   rooms.set(key, Math.max(width, Math.min(2 * width, LONGEST)));
   plans.delete(key);
+}
+
+/**
+ * Runs what finds its plans by `rememberedPlan`; states are released if it throws. Again where a series was longer than the records of
+ * a plan, which have more room then.
+ */
+export function withRoom<R>(core: Core, run: () => R): R {
+  for (;;) {
+    try {
+      return run();
+    } catch (error) {
+      releaseAll(core);
+      if (!(error instanceof NoRoom)) throw error;
+    }
+  }
 }
 
 /** Whether a layer runs by planes, wherever it stands. */

@@ -1,8 +1,9 @@
 // Runs a plan on one core: records of images, groups of images in the lanes, results in the layout of the caller.
 import type { Allocator, Core, Kernels, Ptr, Ticket } from '../../wasm/engine.js';
 import { masksOf } from './masks.js';
-import { fillWatched, type Watched } from './watched.js';
+import { fillWatched, NoRoom, type Watched } from './watched.js';
 import type { GivenPlanes, PlannedRun, PlanesPlan } from './planned.js';
+import { giveRoom } from './plans.js';
 
 export type Floats = Float64Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
 
@@ -243,10 +244,15 @@ export class Runner {
     const { heap } = this.core;
     const at = watched.table * lanes;
     const values = heap.read(this.y, at, watched.positions * Math.max(2, watched.width) * lanes) as Floats;
-    const own = fillWatched(watched, values, { lanes, tolerance, dtype });
-    if (own === null) return;
-    heap.write(this.y, values, at);
-    this.read(watched.params, own);
+    try {
+      const own = fillWatched(watched, values, { lanes, tolerance, dtype });
+      if (own === null) return;
+      heap.write(this.y, values, at);
+      this.read(watched.params, own);
+    } catch (error) {
+      if (error instanceof NoRoom) giveRoom(this.plan, error);
+      throw error;
+    }
   }
 
   /** As many terms as the longest series has had. */

@@ -7,8 +7,7 @@ import { overflow } from '../checks.js';
 import { isMasked } from '../input.js';
 import type { TileParams, TileResult } from '../tile-params.js';
 import type { PlanesPlan } from './planned.js';
-import { giveRoom, rememberedPlan } from './plans.js';
-import { NoRoom } from './watched.js';
+import { rememberedPlan, withRoom } from './plans.js';
 import { runPlanes, type Images } from './run.js';
 
 /** What decides whether and how a call runs by planes. */
@@ -29,20 +28,6 @@ export function planesOf(call: PlanesCall): PlanesPlan | { readonly reason: stri
   if (call.sample.length < 2) return { reason: 'no spatial axes' };
   const { net, sample, ...options } = call;
   return rememberedPlan(shapeLayer(net, sample), options);
-}
-
-/** Runs the plan of a call; where series are longer than records have room for, again with more of it, from then on. */
-function withRoom<R>(call: PlanesCall, run: (plan: PlanesPlan) => R): R {
-  for (;;) {
-    const plan = planesOf(call);
-    if ('reason' in plan) throw new Error(plan.reason);
-    try {
-      return run(plan);
-    } catch (error) {
-      if (!(error instanceof NoRoom)) throw error;
-      giveRoom(plan, error);
-    }
-  }
 }
 
 /** Bytes that a tile with `side` images on both sides holds: planes, records of one side, results. */
@@ -73,10 +58,13 @@ export function planesSide(plan: PlanesPlan, most: number, memoryBytes: number):
 /** The tile by planes, or null where the call takes the general path. */
 export function planesTile(core: Core, params: TileParams): TileResult | null {
   const call = planesCall(params, params.x1.shape.slice(1));
-  if ('reason' in planesOf(call)) return null;
   const { maskConstant } = params;
-  const [one, two] = [imagesOf(params.x1, maskConstant), params.x2 && imagesOf(params.x2, maskConstant)];
-  const result = withRoom(call, (planned) => runPlanes(core, planned, one, two));
+  const images = (x: Tensor): Images => imagesOf(x, maskConstant);
+  const result = withRoom(core, () => {
+    const plan = planesOf(call);
+    return 'reason' in plan ? null : runPlanes(core, plan, images(params.x1), params.x2 && images(params.x2));
+  });
+  if (!result) return null;
   for (const values of [result.nngp, result.ntk])
     if (!values.every((value) => value - value === 0)) throw overflow(params.dtype);
   return { nngp: result.nngp, ntk: params.ntk ? result.ntk : null };
