@@ -1,5 +1,5 @@
 // Bench cases of linear algebra: products, Gram matrices, Cholesky, solves, eigenpairs.
-import { type Allocator, type Core, type FloatType, type Ticket } from '../wasm/engine.js';
+import type { Allocator, Core, FloatType, Ticket } from '../wasm/engine.js';
 import { choleskyFactor, choleskySolve } from '../math/cholesky.js';
 import { eighInPlace } from '../math/eigh.js';
 import { gemm, gemv, gram, symv } from '../math/matmul.js';

@@ -1,6 +1,6 @@
 // Tiles of nets without positions: the Gram matrix first, then all layers on blocks of rows that stay in cache.
 import { padded, Planes, type Block } from '../layers/kernel/state.js';
-import { type Core, type FloatType, type Kernels, type Ptr, type Ticket } from '../wasm/engine.js';
+import type { Core, FloatType, Kernels, Ptr, Ticket } from '../wasm/engine.js';
 import { chainDiagonal, chainLayers, chainProgram, mostTables, type ChainLayer } from './chain.js';
 import { overflow } from './checks.js';
 import type { Compiled } from './compile.js';
