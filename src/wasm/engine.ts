@@ -3,6 +3,7 @@ import { cores } from '#platform';
 import { compileKernels, createCore, type Core } from './core.js';
 import type { Variant } from './features.js';
 import { breather, type Job, type JobContext, type RunOptions } from './job.js';
+import { knownFields, type Fields } from './options.js';
 import { Pool } from './pool.js';
 
 export type { Core } from './core.js';
@@ -33,6 +34,7 @@ export {
   type RunOptions,
 } from './job.js';
 export { NumericalError, UnsupportedError, type NumericalDetails } from './errors.js';
+export { knownFields, knownWord, meant, nearest, type Fields } from './options.js';
 
 export interface EngineOptions {
   /** `simd`: equal bits everywhere. `relaxed`: fused multiply-add, faster. `auto` (default): the fastest here. */
@@ -60,8 +62,11 @@ export interface Engine extends Core {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+const ENGINE_OPTIONS: Fields<EngineOptions> = { variant: true, workers: true, memoryBytes: true, wasm: true };
+
 /** Compiles the kernels and starts the workers. Throws `UnsupportedError` without WebAssembly SIMD. */
 export async function createEngine(options: EngineOptions = {}): Promise<Engine> {
+  knownFields('createEngine', options, ENGINE_OPTIONS);
   const workers = workerCount(options.workers ?? 0);
   const memoryBytes = positive('memoryBytes', options.memoryBytes ?? 2 ** 30);
   const { variant, module } = options.wasm
