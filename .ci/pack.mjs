@@ -36,7 +36,15 @@ const ENTRIES = [
   'lab/bench',
 ];
 /** What only entries use is part of them; the last one because it imports packages that need not be there. */
-const OF_ENTRIES = ['jobs/', 'platform/', 'cli/', 'demo/', 'study/', 'lab/', 'report/svg.js'];
+const OF_ENTRIES = [
+  'jobs/',
+  'platform/',
+  'cli/',
+  'demo/',
+  'papers/parametrization/',
+  'lab/',
+  'report/svg.js',
+];
 
 /** The code of every file that ships, by path: the entries, one file per folder of the library, inlined binaries. */
 async function rollModules() {

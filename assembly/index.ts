@@ -13,8 +13,8 @@ export * from './pool';
 export * from './rows';
 export * from './losses';
 export * from './optimize';
-export * from './planes';
-export * from './onehidden';
+export * from './offsets';
+export * from './one-hidden';
 export * from './propagation';
 export * from './sphere';
 

@@ -12,6 +12,7 @@ export * from './predict/index.js';
 export * from './empirical/index.js';
 export * from './training/index.js';
 export * from './scaling/index.js';
+export * from './papers/index.js';
 export * from './dynamics/index.js';
 export * from './data/index.js';
 export * from './report/index.js';

@@ -2,10 +2,10 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { kernel } from '../kernel/index.js';
-import type { StudyMemory } from '../study/index.js';
+import type { StudyMemory } from '../papers/parametrization/index.js';
 import { makeFolder, readTensor } from './files.js';
 import { keptFiles } from './kept.js';
-import { digest, writeKernel } from './kernelStore.js';
+import { digest, writeKernel } from './kernel-store.js';
 
 /** Entries of inputs times rows from which a kernel goes to disk tile by tile. */
 const LARGE = 3e7;

@@ -1,6 +1,6 @@
 export { readNpy, writeNpy } from './npy.js';
 export { readNpz, writeNpz, type Npz } from './npz.js';
-export { loadKernel, saveKernel, type KernelProvenance, type SavedKernel } from './kernelFile.js';
+export { loadKernel, saveKernel, type KernelProvenance, type SavedKernel } from './kernel-file.js';
 export { readCsv, writeCsv, type Csv, type CsvOptions } from './csv.js';
 export { readIdx } from './idx.js';
 export { readCifar, type LabelledImages } from './cifar.js';

@@ -5,8 +5,8 @@ import { tensor, type Tensor } from '../math/tensor.js';
 import { createModel, type Model, type ModelOptions, type NetDocument } from '../net/index.js';
 import { defineJob, drain, drainNow, type Job } from '../wasm/engine.js';
 import { checkedData, type DynamicsData } from './data.js';
-import { descent, kernelOrderSteps, kernelVelocity } from './kernelOrders.js';
-import { rungeKutta4, type OdeState } from './rungeKutta.js';
+import { descent, kernelOrderSteps, kernelVelocity } from './kernel-orders.js';
+import { rungeKutta4, type OdeState } from './runge-kutta.js';
 
 export type HierarchyOrder = 2 | 3 | 4;
 

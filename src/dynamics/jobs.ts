@@ -1,12 +1,12 @@
 import type { AnyJob } from '../wasm/engine.js';
-import { doubleDescentJob } from './doubleDescent.js';
+import { doubleDescentJob } from './double-descent.js';
 import { hierarchyJob } from './hierarchy.js';
-import { learningRateJob } from './learningRateScan.js';
-import { lazyDialJob } from './lazyDial.js';
-import { meanFieldEnergyJob } from './meanFieldEnergy.js';
+import { learningRateJob } from './learning-rate-scan.js';
+import { lazyDialJob } from './lazy-dial.js';
+import { meanFieldEnergyJob } from './mean-field-energy.js';
 import { spectrumJob } from './spectrum.js';
-import { taylorErrorJob } from './taylorErrors.js';
-import { widthLawJob } from './widthLaws.js';
+import { taylorErrorJob } from './taylor-errors.js';
+import { widthLawJob } from './width-laws.js';
 
 export const dynamicsJobs: readonly AnyJob[] = [
   doubleDescentJob,

@@ -19,4 +19,4 @@ export {
   type MonteCarloEstimate,
   type MonteCarloOptions,
   type MonteCarloResult,
-} from './monteCarlo.js';
+} from './monte-carlo.js';

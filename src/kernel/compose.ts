@@ -1,15 +1,22 @@
 // A net in two parts: the state after a trunk, kept as plain data, and the kernels of what follows it.
 import { asTensor, assertFinite, sizeOf, type Tensor, type TensorLike } from '../math/tensor.js';
-import { chainEnd, checkChain } from '../net/chain.js';
+import { chainEnd, checkChain } from '../net/width-chain.js';
 import { parseLayer, type NetDocument } from '../net/document.js';
 import { NumericalError, type Engine, type Job } from '../wasm/engine.js';
-import { blameInput, checkDtype, checkInputs, checkNames, checkPattern, checkTolerance } from './checks.js';
-import { compileLayer, inputFacts, type Compiled } from './compile.js';
-import { frozenPaths } from './frozen.js';
-import { usedConstant } from './input.js';
+import {
+  blameInput,
+  checkDtype,
+  checkInputs,
+  checkNames,
+  checkPattern,
+  checkTolerance,
+} from './tiles/checks.js';
+import { compileLayer, inputFacts, type Compiled } from './propagation/compiled-net.js';
+import { frozenPaths } from './propagation/frozen.js';
+import { usedConstant } from './propagation/input.js';
 import type { KernelOptions, KernelResult } from './kernel.js';
-import { headJob, positionsOf, trunkJob, type KernelState, type StateCall } from './stateJob.js';
-import { wantedOutput } from './tile.js';
+import { headJob, positionsOf, trunkJob, type KernelState, type StateCall } from './tiles/state-jobs.js';
+import { wantedOutput } from './tiles/tile.js';
 
 type StateOptions = Omit<KernelOptions, 'tile'>;
 type ContinueOptions = Omit<StateOptions, 'dtype' | 'maskConstant'>;

@@ -1,4 +1,4 @@
-export type { KernelName } from './checks.js';
+export type { KernelName } from './tiles/checks.js';
 export {
   kernel,
   kernelTiles,
@@ -11,6 +11,6 @@ export {
 export { planKernel, type KernelPlan, type LayerPlan } from './plan.js';
 export { kernelPerLayer, layerKernels, type LayerKernel } from './layers.js';
 export { continueKernel, kernelState } from './compose.js';
-export type { KernelState } from './stateJob.js';
-export { dualSeries, type DualSeries } from './series.js';
-export { kernelInputGradient, type KernelInputGradient } from './tangentCalls.js';
+export type { KernelState } from './tiles/state-jobs.js';
+export { dualSeries, type DualSeries } from './dual-series.js';
+export { kernelInputGradient, type KernelInputGradient } from './derivatives/calls.js';

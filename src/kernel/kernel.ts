@@ -1,6 +1,6 @@
 // The public entry: kernels of nets between data sets, by tiles.
 import { allocate, type Tensor, type TensorLike } from '../math/tensor.js';
-import type { Pattern } from '../layers/kernel/state.js';
+import type { Pattern } from '../layers/states/state.js';
 import type { Layer } from '../layers/vocabulary.js';
 import { parseNet, type NetDocument } from '../net/document.js';
 import { NumericalError, type Engine } from '../wasm/engine.js';
@@ -12,16 +12,16 @@ import {
   checkPattern,
   checkTolerance,
   type KernelName,
-} from './checks.js';
-import { compileNet } from './compile.js';
-import { frozenPaths } from './frozen.js';
-import { usedConstant } from './input.js';
-import { planesCall } from './planes/tile.js';
-import { cutSamples, placeTile } from './pieces.js';
-import { sphereFor } from './sphere.js';
+} from './tiles/checks.js';
+import { compileNet } from './propagation/compiled-net.js';
+import { frozenPaths } from './propagation/frozen.js';
+import { usedConstant } from './propagation/input.js';
+import { planesCall } from './offsets/tile.js';
+import { cutSamples, placeTile } from './tiles/pieces.js';
+import { sphereFor } from './propagation/sphere.js';
 import { callSide, tileGrid, type TilePlace } from './plan.js';
-import { tileJob, transposedPlanes, wantedOutput } from './tile.js';
-import type { TileParams, TileResult } from './tile-params.js';
+import { tileJob, transposedPlanes, wantedOutput } from './tiles/tile.js';
+import type { TileParams, TileResult } from './tiles/tile-params.js';
 
 /** Progress of a long call. */
 export interface KernelProgress {

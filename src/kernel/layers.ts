@@ -1,14 +1,14 @@
 // Kernels layer by layer: after every layer in one pass, and the part of the NTK that each layer's weights bring.
-import { planeCount } from '../layers/kernel/state.js';
+import { planeCount } from '../layers/states/state.js';
 import type { Tensor, TensorLike } from '../math/tensor.js';
 import type { NetDocument } from '../net/document.js';
 import { inferShapes } from '../net/shapes.js';
 import { NumericalError, type Engine } from '../wasm/engine.js';
-import { blameInput } from './checks.js';
-import { frozenPaths, weightPaths } from './frozen.js';
+import { blameInput } from './tiles/checks.js';
+import { frozenPaths, weightPaths } from './propagation/frozen.js';
 import { kernel, prepareTile, type KernelOptions } from './kernel.js';
-import type { Tap } from './propagate.js';
-import { computeTile, unpack } from './tile.js';
+import type { Tap } from './propagation/propagate.js';
+import { computeTile, unpack } from './tiles/tile.js';
 
 export interface LayerKernel {
   readonly path: string;

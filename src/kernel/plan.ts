@@ -1,16 +1,16 @@
 // Planning: how many samples a tile may have, and what a call will cost before it runs.
-import { padded, planeCount } from '../layers/kernel/state.js';
+import { padded, planeCount } from '../layers/states/state.js';
 import { normaliseAxis, type Shaped } from '../layers/shapes.js';
 import { parseNet, type NetDocument } from '../net/document.js';
-import { compileNet, mostPlanes, type Compiled } from './compile.js';
-import { checkTolerance } from './checks.js';
-import { frozenPaths } from './frozen.js';
-import { planesBytes, planesOf, planesSide, type PlanesCall } from './planes/tile.js';
-import { divide, runBytes, runsOf, type Divided } from './runs.js';
-import type { PlanesPlan } from './planes/planned.js';
-import type { PlanesReport } from './planes/report.js';
-import { sphereServes } from './sphere.js';
-import { wantedOutput } from './tile.js';
+import { compileNet, mostPlanes, type Compiled } from './propagation/compiled-net.js';
+import { checkTolerance } from './tiles/checks.js';
+import { frozenPaths } from './propagation/frozen.js';
+import { planesBytes, planesOf, planesSide, type PlanesCall } from './offsets/tile.js';
+import { divide, runBytes, runsOf, type Divided } from './offsets/stretches.js';
+import type { PlanesPlan } from './offsets/plan-types.js';
+import type { PlanesReport } from './offsets/report.js';
+import { sphereServes } from './propagation/sphere.js';
+import { wantedOutput } from './tiles/tile.js';
 
 export interface TilePlace {
   readonly rows: readonly [number, number];

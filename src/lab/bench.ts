@@ -1,7 +1,7 @@
 // The bench page: the cases of `infinite-width bench` in this browser. #filter=...&samples=... in the address starts a run.
-import { benchCases } from '../bench/index.js';
-import { measureAll, rooflines, type MeasureOptions } from '../bench/measure.js';
-import { benchTable, type BenchReport } from '../bench/report.js';
+import { benchCases } from '../speed/index.js';
+import { measureAll, rooflines, type MeasureOptions } from '../speed/measure.js';
+import { benchTable, type BenchReport } from '../speed/report.js';
 import { createEngine, version } from '../index.js';
 
 const find = <E extends HTMLElement>(id: string): E => document.querySelector<E>(`#${id}`)!;

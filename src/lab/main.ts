@@ -1,6 +1,6 @@
 // The page's start: one engine, the sections, and a line that says what is wrong when something is.
 import { createEngine, version } from '../index.js';
-import { startPlane } from './plane.js';
+import { startPlane } from './phase-plane.js';
 import { startRegression } from './regression.js';
 
 const status = document.querySelector<HTMLElement>('#status')!;

@@ -2,7 +2,7 @@
 // cotangents of order 0 run in one kernel, all higher orders as power series.
 import type { Builder, Pass, ValueRef } from './finite.js';
 import { sizeOfShape } from './finite.js';
-import { seriesBack, seriesThrough, type Series } from './series.js';
+import { seriesBack, seriesThrough, type Series } from './power-series.js';
 
 export interface RowRule {
   /** Writes y from x. */

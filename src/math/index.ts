@@ -3,7 +3,7 @@ export { matmul, type MatmulOptions } from './matmul.js';
 export { eigh, eigenvalues, type Eigenpairs } from './eigh.js';
 export { cholesky, solve, type CholeskyResult, type JitterOptions, type SolveResult } from './positive.js';
 export { tiledAddDiagonal, tiledEntry, tiledGram, type TiledMatrix, type TiledOptions } from './tiled.js';
-export { tiledCholesky, tiledSolve } from './tiledCholesky.js';
+export { tiledCholesky, tiledSolve } from './tiled-cholesky.js';
 export { extremeEigenvalues, type LanczosOptions } from './lanczos.js';
 export {
   foldIn,

@@ -1,7 +1,7 @@
 // The Net document: JSON in, a frozen tree with every default filled in out.
 import { layerLabel, VOCABULARY } from '../layers/fields.js';
 import { isActivation, type Layer, type LayerName } from '../layers/vocabulary.js';
-import { checkChain } from './chain.js';
+import { checkChain } from './width-chain.js';
 
 /** A layer as written: fields with defaults may be left out. */
 export interface LayerDocument {

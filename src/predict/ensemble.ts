@@ -6,7 +6,7 @@ import type { Engine, RunOptions } from '../wasm/engine.js';
 import { gpInference } from './gp.js';
 import { kernelMatrix, layoutOf, toMatrix, type Times } from './layout.js';
 import { divided, product } from './linear.js';
-import { spreads, type EnsembleModel, type SpreadParts } from './ensembleSpread.js';
+import { spreads, type EnsembleModel, type SpreadParts } from './ensemble-spread.js';
 import { batched, byTime, dynamicsOf, factorsAt, stepsOf, sweep, type DynamicsOptions } from './sweep.js';
 import { TrainSystem, type Diagnostics, type Regularisation } from './system.js';
 

@@ -3,7 +3,7 @@
 import { exp } from '../math/elementary.js';
 import { asTensor, type Tensor, type TensorLike } from '../math/tensor.js';
 import { breather, type Core, type Engine, type RunOptions } from '../wasm/engine.js';
-import { flowJob, lossOf, type FlowOutcome, type FlowParams } from './flowJob.js';
+import { flowJob, lossOf, type FlowOutcome, type FlowParams } from './flow-job.js';
 import type { IntegrateReport } from './integrate.js';
 import {
   fromMatrix,

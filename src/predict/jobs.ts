@@ -1,6 +1,6 @@
 import type { AnyJob } from '../wasm/engine.js';
-import { flowJob } from './flowJob.js';
-import { featuresJob } from './large/featureMap.js';
+import { flowJob } from './flow-job.js';
+import { featuresJob } from './large/feature-map.js';
 import { factorJob, outerJob, productJob, solveJob, whitenJob } from './linear.js';
 import { lanczosJob } from './stability.js';
 import { sweepJob } from './sweep.js';

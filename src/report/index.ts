@@ -16,6 +16,6 @@ export {
   type CalibrationCurve,
   type CalibrationFigure,
 } from './calibration.js';
-export { phasePlane, type PhasePlane, type PlaneShape } from './plane.js';
+export { phasePlane, type PhasePlane, type PlaneShape } from './phase-plane.js';
 export { formatNumber, formatTable, type Table } from './table.js';
 export { reportPage, type ReportPage } from './page.js';

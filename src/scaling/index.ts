@@ -1,4 +1,4 @@
-export type { Exponent } from './rational.js';
+export type { Exponent } from './theory/rational.js';
 export {
   golikov2020,
   scaling,
@@ -7,7 +7,7 @@ export {
   type NamedScalings,
   type Scaling,
   type ScalingSpec,
-} from './scalings.js';
+} from './theory/scalings.js';
 export {
   cells,
   classify,
@@ -16,9 +16,9 @@ export {
   type Classification,
   type Line,
   type Term,
-} from './classify.js';
-export { multipliers, type Multipliers, type OptimizerKind } from './multipliers.js';
-export { explain, type Explanation, type ExplainOptions, type WidthRow } from './explain.js';
+} from './theory/classify.js';
+export { multipliers, type Multipliers, type OptimizerKind } from './theory/multipliers.js';
+export { explain, type Explanation, type ExplainOptions, type WidthRow } from './theory/explain.js';
 export {
   abcOf,
   abcProperties,
@@ -29,18 +29,18 @@ export {
   type AbcProperties,
   type MuPMultipliers,
   type MuPParameter,
-} from './abc.js';
+} from './theory/abc.js';
 export {
   trainOneHidden,
   type BinaryProblem,
   type LongCall,
   type TrainingOptions,
   type TrainOneHiddenOptions,
-} from './onehidden.js';
-export type { RunCheckpoint, RunTrace } from './run.js';
-export type { KeptRun, RunJournal } from './journal.js';
-export type { HiddenActivation } from './activation.js';
-export { limitModel, type LimitOptions, type LimitResult } from './limit.js';
+} from './one-hidden/train-one-hidden.js';
+export type { RunCheckpoint, RunTrace } from './one-hidden/run.js';
+export type { KeptRun, RunJournal } from './one-hidden/journal.js';
+export type { HiddenActivation } from './one-hidden/activation.js';
+export { limitModel, type LimitOptions, type LimitResult } from './one-hidden/limit.js';
 export {
   compareScalings,
   type ComparedCurve,
@@ -48,21 +48,21 @@ export {
   type Comparison,
   type CurveQuantity,
   type Curves,
-} from './compare.js';
+} from './experiments/compare.js';
 export {
   discrepancies,
   klNoiseFloor,
   smoothLog,
   type Discrepancies,
   type SeedLogits,
-} from './discrepancy.js';
+} from './experiments/discrepancy.js';
 export {
   measureExponents,
   type MeasuredName,
   type MeasuredSlope,
   type Measurement,
   type MeasureOptions,
-} from './measure.js';
+} from './experiments/measure.js';
 export {
   coordinateCheck,
   learningRateTransfer,
@@ -73,16 +73,7 @@ export {
   type DeepTerm,
   type RateTransfer,
   type TermMeasurement,
-} from './checks.js';
-export { expandTerms, preActivations, type OutputTerm } from './terms.js';
-export { comparisonPanels, type FigurePanel, type FigureSeries, type PanelOptions } from './panels.js';
-export { planeElements, type PlaneElement } from './plane.js';
-export {
-  golikovFigure,
-  golikovWidths,
-  type GolikovFigureOptions,
-  type GolikovWidthsOptions,
-} from './presets.js';
-export { summariseWidths, widthPanels, type WidthPanels, type WidthSummary } from './width-panels.js';
-export { golikovDeepWidths, type DeepWidths, type GolikovDeepWidthsOptions } from './deep-widths.js';
-export { measurePlane, type MeasuredPlane, type MeasurePlaneOptions } from './plane-heat.js';
+} from './experiments/checks.js';
+export { expandTerms, preActivations, type OutputTerm } from './experiments/terms.js';
+export { planeElements, type PlaneElement } from './theory/phase-plane.js';
+export { measurePlane, type MeasuredPlane, type MeasurePlaneOptions } from './experiments/plane-heat.js';

@@ -15,7 +15,7 @@ import {
   type Model,
   type NetDocument,
 } from 'infinite-width';
-import { seriesRule } from '#build/layers/activation/series.js';
+import { seriesRule } from '#build/layers/activation/series-rule.js';
 import type { ActivationLayer } from '#build/layers/vocabulary.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { list, type EmpiricalCase } from '../support/empirical.js';

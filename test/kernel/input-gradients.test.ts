@@ -20,8 +20,8 @@ import {
   type Engine,
   type NetDocument,
 } from 'infinite-width';
-import { kernelParameters } from '#build/kernel/directions.js';
-import { contractKernel } from '#build/kernel/tangentCalls.js';
+import { kernelParameters } from '#build/kernel/derivatives/directions.js';
+import { contractKernel } from '#build/kernel/derivatives/calls.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { random } from '../predict/support.js';
 import { checkInputs, checkParameters, METHODS, weightsOf } from '../support/derivatives.js';

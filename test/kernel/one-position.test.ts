@@ -11,7 +11,7 @@ import {
   type Tensor,
 } from 'infinite-width';
 import { prepareTile } from '#build/kernel/kernel.js';
-import { computeTile } from '#build/kernel/tile.js';
+import { computeTile } from '#build/kernel/tiles/tile.js';
 
 let engine: Engine;
 beforeAll(async () => {

@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createEngine, kernel, tensor, type Engine, type NetDocument, type Tensor } from 'infinite-width';
 import { prepareTile } from '#build/kernel/kernel.js';
-import { computeTile } from '#build/kernel/tile.js';
-import { planesTile } from '#build/kernel/planes/tile.js';
+import { computeTile } from '#build/kernel/tiles/tile.js';
+import { planesTile } from '#build/kernel/offsets/tile.js';
 
 let engine: Engine;
 beforeAll(async () => {

@@ -9,8 +9,8 @@ import {
   type Engine,
   type NetDocument,
 } from 'infinite-width';
-import { commonSquare, sphereFor, sphereTable } from '#build/kernel/sphere.js';
-import { computeTile } from '#build/kernel/tile.js';
+import { commonSquare, sphereFor, sphereTable } from '#build/kernel/propagation/sphere.js';
+import { computeTile } from '#build/kernel/tiles/tile.js';
 
 let engine: Engine;
 beforeAll(async () => {

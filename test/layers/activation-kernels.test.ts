@@ -1,6 +1,6 @@
 import { createEngine, normal, randomKey, type Engine } from 'infinite-width';
 import { activationCode } from '#build/layers/activation/codes.js';
-import { seriesRule } from '#build/layers/activation/series.js';
+import { seriesRule } from '#build/layers/activation/series-rule.js';
 import type { ActivationLayer } from '#build/layers/vocabulary.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 

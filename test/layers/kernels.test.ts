@@ -12,7 +12,7 @@ import {
   sizes,
   total,
   useEngine,
-} from '../support/kernelCalls.js';
+} from '../support/kernel-calls.js';
 
 let engine: Engine;
 beforeAll(async () => {

@@ -2,7 +2,7 @@
 import { createEngine, type Engine } from 'infinite-width';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { call, check, close, DTYPES, i32, matrix, total, useEngine } from '../support/kernelCalls.js';
+import { call, check, close, DTYPES, i32, matrix, total, useEngine } from '../support/kernel-calls.js';
 
 let engine: Engine;
 beforeAll(async () => {

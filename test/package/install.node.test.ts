@@ -222,7 +222,7 @@ describe('bundles', () => {
     writeFileSync(join(folder, 'journey.js'), JOURNEY);
     writeFileSync(join(folder, 'main.js'), browserMain(workers));
     writeFileSync(join(folder, 'index.html'), page('./main.js'));
-    await vite({ root: folder, base: './', logLevel: 'error', configFile: false, worker: { format: 'es' } });
+    await vite({ root: folder, base: './/', logLevel: 'error', configFile: false, worker: { format: 'es' } });
     expect(await titleOf(join(folder, 'dist'))).toBe(expected);
   });
 });

@@ -25,7 +25,7 @@ import {
   type NetDocument,
   type Tensor,
 } from 'infinite-width';
-import { featureCount, featureMap, features } from '#build/predict/large/featureMap.js';
+import { featureCount, featureMap, features } from '#build/predict/large/feature-map.js';
 import { maxGap, random, times } from './support.js';
 
 let engine: Engine;

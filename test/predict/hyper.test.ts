@@ -14,7 +14,7 @@ import {
   type Engine,
   type NetDocument,
 } from 'infinite-width';
-import { kernelParameters, withParameters } from '#build/kernel/directions.js';
+import { kernelParameters, withParameters } from '#build/kernel/derivatives/directions.js';
 import { climb } from '#build/predict/hyper/lbfgs.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { random } from './support.js';

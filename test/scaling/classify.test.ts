@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { cells, classify, explain, scaling, scalings } from 'infinite-width';
-import { kernelChangePower, powersOf, weightPowers } from '#build/scaling/exponents.js';
-import { toNumber } from '#build/scaling/rational.js';
+import { kernelChangePower, powersOf, weightPowers } from '#build/scaling/theory/exponents.js';
+import { toNumber } from '#build/scaling/theory/rational.js';
 
 const fraction = fc
   .tuple(fc.integer({ min: -24, max: 24 }), fc.constantFrom(1, 2, 3, 4, 6, 8, 12))

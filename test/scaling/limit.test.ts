@@ -12,10 +12,10 @@ import {
   type Engine,
   type ScalingSpec,
 } from 'infinite-width';
-import { powersOf } from '#build/scaling/exponents.js';
+import { powersOf } from '#build/scaling/theory/exponents.js';
 import { slopeFit } from '#build/math/statistics.js';
-import { unitKernels } from '#build/scaling/infinite-kernel.js';
-import { toNumber } from '#build/scaling/rational.js';
+import { unitKernels } from '#build/scaling/one-hidden/infinite-kernel.js';
+import { toNumber } from '#build/scaling/theory/rational.js';
 import { xorMixture } from '../support/xor.js';
 
 let engine: Engine;

@@ -14,8 +14,8 @@ import {
   type OptimizerKind,
   type Scaling,
 } from 'infinite-width';
-import { widthPower } from '#build/scaling/power.js';
-import { toRational } from '#build/scaling/rational.js';
+import { widthPower } from '#build/scaling/theory/power.js';
+import { toRational } from '#build/scaling/theory/rational.js';
 import { loadReference } from '../support/reference.js';
 import { scalingOfMode, type Mode } from '../support/golikov.js';
 

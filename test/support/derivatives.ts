@@ -8,8 +8,8 @@ import {
   type NetDocument,
   type Tensor,
 } from 'infinite-width';
-import { kernelParameters, withParameters } from '#build/kernel/directions.js';
-import { contractKernel } from '#build/kernel/tangentCalls.js';
+import { kernelParameters, withParameters } from '#build/kernel/derivatives/directions.js';
+import { contractKernel } from '#build/kernel/derivatives/calls.js';
 import { expect } from 'vitest';
 import { random } from '../predict/support.js';
 

@@ -1,14 +1,14 @@
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { InvalidArgumentError, type Command } from 'commander';
-import { benchCases } from '../../bench/index.js';
-import { measureAll, rooflines, type MeasureOptions } from '../../bench/measure.js';
+import { benchCases } from '../../speed/index.js';
+import { measureAll, rooflines, type MeasureOptions } from '../../speed/measure.js';
 import {
   asBenchReport,
   benchTable,
   compareBench,
   compareTable,
   type BenchReport,
-} from '../../bench/report.js';
+} from '../../speed/report.js';
 import { version } from '../../version.js';
 import { createEngine } from '../../wasm/engine.js';
 import { readJson } from '../files.js';

@@ -15,7 +15,7 @@ import { version } from '../../version.js';
 import { UsageError } from '../errors.js';
 import { writeNpzFile } from '../files.js';
 import { keptFiles } from '../kept.js';
-import { digest } from '../kernelStore.js';
+import { digest } from '../kernel-store.js';
 import { withReport } from '../report.js';
 import { listOf, oneOf, realNumber, wholeNumber, type Context } from '../verb.js';
 import {

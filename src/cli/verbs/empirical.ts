@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import { readNpz } from '../../data/index.js';
 import type { Outputs } from '../../empirical/index.js';
-import { kernelsJob, type KernelsMessage } from '../../empirical/kernelsJob.js';
+import { kernelsJob, type KernelsMessage } from '../../empirical/kernels-job.js';
 import type { LayerParametersLike, NetDocument } from '../../net/index.js';
 import { UsageError } from '../errors.js';
 import { outputFile, readBytes, readJson, readTensor, writeNpzFile } from '../files.js';
-import { writeKernelFigures } from '../kernelFigure.js';
+import { writeKernelFigures } from '../kernel-figure.js';
 import { oneOf, perform, verb, wholeNumber, type Context, type Outcome } from '../verb.js';
 
 interface EmpiricalOptions {

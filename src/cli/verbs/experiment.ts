@@ -16,11 +16,11 @@ import {
   type StudyData,
   type StudyPart,
   type StudySizes,
-} from '../../study/index.js';
+} from '../../papers/parametrization/index.js';
 import { UsageError } from '../errors.js';
 import { outputFolder } from '../files.js';
 import { readImageSet } from '../images.js';
-import { digest } from '../kernelStore.js';
+import { digest } from '../kernel-store.js';
 import { writeReport } from '../report.js';
 import { folderMemory } from '../study-memory.js';
 import {

@@ -13,8 +13,8 @@ import type { Engine } from '../../wasm/engine.js';
 import { UsageError } from '../errors.js';
 import { outputFile, readBytes, readJson, readTensor } from '../files.js';
 import { isImagePath, readImageSet } from '../images.js';
-import { writeKernelFigures } from '../kernelFigure.js';
-import { digest, partsOf, writeKernel, type KernelRun } from '../kernelStore.js';
+import { writeKernelFigures } from '../kernel-figure.js';
+import { digest, partsOf, writeKernel, type KernelRun } from '../kernel-store.js';
 import { layerLines, writeLayers } from './kernel-layers.js';
 import { oneOf, perform, realNumber, verb, wholeNumber, type Context } from '../verb.js';
 

@@ -17,7 +17,7 @@ import { formatNumber } from '../../report/index.js';
 import type { Engine } from '../../wasm/engine.js';
 import { UsageError } from '../errors.js';
 import { outputFolder, readJson, readText } from '../files.js';
-import { describePrediction, writePrediction } from '../predictReport.js';
+import { describePrediction, writePrediction } from '../predict-report.js';
 import {
   listOf,
   oneOf,

@@ -1,9 +1,9 @@
 // `scaling limit`: the infinitely wide net itself.
 import type { Command } from 'commander';
 import { formatTable, lineFigure, type Panel, type Table } from '../../report/index.js';
-import { curvesOf } from '../../scaling/compare.js';
+import { curvesOf } from '../../scaling/experiments/compare.js';
 import { limitModel, type LimitResult } from '../../scaling/index.js';
-import { TRAINING_PANELS } from '../../scaling/panels.js';
+import { TRAINING_PANELS } from '../../papers/golikov/panels.js';
 import { outputFolder } from '../files.js';
 import { withReport } from '../report.js';
 import { perform, realNumber, verb, wholeNumber } from '../verb.js';

@@ -1,12 +1,12 @@
 // The presets of `train`: the figures of the papers.
+import { type BinaryProblem } from '../../scaling/index.js';
 import {
   golikovDeepWidths,
   golikovFigure,
   golikovWidths,
   summariseWidths,
   widthPanels,
-  type BinaryProblem,
-} from '../../scaling/index.js';
+} from '../../papers/index.js';
 import { UsageError } from '../errors.js';
 import type { Context, Outcome } from '../verb.js';
 import { imageProblem, xorProblem } from './train-data.js';

@@ -1,11 +1,7 @@
 // What `train` writes: result, figures and report.
 import { createResult, lineFigure, type Figure, type Table } from '../../report/index.js';
-import {
-  comparisonPanels,
-  type Comparison,
-  type WidthPanels,
-  type WidthSummary,
-} from '../../scaling/index.js';
+import { type Comparison } from '../../scaling/index.js';
+import { comparisonPanels, type WidthPanels, type WidthSummary } from '../../papers/index.js';
 import { writeReport } from '../report.js';
 import type { Context, Outcome } from '../verb.js';
 import type { TrainVerbOptions } from './train-options.js';

@@ -2,12 +2,12 @@
 import type { Builder, Numbers, Pass, ValueRef } from '../finite.js';
 import { sizeOfShape } from '../finite.js';
 import { kernelOf } from '../rows.js';
-import { composeSeries, derivativeSeries, multiplySeries, seriesThrough } from '../series.js';
+import { composeSeries, derivativeSeries, multiplySeries, seriesThrough } from '../power-series.js';
 import type { ActivationLayer } from '../vocabulary.js';
 import { activationCode, type ActivationCode } from './codes.js';
 import { entrywise, MOST_DERIVATIVES, powerCoefficient } from './jets.js';
-import { scalarFunction } from './scalar.js';
-import { seriesRule, type SeriesRule } from './series.js';
+import { scalarFunction } from './dual/scalar.js';
+import { seriesRule, type SeriesRule } from './series-rule.js';
 
 /** The code of the piecewise linear activations. */
 const LINEAR = 0;

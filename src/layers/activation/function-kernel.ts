@@ -1,10 +1,10 @@
 // Kernels of an activation whose dual is a function in code: entry by entry in TypeScript, for any layout.
 import { atan2, cos, sin } from '../../math/elementary.js';
 import { NumericalError, type Core } from '../../wasm/engine.js';
-import type { Note } from '../kernel/rule.js';
-import { positionPairs, type Block, type Joint, type Planes, type Side } from '../kernel/state.js';
+import type { Note } from '../states/rule.js';
+import { positionPairs, type Block, type Joint, type Planes, type Side } from '../states/state.js';
 import type { DualFunction, DualValue } from './functions.js';
-import type { Affine } from './tables.js';
+import type { Affine } from './dual/tables.js';
 
 /** A dual function by name. */
 export interface NamedDual {

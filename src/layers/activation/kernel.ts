@@ -1,6 +1,6 @@
 // Activations: K <- kappa(K), T <- kappa'(K) T entry by entry; the dense layer that follows is fused in.
 import type { Core, Ptr } from '../../wasm/engine.js';
-import { layerError, type Note, type Rule, type SideContext } from '../kernel/rule.js';
+import { layerError, type Note, type Rule, type SideContext } from '../states/rule.js';
 import {
   larger,
   Planes,
@@ -9,10 +9,10 @@ import {
   type Block,
   type Joint,
   type Side,
-} from '../kernel/state.js';
+} from '../states/state.js';
 import type { ActivationLayer } from '../vocabulary.js';
-import { variances } from '../kernel/operators.js';
-import { dualOf, type Dual } from './dual.js';
+import { variances } from '../states/operators.js';
+import { dualOf, type Dual } from './dual/dual.js';
 import { userActivation } from './functions.js';
 import { layerLabel } from '../fields.js';
 import {
@@ -22,7 +22,7 @@ import {
   mapFunctionSide,
   type FunctionNote,
 } from './function-kernel.js';
-import { dualTables, IDENTITY, parameterBlock, type Affine, type DualTables } from './tables.js';
+import { dualTables, IDENTITY, parameterBlock, type Affine, type DualTables } from './dual/tables.js';
 
 export interface ActivationNote extends Note, DualTables {
   readonly ld: number;

@@ -1,7 +1,7 @@
 // Convolutions average covariances over taps, the same tap for both positions, then act as weights (dense/kernel.ts):
 // A K[p, q] = 1/prod(filter) sum_r K[p t - lo + r, q t - lo + r], zeros (or the torus) outside.
 // convLocal has weights of its own at every position: different positions are independent after it.
-import { affineJoint, affineSide } from '../kernel/affine.js';
+import { affineJoint, affineSide } from '../states/affine-map.js';
 import { weightsAffine } from './kernel.js';
 import { convAxes, convTaps, transposedTaps, type TransposedAxis } from '../geometry.js';
 import {
@@ -10,10 +10,10 @@ import {
   spreadDiagonal,
   spreadJoint,
   type AxisOperator,
-} from '../kernel/operators.js';
-import { NO_NOTE, type Note, type Rule } from '../kernel/rule.js';
+} from '../states/operators.js';
+import { NO_NOTE, type Note, type Rule } from '../states/rule.js';
 import type { Shaped } from '../shapes.js';
-import type { Side } from '../kernel/state.js';
+import type { Side } from '../states/state.js';
 import type { ConvLayer } from '../vocabulary.js';
 
 function operators(node: Shaped<ConvLayer>): AxisOperator[] {

@@ -1,12 +1,12 @@
 // Weights: K <- wStd^2 K + bStd^2; in `ntk` parametrisation T <- wStd^2 T + the new K, in `standard`
 // T <- wStd^2 T + N K + [bias], N the base width of the inputs (Sohl-Dickstein et al. 2020, arXiv:2001.07301).
 import type { Core } from '../../wasm/engine.js';
-import { affineJoint, affineSide } from '../kernel/affine.js';
-import { NO_NOTE, type Rule } from '../kernel/rule.js';
+import { affineJoint, affineSide } from '../states/affine-map.js';
+import { NO_NOTE, type Rule } from '../states/rule.js';
 import type { Shaped } from '../shapes.js';
-import type { Block, Joint } from '../kernel/state.js';
+import type { Block, Joint } from '../states/state.js';
 import type { ConvLayer, DenseLayer, RnnLayer } from '../vocabulary.js';
-import type { Affine } from '../activation/tables.js';
+import type { Affine } from '../activation/dual/tables.js';
 
 /** N of `standard`, for inputs of `channels` channels. */
 export function baseWidthOf({ s, baseWidth }: DenseLayer | ConvLayer | RnnLayer, channels: number): number {

@@ -10,7 +10,7 @@ import { sizeOfShape } from '../finite.js';
 import { pushBilinear, pushConcat, pushSum } from '../merge/finite.js';
 import { after, gemmCall, kernelOf } from '../rows.js';
 import { pushRowwise } from '../rowwise.js';
-import { expSeries, invertSeries, multiplySeries, type Series } from '../series.js';
+import { expSeries, invertSeries, multiplySeries, type Series } from '../power-series.js';
 import type { Shaped } from '../shapes.js';
 import type { AttentionLayer } from '../vocabulary.js';
 

@@ -5,12 +5,12 @@
 //   K' = s^2 <Kq, Kv> Kq + b^2,  T' = s^2 [(<Kq, Tv> + <Kv, Tq>) Kq + <Kq, Kv> (Tq + 4 Kq)] + b^2.
 // Positional embeddings mix the identity into keys and queries (and values where asked): Kq = wK K + wR I.
 import type { Core, Ptr } from '../../wasm/engine.js';
-import { affineJoint, affineSide } from '../kernel/affine.js';
+import { affineJoint, affineSide } from '../states/affine-map.js';
 import { exp } from '../../math/elementary.js';
-import { layerError, type Note, type Rule } from '../kernel/rule.js';
+import { layerError, type Note, type Rule } from '../states/rule.js';
 import type { Shaped } from '../shapes.js';
-import { Planes, positionPairs, type Joint, type Side } from '../kernel/state.js';
-import { mixJoint, mixSide, tokenCovariance, type TokenMatrices } from '../kernel/tokens.js';
+import { Planes, positionPairs, type Joint, type Side } from '../states/state.js';
+import { mixJoint, mixSide, tokenCovariance, type TokenMatrices } from '../states/tokens.js';
 import type { AttentionLayer } from '../vocabulary.js';
 
 interface AttentionNote extends Note {

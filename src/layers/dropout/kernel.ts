@@ -1,7 +1,7 @@
 // Dropout in training scales by 1/keep the entries of one variable with itself; in test mode it does nothing.
-import { positionPairs, type Joint, type Planes } from '../kernel/state.js';
-import { scaleSide } from '../kernel/operators.js';
-import { NO_NOTE, type Rule } from '../kernel/rule.js';
+import { positionPairs, type Joint, type Planes } from '../states/state.js';
+import { scaleSide } from '../states/operators.js';
+import { NO_NOTE, type Rule } from '../states/rule.js';
 import type { DropoutLayer } from '../vocabulary.js';
 import type { Core, Ptr } from '../../wasm/engine.js';
 

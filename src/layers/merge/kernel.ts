@@ -1,10 +1,10 @@
 // Branches that see the same input and are independent given it: sums add kernels, products multiply them
 // (T' = sum_i T_i prod_{j != i} K_j), concatenation averages by width or puts blocks side by side.
 import type { Core, Ptr } from '../../wasm/engine.js';
-import { combine } from '../kernel/operators.js';
-import { layerError } from '../kernel/rule.js';
+import { combine } from '../states/operators.js';
+import { layerError } from '../states/rule.js';
 import { normaliseAxis, type Shaped } from '../shapes.js';
-import { Planes, positionPairs, type Facts, type Joint, type Layout, type Side } from '../kernel/state.js';
+import { Planes, positionPairs, type Facts, type Joint, type Layout, type Side } from '../states/state.js';
 import type { ConcatLayer, Layer, MergeLayer } from '../vocabulary.js';
 
 export type Merging = Shaped<MergeLayer | ConcatLayer>;

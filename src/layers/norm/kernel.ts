@@ -1,9 +1,9 @@
 // Layer normalisation: K / sqrt(v1 v2), v = eps + the mean variance over the normalised axes other than channels.
 // The mean is zero in the limit and the derivative through the statistics vanishes, so T scales alike.
-import { scaleJoint, scaleSide, variances } from '../kernel/operators.js';
-import { layerError, type Note, type Rule } from '../kernel/rule.js';
+import { scaleJoint, scaleSide, variances } from '../states/operators.js';
+import { layerError, type Note, type Rule } from '../states/rule.js';
 import { normaliseAxis, type Shaped } from '../shapes.js';
-import { larger, type Side } from '../kernel/state.js';
+import { larger, type Side } from '../states/state.js';
 import type { LayerNormLayer } from '../vocabulary.js';
 import type { Core } from '../../wasm/engine.js';
 

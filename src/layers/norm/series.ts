@@ -1,5 +1,5 @@
 // Layer norm of one row, and its Jacobian times a vector, as power series.
-import { invertSeries, multiplySeries, sqrtSeries, type Series } from '../series.js';
+import { invertSeries, multiplySeries, sqrtSeries, type Series } from '../power-series.js';
 
 /** y = (x - mean)/sqrt(eps + variance) of one row. */
 export const normaliseSeries = (row: readonly Series[], eps: number): Series[] => normalised(row, eps).y;

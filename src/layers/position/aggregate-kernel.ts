@@ -1,8 +1,8 @@
 // Graph sums: y[j] = sum_i x[i] pattern[i, j], so K' = P1^T K P2 over the aggregated axes, and T alike.
-import { layerError, type Note, type Rule } from '../kernel/rule.js';
+import { layerError, type Note, type Rule } from '../states/rule.js';
 import { normaliseAxis, type Shaped } from '../shapes.js';
-import type { Pattern, Side } from '../kernel/state.js';
-import { mixJoint, mixSide, type TokenMatrices } from '../kernel/tokens.js';
+import type { Pattern, Side } from '../states/state.js';
+import { mixJoint, mixSide, type TokenMatrices } from '../states/tokens.js';
 import type { AggregateLayer } from '../vocabulary.js';
 
 interface AggregateNote extends Note {

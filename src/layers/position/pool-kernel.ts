@@ -9,10 +9,10 @@ import {
   scaleJoint,
   scaleSide,
   type AxisOperator,
-} from '../kernel/operators.js';
-import { NO_NOTE, type Note, type Rule } from '../kernel/rule.js';
+} from '../states/operators.js';
+import { NO_NOTE, type Note, type Rule } from '../states/rule.js';
 import type { Shaped } from '../shapes.js';
-import type { Demand, Facts, Joint, Side } from '../kernel/state.js';
+import type { Demand, Facts, Joint, Side } from '../states/state.js';
 import type { AvgPoolLayer, PlainLayer, SumPoolLayer } from '../vocabulary.js';
 import type { Core } from '../../wasm/engine.js';
 

@@ -1,10 +1,10 @@
 // Linear maps of single axes: resizing acts on each position, R K R^T; an index selects positions.
 import { pickPositions } from '../affine/conv-kernel.js';
 import { resizeMatrix, slicePositions } from '../geometry.js';
-import { applyToJoint, applyToSide, combine, type AxisOperator } from '../kernel/operators.js';
-import { NO_NOTE, type Rule } from '../kernel/rule.js';
+import { applyToJoint, applyToSide, combine, type AxisOperator } from '../states/operators.js';
+import { NO_NOTE, type Rule } from '../states/rule.js';
 import type { Shaped } from '../shapes.js';
-import { positionPairs, type Layout } from '../kernel/state.js';
+import { positionPairs, type Layout } from '../states/state.js';
 import type { ImageResizeLayer, IndexLayer } from '../vocabulary.js';
 
 function resizers({ layer, input, output }: Shaped<ImageResizeLayer>): (AxisOperator | null)[] {

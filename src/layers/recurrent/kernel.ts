@@ -5,7 +5,7 @@
 // shared weights after unequal numbers of steps are uncorrelated in the limit (Yang 2020, arXiv:2006.14548; Alemohammad et al.
 // 2021, arXiv:2006.10246), so the sum over all pairs of uses is the sum along the diagonal that ends at (t, t').
 import type { Core, Ptr } from '../../wasm/engine.js';
-import { dualOf } from '../activation/dual.js';
+import { dualOf } from '../activation/dual/dual.js';
 import {
   activateJoint,
   activationNote,
@@ -13,12 +13,12 @@ import {
   mapCovariances,
   type AnyNote,
 } from '../activation/kernel.js';
-import { IDENTITY } from '../activation/tables.js';
+import { IDENTITY } from '../activation/dual/tables.js';
 import { weightsAffine } from '../affine/kernel.js';
-import { affineJoint } from '../kernel/affine.js';
-import { scaleJoint } from '../kernel/operators.js';
-import type { Note, Rule, SideContext } from '../kernel/rule.js';
-import { larger, Planes, type Block, type Demand, type Joint, type Side } from '../kernel/state.js';
+import { affineJoint } from '../states/affine-map.js';
+import { scaleJoint } from '../states/operators.js';
+import type { Note, Rule, SideContext } from '../states/rule.js';
+import { larger, Planes, type Block, type Demand, type Joint, type Side } from '../states/state.js';
 import type { Shaped } from '../shapes.js';
 import type { RnnLayer } from '../vocabulary.js';
 

@@ -1,8 +1,8 @@
 // How well a kernel explains targets, with exact gradients: the log marginal likelihood of a Gaussian process and the
 // leave-one-out log predictive density (Rasmussen & Williams 2006, eqs. 5.8-5.13).
 import { log } from '../../math/elementary.js';
-import { kernelParameters } from '../../kernel/directions.js';
-import { contractKernel } from '../../kernel/tangentCalls.js';
+import { kernelParameters } from '../../kernel/derivatives/directions.js';
+import { contractKernel } from '../../kernel/derivatives/calls.js';
 import { asTensor, assertFinite, type Tensor, type TensorLike } from '../../math/tensor.js';
 import type { NetDocument } from '../../net/document.js';
 import { NumericalError, type Engine } from '../../wasm/engine.js';

@@ -1,6 +1,6 @@
 // Hyperparameters by maximum evidence: every wStd, bStd and the noise by gradient, the net among several by comparison.
 import { exp, log } from '../../math/elementary.js';
-import { kernelParameters, withParameters } from '../../kernel/directions.js';
+import { kernelParameters, withParameters } from '../../kernel/derivatives/directions.js';
 import { foldIn, randomKey, uniformAt } from '../../math/random.js';
 import type { TensorLike } from '../../math/tensor.js';
 import type { NetDocument } from '../../net/document.js';

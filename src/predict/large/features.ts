@@ -3,9 +3,9 @@ import type { Tensor } from '../../math/tensor.js';
 import type { RunOptions } from '../../wasm/engine.js';
 import { product, solve, transpose, whiten } from '../linear.js';
 import type { Diagnostics } from '../system.js';
-import { baseCount, featureCount, featureMap, features, type FeatureMap } from './featureMap.js';
-import { WIDEST, type Columns } from './lowRank.js';
-import type { NetSystem } from './netSystem.js';
+import { baseCount, featureCount, featureMap, features, type FeatureMap } from './feature-map.js';
+import { WIDEST, type Columns } from './low-rank.js';
+import type { NetSystem } from './net-system.js';
 import { nothing, rankOf, type LargeOptions, type Regressor, type Targets } from './regressor.js';
 import { probe, ridge } from './ridge.js';
 

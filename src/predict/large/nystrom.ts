@@ -1,8 +1,8 @@
 // Kernel regression with few samples that stand for all.
 import { product, solve as solveDense, transpose, whiten } from '../linear.js';
 import type { Diagnostics } from '../system.js';
-import { lowRank, up } from './lowRank.js';
-import type { NetSystem } from './netSystem.js';
+import { lowRank, up } from './low-rank.js';
+import type { NetSystem } from './net-system.js';
 import { nothing, rankOf, type LargeOptions, type Regressor, type Targets } from './regressor.js';
 import { probe, ridge } from './ridge.js';
 

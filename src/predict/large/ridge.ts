@@ -1,8 +1,8 @@
 // Regression with a kernel F F' of few columns, and how far it is from that with the true kernel.
 import type { RunOptions } from '../../wasm/engine.js';
 import { factorise, product, solve, type Factor } from '../linear.js';
-import { down, inner, pick, up, type Columns } from './lowRank.js';
-import type { NetSystem } from './netSystem.js';
+import { down, inner, pick, up, type Columns } from './low-rank.js';
+import type { NetSystem } from './net-system.js';
 import type { Targets } from './regressor.js';
 
 const PROBES = 256; // rows on which errors are estimated

@@ -2,9 +2,9 @@
 import type { RunOptions } from '../../wasm/engine.js';
 import { product, solve as solveDense, transpose, factorise } from '../linear.js';
 import type { Diagnostics } from '../system.js';
-import { conjugateGradients, type BlockMap } from './conjugateGradients.js';
-import { down, inner, lowRank, up, type LowRank } from './lowRank.js';
-import type { NetSystem } from './netSystem.js';
+import { conjugateGradients, type BlockMap } from './conjugate-gradients.js';
+import { down, inner, lowRank, up, type LowRank } from './low-rank.js';
+import type { NetSystem } from './net-system.js';
 import { nothing, rankOf, type LargeOptions, type Regressor, type Targets } from './regressor.js';
 import { tiledFactor } from './tiled.js';
 

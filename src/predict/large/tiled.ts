@@ -11,7 +11,7 @@ import {
   type TiledMatrix,
   type TiledOptions,
 } from '../../math/tiled.js';
-import { tiledCholesky, tiledSolve } from '../../math/tiledCholesky.js';
+import { tiledCholesky, tiledSolve } from '../../math/tiled-cholesky.js';
 import { NumericalError, type Engine, type RunOptions } from '../../wasm/engine.js';
 import type { Factored } from '../factored.js';
 import { notDefinite, product, rowDots, transpose } from '../linear.js';

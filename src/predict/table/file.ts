@@ -1,5 +1,5 @@
 // The model file as JSON that Node and browsers load alike.
-import { checkModelFile, type ModelFile } from './modelFile.js';
+import { checkModelFile, type ModelFile } from './model-file.js';
 
 /** The file as a JSON text. */
 export function writeModelFile({ x, y, flow, ...rest }: ModelFile): string {

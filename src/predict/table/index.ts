@@ -6,7 +6,7 @@ export {
   type TableLike,
 } from './csv.js';
 export type { ColumnOptions } from './encoder.js';
-export type { Candidate } from './modelFile.js';
+export type { Candidate } from './model-file.js';
 export { fit, type FitOptions } from './fit.js';
 export {
   loadModel,
@@ -21,6 +21,6 @@ export {
   measureTable,
   type CrossValidateOptions,
   type CrossValidation,
-} from './crossValidate.js';
+} from './cross-validate.js';
 export type { ClassMetrics, Metrics, RegressionMetrics, ReliabilityBin } from './metrics.js';
 export type { Task } from './target.js';

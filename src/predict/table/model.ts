@@ -4,7 +4,7 @@ import type { Engine } from '../../wasm/engine.js';
 import { asTable, takeRows, type TableLike } from './csv.js';
 import { encode } from './encoder.js';
 import { readModelFile, writeModelFile } from './file.js';
-import type { ModelFile } from './modelFile.js';
+import type { ModelFile } from './model-file.js';
 import { classLogProbabilities } from './loo.js';
 import { makeReady, type FitReport, type Ready } from './ready.js';
 import { argmax } from './rows.js';

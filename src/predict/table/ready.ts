@@ -2,7 +2,7 @@
 import type { NetDocument } from '../../net/document.js';
 import type { Engine } from '../../wasm/engine.js';
 import type { Diagnostics } from '../system.js';
-import type { Candidate, ModelFile } from './modelFile.js';
+import type { Candidate, ModelFile } from './model-file.js';
 import { fitLink, looMeans, profiledScale, type ClassLink } from './loo.js';
 import { argmax, gather } from './rows.js';
 import { makeSmoother, type Smoother, type SmootherRun } from './smoother.js';

@@ -1,0 +1,147 @@
+// A net, checked for its infinite-width limit, with what every edge must carry: facts forward, demands backward.
+import { activationRule } from '../../layers/activation/kernel.js';
+import { aggregateRule } from '../../layers/position/aggregate-kernel.js';
+import { attentionRule } from '../../layers/attention/kernel.js';
+import { convRule } from '../../layers/affine/conv-kernel.js';
+import { denseRule } from '../../layers/affine/kernel.js';
+import { dropoutRule } from '../../layers/dropout/kernel.js';
+import { mergeFacts, type Merging } from '../../layers/merge/kernel.js';
+import { normRule } from '../../layers/norm/kernel.js';
+import { flattenRule, globalPoolRule, poolRule } from '../../layers/position/pool-kernel.js';
+import { indexRule, resizeRule } from '../../layers/position/resize-kernel.js';
+import { rnnRule } from '../../layers/recurrent/kernel.js';
+import { layerError, NO_NOTE, type Rule } from '../../layers/states/rule.js';
+import { shapeLayer, type Shape, type Shaped } from '../../layers/shapes.js';
+import { larger, planeCount, type Demand, type Facts } from '../../layers/states/state.js';
+import { isActivation, type Layer, type RepeatLayer, type SerialLayer } from '../../layers/vocabulary.js';
+import { parseNet, type NetDocument } from '../../net/document.js';
+import type { PlanesPlan } from '../offsets/plan-types.js';
+
+/** A layer in its place with all that propagation needs to know. */
+export interface Compiled {
+  readonly shaped: Shaped;
+  readonly facts: Facts;
+  /** What is wanted of its input, and of its output. */
+  readonly input: Demand;
+  readonly output: Demand;
+  /** null: a container. */
+  readonly rule: Rule<Layer> | null;
+  readonly children: readonly Compiled[];
+  /** Layers that run by planes as one. */
+  readonly run?: Run;
+}
+
+/** Consecutive layers that run by planes of constant offset. */
+export interface Run {
+  readonly layers: readonly Compiled[];
+  /** Of the joint kernels, and in f64 of the covariances within samples (null: nothing after needs them). */
+  readonly plan: PlanesPlan;
+  readonly within: PlanesPlan | null;
+  readonly output: Compiled['output'];
+  readonly spatial: readonly number[];
+}
+
+const identityRule: Rule<Layer> = {
+  facts: (_node, input) => input,
+  demand: (_node, wanted) => wanted,
+  side: (_core, _node, side) => ({ side, note: NO_NOTE }),
+  joint: (_core, _node, joint) => joint,
+};
+
+const maxPoolRule: Rule<Layer> = {
+  ...identityRule,
+  facts(node) {
+    throw layerError(node, 'has no infinite-width kernel in closed form. Use monteCarloKernel, or avgPool');
+  },
+};
+
+const RULES: Readonly<Record<string, unknown>> = {
+  identity: identityRule,
+  dense: denseRule,
+  rnn: rnnRule,
+  conv: convRule,
+  convTranspose: convRule,
+  convLocal: convRule,
+  avgPool: poolRule,
+  sumPool: poolRule,
+  maxPool: maxPoolRule,
+  globalAvgPool: globalPoolRule,
+  globalSumPool: globalPoolRule,
+  flatten: flattenRule,
+  layerNorm: normRule,
+  dropout: dropoutRule,
+  attention: attentionRule,
+  aggregate: aggregateRule,
+  imageResize: resizeRule,
+  index: indexRule,
+};
+
+/** The rule of a layer; null for serial, repeat, sum, product and concat. */
+function ruleOf(layer: Layer): Rule<Layer> | null {
+  return ((isActivation(layer) ? activationRule : RULES[layer.layer]) as Rule<Layer> | undefined) ?? null;
+}
+
+/** Compiles a net for samples of `inputShape` (spatial axes, channels). Throws where no limit exists, naming the layer. */
+export function compileNet(net: NetDocument, inputShape: Shape, wanted: Demand): Compiled {
+  return compileLayer(parseNet(net), inputFacts(inputShape), wanted);
+}
+
+/** Facts of the inputs of a net. */
+export const inputFacts = (shape: Shape): Facts => ({ shape, gaussian: false, offDiagonalZero: false });
+
+/** The same for a parsed layer, after others that leave `input`. */
+export function compileLayer(layer: Layer, input: Facts, wanted: Demand): Compiled {
+  const shaped = shapeLayer(layer, input.shape);
+  const facts = new Map<Shaped, { input: Facts; output: Facts }>();
+  forward(shaped, input, facts);
+  return backward(shaped, wanted, facts);
+}
+
+type AllFacts = Map<Shaped, { input: Facts; output: Facts }>;
+
+/** Layers whose children run one after the other; those of other containers see the same input. */
+export const isSequence = (layer: Layer): layer is SerialLayer | RepeatLayer =>
+  layer.layer === 'serial' || layer.layer === 'repeat';
+
+function forward(node: Shaped, input: Facts, all: AllFacts): Facts {
+  const rule = ruleOf(node.layer);
+  let output = input;
+  if (rule) output = rule.facts(node, input);
+  else if (isSequence(node.layer)) for (const child of node.children) output = forward(child, output, all);
+  else
+    output = mergeFacts(
+      node as Merging,
+      node.children.map((child) => forward(child, input, all)),
+    );
+  all.set(node, { input, output });
+  return output;
+}
+
+function backward(node: Shaped, wanted: Demand, all: AllFacts): Compiled {
+  const rule = ruleOf(node.layer);
+  const { input: inputFacts, output: facts } = all.get(node)!;
+  const base = { shaped: node, facts, output: wanted, rule };
+  if (rule) return { ...base, input: rule.demand(node, wanted, inputFacts), children: [] };
+  if (isSequence(node.layer)) {
+    const children: Compiled[] = [];
+    let demand = wanted;
+    for (const child of [...node.children].reverse()) {
+      const compiled = backward(child, demand, all);
+      children.unshift(compiled);
+      demand = compiled.input;
+    }
+    return { ...base, input: demand, children };
+  }
+  const children = node.children.map((child) => backward(child, wanted, all));
+  const input = children
+    .map((child) => child.input)
+    .reduce((a, b) => ({ cov: larger(a.cov, b.cov), joint: larger(a.joint, b.joint) }));
+  return { ...base, input, children };
+}
+
+/** The most planes any state of a net has. */
+export function mostPlanes(node: Compiled): number {
+  const input = planeCount({ spatial: node.shaped.input.slice(0, -1), full: node.input.joint === 'full' });
+  const output = planeCount({ spatial: node.shaped.output.slice(0, -1), full: node.output.joint === 'full' });
+  return Math.max(input, output, ...node.children.map(mostPlanes));
+}

@@ -1,0 +1,28 @@
+// Layers with weights by their paths, and which of them a caller freezes.
+import { hasWeights } from '../../layers/merge/kernel.js';
+import type { Shaped } from '../../layers/shapes.js';
+
+/** Paths of all layers with weights, in document order. */
+export function weightPaths({ layer, path, children }: Shaped): string[] {
+  if (children.length > 0) return children.flatMap(weightPaths);
+  return hasWeights(layer) ? [path] : [];
+}
+
+/** Where the layer of a path is written: the copies of a repeat are one layer of the document. */
+export const placeOf = (path: string): string => path.replace(/(^|\.)net\.\d+/g, '$1net');
+
+/** The layers with weights at or inside the paths given; RangeError where there is none. */
+export function frozenPaths(root: Shaped, wanted: readonly string[] = []): string[] {
+  if (!Array.isArray(wanted))
+    throw new TypeError(`kernel: frozen must be a list of paths, got ${JSON.stringify(wanted)}.`);
+  if (wanted.length === 0) return [];
+  const all = weightPaths(root);
+  const inside = (path: string, of: string): boolean => path === of || path.startsWith(`${of}.`);
+  const lost = wanted.find((of) => !all.some((path) => inside(path, of) || inside(placeOf(path), of)));
+  if (lost !== undefined) {
+    throw new RangeError(
+      `kernel: frozen must name layers with weights, got '${lost}'. This net has ${all.join(', ') || 'none'}.`,
+    );
+  }
+  return all.filter((path) => wanted.some((of) => inside(path, of) || inside(placeOf(path), of)));
+}

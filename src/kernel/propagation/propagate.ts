@@ -1,0 +1,150 @@
+// Runs compiled nets: each side by itself first (variances, tables, masks), then blocks of the joint kernels.
+import { activateJoint, type ActivationNote } from '../../layers/activation/kernel.js';
+import { denseAffine } from '../../layers/affine/kernel.js';
+import { mergeJoints, mergeSides, type Merging } from '../../layers/merge/kernel.js';
+import { restrictJoint, restrictSide, scaleJoint, scaleSide } from '../../layers/states/operators.js';
+import { NO_NOTE, type Note, type SideContext } from '../../layers/states/rule.js';
+import type { Shaped } from '../../layers/shapes.js';
+import type { Block, Joint, Pattern, Side } from '../../layers/states/state.js';
+import { isActivation, type DenseLayer } from '../../layers/vocabulary.js';
+import type { Core } from '../../wasm/engine.js';
+import { isSequence, type Compiled } from './compiled-net.js';
+
+/** What the layers of a net noted about one side. */
+export interface Notes {
+  readonly note: Note;
+  /** Mask after the layer, see `Side`. */
+  readonly keep: Float64Array | null;
+  readonly ld: number;
+  readonly children: readonly Notes[];
+}
+
+export interface SideOptions {
+  readonly pattern: Pattern | null;
+  readonly dtype: 'f32' | 'f64';
+  readonly tolerance: number;
+}
+
+/** Propagates one side; it is consumed. */
+export function runSide(
+  core: Core,
+  node: Compiled,
+  side: Side,
+  options: SideOptions,
+): { side: Side; notes: Notes } {
+  const { rule, shaped, children } = node;
+  side = restrictSide(core, side, node.input);
+  if (rule) {
+    const context: SideContext = { ...options, wanted: node.output };
+    const result = rule.side(core, shaped, side, context);
+    const next = restrictSide(core, result.side, node.output);
+    if (next.keep) {
+      const own = next.cov ? { ...next, cov: { ...next.cov, data: next.cov.data.own(core) } } : next;
+      scaleSide(core, own, next.keep);
+      return { side: own, notes: { note: result.note, keep: own.keep, ld: own.ld, children: [] } };
+    }
+    return { side: next, notes: { note: result.note, keep: null, ld: next.ld, children: [] } };
+  }
+  const notes: Notes[] = [];
+  if (isSequence(shaped.layer)) {
+    for (const child of children) {
+      const result = runSide(core, child, side, options);
+      side = result.side;
+      notes.push(result.notes);
+    }
+    return { side, notes: { note: NO_NOTE, keep: side.keep, ld: side.ld, children: notes } };
+  }
+  const sides = children.map((child, i) => {
+    const last = i === children.length - 1;
+    if (!last) side.cov?.data.share();
+    const result = runSide(core, child, side, options);
+    notes.push(result.notes);
+    return result.side;
+  });
+  const merged = mergeSides(core, shaped as Merging, sides);
+  return { side: merged, notes: { note: NO_NOTE, keep: merged.keep, ld: merged.ld, children: notes } };
+}
+
+export function releaseNotes({ note, children }: Notes): void {
+  note.release?.();
+  children.forEach(releaseNotes);
+}
+
+/** Sees the state after every layer of a net; must not change it. */
+export type Tap = (node: Compiled, joint: Joint) => void;
+
+/** Propagates one block of the joint kernels; it is consumed. */
+export function runJoint(
+  core: Core,
+  node: Compiled,
+  joint: Joint,
+  one: Notes,
+  two: Notes,
+  block: Block,
+  tap?: Tap,
+): Joint {
+  const { rule, shaped, children } = node;
+  joint = restrictJoint(core, joint, node.input);
+  if (rule) {
+    joint = rule.joint(core, shaped, joint, one.note, two.note, block, node.output);
+    joint = finish(core, node, joint, one, two, block);
+    tap?.(node, joint);
+    return joint;
+  }
+  if (isSequence(shaped.layer)) {
+    for (let i = 0; i < children.length; i++) {
+      const affine = tap ? null : fusable(children[i]!, children[i + 1], block);
+      if (affine) {
+        const [first, second] = [one.children[i]!.note, two.children[i]!.note] as [
+          ActivationNote,
+          ActivationNote,
+        ];
+        joint = restrictJoint(core, joint, children[i]!.input);
+        joint = activateJoint(core, joint, first, second, block, affine);
+        i++;
+        joint = finish(core, children[i]!, joint, one.children[i]!, two.children[i]!, block);
+      } else joint = runJoint(core, children[i]!, joint, one.children[i]!, two.children[i]!, block, tap);
+    }
+    return joint;
+  }
+  const joints = children.map((child, i) => {
+    if (i < children.length - 1) {
+      joint.k.share();
+      joint.t?.share();
+    }
+    return runJoint(core, child, joint, one.children[i]!, two.children[i]!, block, tap);
+  });
+  joint = mergeJoints(core, shaped as Merging, joints);
+  tap?.(node, joint);
+  return joint;
+}
+
+/** The affine map of a dense layer right after an activation, where both can run as one. */
+function fusable(
+  node: Compiled,
+  next: Compiled | undefined,
+  block: Block,
+): ReturnType<typeof denseAffine> | null {
+  if (!next || !isActivation(node.shaped.layer) || next.shaped.layer.layer !== 'dense') return null;
+  const affine = denseAffine(next.shaped as Shaped<DenseLayer>, block.frozen);
+  return affine.alpha > 0 ? affine : null;
+}
+
+/** Trims to what is wanted and zeroes masked entries. */
+export function finish(
+  core: Core,
+  node: Compiled,
+  joint: Joint,
+  one: Notes,
+  two: Notes,
+  block: Block,
+): Joint {
+  joint = restrictJoint(core, joint, node.output);
+  if (!one.keep && !two.keep) return joint;
+  const owned = { ...joint, k: joint.k.own(core), t: joint.t && joint.t.own(core) };
+  const positions = joint.layout.spatial.reduce((size, n) => size * n, 1);
+  const visible = (ld: number): Float64Array => new Float64Array(positions * ld).fill(1);
+  const [first, second] = [one.keep ?? visible(one.ld), two.keep ?? visible(two.ld)];
+  scaleJoint(core, owned, first, one.ld, second, two.ld, [block.row, block.column]);
+  return owned;
+}

@@ -1,0 +1,184 @@
+// One tile of a kernel matrix: the unit of parallelism. Samples x samples, both sides propagated here.
+import { usesFunctions } from '../../layers/activation/functions.js';
+import { planeCount, Planes, positionPairs, type Joint, type Side } from '../../layers/states/state.js';
+import { defineJob, type Core, type Job } from '../../wasm/engine.js';
+import { compileNet, mostPlanes, type Compiled, type Run } from '../propagation/compiled-net.js';
+import { assertFinite, blockOf, flatTile, sphereTile } from '../propagation/flat-tile.js';
+import { afterImages } from '../propagation/front.js';
+import { inputJoint, inputSide, makeBatch, type Batch, type Operands } from '../propagation/input.js';
+import { interleave } from './interleave.js';
+import { planesCall, planesTile } from '../offsets/tile.js';
+import { releaseNotes, runJoint, runSide, type Notes, type Tap } from '../propagation/propagate.js';
+import { withRoom } from '../offsets/plan-cache.js';
+import { divide } from '../offsets/stretches.js';
+import type { Pattern } from '../../layers/states/state.js';
+import type { TileParams, TileResult } from './tile-params.js';
+
+/** @internal */
+export const tileJob: Job<TileParams, TileResult> = defineJob(
+  'kernel/tile',
+  (core, params) => computeTile(core, params),
+  ({ net }) => usesFunctions(net),
+);
+
+/** What is wanted at the end of a net: everything unless the caller wants equal positions only. */
+export function wantedOutput(diagonalSpatial: boolean): Compiled['output'] {
+  return { cov: 'none', joint: diagonalSpatial ? 'diagonal' : 'full' };
+}
+
+export function computeTile(core: Core, params: TileParams, tap?: Tap): TileResult {
+  const byPlanes = tap ? null : planesTile(core, params);
+  if (byPlanes) return byPlanes;
+  return withRoom(core, () => propagatedTile(core, params, tap));
+}
+
+function propagatedTile(core: Core, params: TileParams, tap?: Tap): TileResult {
+  const whole = compileNet(params.net, params.x1.shape.slice(1), wantedOutput(params.diagonalSpatial));
+  const call = planesCall(params, params.x1.shape.slice(1));
+  const { front, rest: node } = tap ? { front: null, rest: whole } : divide(whole, call, true);
+  if (front) return afterFront(core, params, front, node);
+  const first = makeBatch(params.x1, params.maskConstant);
+  const second = params.x2 ? makeBatch(params.x2, params.maskConstant) : first;
+  const batches = [first, second] as const;
+  const [operands, dispose] = putOperands(core, params, batches);
+  let result: TileResult;
+  const sides: Notes[] = [];
+  try {
+    if (params.sphere && !tap) return sphereTile(core, params, params.sphere, batches, operands);
+    sides.push(sideNotes(core, node, first, operands.one, params.pattern1, params));
+    sides.push(params.x2 ? sideNotes(core, node, second, operands.two, params.pattern2, params) : sides[0]!);
+    const run = mostPlanes(node) === 1 && !tap ? flatTile : spatialTile;
+    result = run(core, params, node, batches, operands, sides as [Notes, Notes], tap);
+  } finally {
+    dispose();
+  }
+  const [one, two] = sides as [Notes, Notes];
+  releaseNotes(one);
+  if (two !== one) releaseNotes(two);
+  return result;
+}
+
+function sideNotes(
+  core: Core,
+  node: Compiled,
+  batch: Batch,
+  operand: Operands['one'],
+  pattern: Pattern | null,
+  { dtype, tolerance, square }: TileParams,
+): Notes {
+  const input = inputSide(core, batch, operand, node.input);
+  if (square !== undefined && input.cov)
+    core.heap.write(input.cov.data.ticket, new Float64Array(batch.n).fill(square));
+  const { side, notes } = runSide(core, node, input, {
+    pattern,
+    dtype,
+    tolerance,
+  });
+  (side as Side).cov?.data.release();
+  return notes;
+}
+
+export function putOperands(
+  core: Core,
+  params: Pick<TileParams, 'dtype'>,
+  [first, second]: readonly [Batch, Batch],
+): [Operands, () => void] {
+  const region = core.heap.region();
+  const put = ({ data }: Batch): Operands['one'] =>
+    region.put(
+      params.dtype === 'f32'
+        ? data instanceof Float32Array
+          ? data
+          : Float32Array.from(data)
+        : data instanceof Float64Array
+          ? data
+          : Float64Array.from(data),
+    );
+  const one = put(first);
+  return [{ one, two: first === second ? one : put(second) }, () => region.dispose()];
+}
+
+/** Nets with positions: all rows at once, planes of samples x samples. */
+function spatialTile(
+  core: Core,
+  params: TileParams,
+  node: Compiled,
+  batches: readonly [Batch, Batch],
+  operands: Operands,
+  [one, two]: readonly [Notes, Notes],
+  tap?: Tap,
+): TileResult {
+  const layout = { spatial: batches[0].spatial, full: node.input.joint === 'full' };
+  const joint = inputJoint(core, batches, operands, [0, batches[0].n], layout, params.ntk);
+  return propagated(core, params, node, joint, batches[1].n, [one, two], tap);
+}
+
+/** Nets whose first layers run by planes. */
+function afterFront(core: Core, params: TileParams, run: Run, rest: Compiled): TileResult {
+  const { dtype, tolerance } = params;
+  const { joint, sides } = afterImages(core, params, run);
+  const notes = sides.map((side, i) => {
+    const pattern = i === 0 ? params.pattern1 : params.pattern2;
+    const end = runSide(core, rest, side, { pattern, dtype, tolerance });
+    end.side.cov?.data.release();
+    return end.notes;
+  });
+  const columns = (params.x2 ?? params.x1).shape[0]!;
+  const result = propagated(core, params, rest, joint, columns, [notes[0]!, notes.at(-1)!]);
+  notes.forEach(releaseNotes);
+  return result;
+}
+
+function propagated(
+  core: Core,
+  params: TileParams,
+  node: Compiled,
+  start: Joint,
+  columns: number,
+  [one, two]: readonly [Notes, Notes],
+  tap?: Tap,
+): TileResult {
+  const joint = runJoint(core, node, start, one, two, blockOf(params, 0), tap);
+  const result = {
+    nngp: unpack(core, joint, joint.k, columns),
+    ntk: joint.t && unpack(core, joint, joint.t, columns),
+  };
+  joint.k.release();
+  joint.t?.release();
+  if (!params.x2)
+    for (const values of [result.nngp, result.ntk]) if (values) mirror(values, columns, joint.layout);
+  return result;
+}
+
+/**
+ * Entries above the diagonal from those below, as between two tiles: rounding is not symmetric in the two sides, and bits
+ * must not depend on tiles.
+ */
+function mirror(values: TileResult['nngp'], n: number, { spatial, full }: Joint['layout']): void {
+  const swap = transposedPlanes(spatial, full);
+  const size = values.length / (n * n);
+  for (let i = 0; i < n; i++) {
+    for (let j = i + 1; j < n; j++) {
+      const [to, from] = [(i * n + j) * size, (j * n + i) * size];
+      for (let e = 0; e < size; e++) values[to + e] = values[from + (swap ? swap[e]! : e)]!;
+    }
+  }
+}
+
+/** (planes, rows, ld) to (rows, columns, ...zipped positions). */
+export function unpack(core: Core, joint: Joint, planes: Planes, columns: number): TileResult['nngp'] {
+  assertFinite(core, planes);
+  return interleave(core.heap.read(planes.ticket), planeCount(joint.layout), joint, columns);
+}
+
+/** For every plane (p, q) the plane (q, p). */
+export function transposedPlanes(spatial: readonly number[], full: boolean): Int32Array | null {
+  if (!full || spatial.length === 0) return null;
+  const pairs = positionPairs({ spatial, full });
+  const positions = spatial.reduce((size, extent) => size * extent, 1);
+  const planeOf = new Int32Array(positions * positions);
+  for (let i = 0; i < pairs.length; i += 2) planeOf[pairs[i]! * positions + pairs[i + 1]!] = i / 2;
+  const swap = new Int32Array(pairs.length / 2);
+  for (let i = 0; i < pairs.length; i += 2) swap[i / 2] = planeOf[pairs[i + 1]! * positions + pairs[i]!]!;
+  return swap;
+}

@@ -1,0 +1,163 @@
+// Figure 3 of arXiv:2001.07301: nets of finite width trained by gradient descent in both parametrisations, and the
+// kernels they converge to as their width grows.
+import { accuracyOf, centredOneHot } from '../../demo/problem.js';
+import { mean, standardDeviation } from '../../math/statistics.js';
+import { createModel, sgd, type Checkpoint, type NetDocument } from '../../net/index.js';
+import type { Tensor } from '../../math/tensor.js';
+import { gradientDescentMse, maxLearningRate } from '../../predict/index.js';
+import { trainJob, type TrainJobParams } from '../../training/index.js';
+import type { Engine } from '../../wasm/engine.js';
+import { studyNet, type Architecture } from './architectures.js';
+import { first, flat, type StudyData } from './data.js';
+import { ntkPairs } from './kernels.js';
+import type { Follow } from './memory.js';
+
+/**
+ * `ntk`; `standard`: the base widths are the widths themselves, as usual nets have it; `improved`: base widths stay
+ * at `baseWidth` while the net grows, which has a limit.
+ */
+export type Family = 'ntk' | 'standard' | 'improved';
+export const FAMILIES: readonly Family[] = ['ntk', 'standard', 'improved'];
+
+export interface TrainingRow {
+  readonly architecture: Architecture;
+  readonly family: Family;
+  readonly width: number;
+  /** Of single nets on the test set: mean and its standard error over nets. */
+  readonly error: number;
+  readonly errorDeviation: number;
+  /** |outputs - those of its kernel from the same start| / |those of the kernel|, test set, same time; mean over nets. */
+  readonly gap: number;
+  readonly learningRate: number;
+  /** Test error of the kernel at the same time. */
+  readonly kernelError: number;
+}
+
+export interface TrainingSizes {
+  readonly train: number;
+  readonly depth: number;
+  readonly baseWidth: number;
+  readonly steps: number;
+  /** null: the whole train set in every step. */
+  readonly batchSize: number | null;
+  readonly nets: number;
+  /** Learning rate over the largest stable one of the kernel. */
+  readonly rate: number;
+}
+
+/** All nets of one width. The kernel's prediction is that of gradient descent for as many steps at the same rate. */
+export async function trainedNets(
+  engine: Engine,
+  kind: Architecture,
+  family: Family,
+  width: number,
+  data: StudyData,
+  { train, depth, baseWidth, steps, batchSize, nets, rate, ...follow }: TrainingSizes & Follow,
+): Promise<TrainingRow> {
+  const { signal } = follow;
+  const positions = data.xTrain.shape[1]! * data.xTrain.shape[2]!;
+  const base = family === 'improved' ? baseWidth : width;
+  const parametrization = family === 'ntk' ? 'ntk' : 'standard';
+  const make = (outputs: number): NetDocument =>
+    studyNet(kind, { depth, width: base, parametrization, positions, scale: width / base }, outputs);
+  const shape = kind === 'FC' ? flat : (x: typeof data.xTrain): typeof data.xTrain => x;
+  const [x, xTest] = [shape(first(data.xTrain, train)), shape(data.xTest)];
+  const y = centredOneHot(data.trainLabels.subarray(0, train), data.classes);
+  const part = {
+    ...data,
+    xTrain: first(data.xTrain, train),
+    trainLabels: data.trainLabels.subarray(0, train),
+  };
+  const kernels = await ntkPairs(engine, kind, make(1), part, follow);
+  const m = data.testLabels.length;
+  const ntk = { data: kernels.train, shape: [train, train] };
+  const most = await maxLearningRate(engine, ntk, { targets: y.data.length, signal });
+  const learningRate = rate * most;
+  const predictor = gradientDescentMse(engine, { ntk, y, learningRate, mode: 'discrete' });
+  const ntkTestTrain = { data: kernels.test, shape: [m, train] };
+  const exact = (await predictor(steps, { ntkTestTrain, f0Train: null, signal })).test!.data;
+  const model = { inputShape: x.shape.slice(1), dtype: 'f32' } as const;
+  const settings: TrainJobParams['train'] = {
+    x,
+    y,
+    loss: 'mse',
+    optimizer: sgd(learningRate),
+    recordEvery: steps,
+    evaluate: { test: { x: xTest } },
+    ...(batchSize === null ? {} : { batchSize }),
+  };
+  const jobs = Array.from({ length: nets }, (_, seed) => ({
+    net: make(data.classes),
+    model: { ...model, seed },
+    train: settings,
+  }));
+  const outputs = await trainInStages(engine, jobs, steps, follow);
+  const errors = outputs.map((f) => 1 - accuracyOf(f, data.testLabels, data.classes));
+  // The law of the limit from where each net starts.
+  const gaps: number[] = [];
+  for (const [seed, reached] of outputs.entries()) {
+    const start = createModel(engine, make(data.classes), { ...model, seed });
+    const [f0Train, f0Test] = [start.forward(x), start.forward(xTest)];
+    start.dispose();
+    const expected = (await predictor(steps, { ntkTestTrain, f0Train, f0Test, signal })).test!.data;
+    gaps.push(distance(reached, expected));
+  }
+  return {
+    architecture: kind,
+    family,
+    width,
+    error: mean(errors),
+    errorDeviation: standardDeviation(errors) / Math.sqrt(nets),
+    gap: mean(gaps),
+    learningRate,
+    kernelError: 1 - accuracyOf(exact, data.testLabels, data.classes),
+  };
+}
+
+/**
+ * Test outputs of every net after `steps` steps. With a memory the nets stop together for checkpoints, about every
+ * `checkpointSeconds`; the numbers do not depend on where.
+ */
+async function trainInStages(
+  engine: Engine,
+  jobs: readonly TrainJobParams[],
+  steps: number,
+  { signal, memory, name, onPart }: Follow,
+): Promise<Tensor['data'][]> {
+  const kept = `${name}-checkpoint`;
+  let checkpoints = ((await memory?.load(kept)) ?? []) as Checkpoint[];
+  let at = checkpoints[0]?.step ?? 0;
+  let stage = memory ? Math.ceil(steps / 16) : steps;
+  for (;;) {
+    const end = Math.min(steps, at + stage);
+    const begun = performance.now();
+    const runs = await engine.map(
+      trainJob,
+      jobs.map((job, i) => ({
+        ...job,
+        train: { ...job.train, steps: end, ...(checkpoints[i] ? { resume: checkpoints[i] } : {}) },
+        keepCheckpoint: end < steps,
+      })),
+      { signal },
+    );
+    if (end === steps) {
+      await memory?.drop(kept);
+      return runs.map((run) => run.outputs['test']!.data);
+    }
+    checkpoints = runs.map((run) => run.checkpoint!);
+    const took = (performance.now() - begun) / 1000 / memory!.checkpointSeconds;
+    if (took > 1 / 8) await memory!.keep(kept, checkpoints);
+    stage = Math.max(1, took < 1 / 2 ? 2 * stage : took > 2 ? stage >> 1 : stage);
+    at = end;
+    onPart?.(at / steps);
+  }
+}
+
+function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let [sum, size] = [0, 0];
+  for (let i = 0; i < b.length; i++) {
+    sum += (a[i]! - b[i]!) ** 2;
+    size += b[i]! ** 2;
+  }
+  return Math.sqrt(sum / size);
+}
