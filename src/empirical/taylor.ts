@@ -38,7 +38,10 @@ export class TaylorModel extends Model {
       const origin = heap.read(this.#origin);
       return heap.read(this.theta).every((value, i) => value === origin[i]);
     };
-    return this.order === 1 || (this.order > 1 && still()) ? tensorsOf(this.slots, this.#origin) : null;
+    const here = super.tangent; // an error after dispose()
+    return here && (this.order === 1 || (this.order > 1 && still()))
+      ? tensorsOf(this.slots, this.#origin)
+      : null;
   }
 
   override coefficients(

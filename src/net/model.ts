@@ -74,13 +74,12 @@ export class Model {
   readonly program: Program;
   /** @internal */
   readonly slots: readonly Slot[];
-  /** @internal the flat vector of all parameters */
-  readonly theta: Ticket<FloatType>;
-  /** @internal */
-  readonly tensors: readonly Tensors[];
   readonly #region: Region;
+  readonly #theta: Ticket<FloatType>;
+  readonly #tensors: readonly Tensors[];
   #machine: Machine | null = null;
   #disposed = false;
+  #isTrained = false;
 
   /** @internal use createModel */
   constructor(core: Core, document: NetDocument, options: ModelOptions) {
@@ -111,8 +110,35 @@ export class Model {
     if (options.multipliers)
       scale(flat, this.slots, perLayer('createModel: multipliers', options.multipliers, this.slots.length));
     this.#region = core.heap.region();
-    this.theta = this.#region.put(flat as Float64Array<ArrayBuffer>);
-    this.tensors = tensorsOf(this.slots, this.theta);
+    this.#theta = this.#region.put(flat as Float64Array<ArrayBuffer>);
+    this.#tensors = tensorsOf(this.slots, this.#theta);
+  }
+
+  /** @internal the flat vector of all parameters. TypeError after `dispose()`: its memory may be another model's by then. */
+  get theta(): Ticket<FloatType> {
+    this.#alive();
+    return this.#theta;
+  }
+
+  /** @internal the same, layer by layer */
+  get tensors(): readonly Tensors[] {
+    this.#alive();
+    return this.#tensors;
+  }
+
+  /** @internal one trainer at a time: the updates of two would mix. TypeError for a second; returns what ends the first. */
+  claim(where: string): () => void {
+    this.#alive();
+    if (this.#isTrained)
+      throw new TypeError(
+        `${where}: the model is being trained by another call that has not ended. Let it end, call return() on its iterator, or train another model.`,
+      );
+    this.#isTrained = true;
+    return () => (this.#isTrained = false);
+  }
+
+  #alive(): void {
+    if (this.#disposed) throw new TypeError('model: used after dispose(). Create another one.');
   }
 
   /** Outputs (n, ...) for inputs (n, ...inputShape). */
@@ -261,7 +287,7 @@ export class Model {
 
   /** @internal a machine for up to `n` samples, with these parameters */
   machine(n: number): Machine {
-    if (this.#disposed) throw new TypeError('model: used after dispose().');
+    this.#alive();
     if (!this.#machine || this.#machine.capacity < n) {
       this.#machine?.dispose();
       this.#machine = new Machine(this.core, this.program, this.dtype, n);

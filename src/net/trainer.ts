@@ -3,7 +3,7 @@ import type { Tensors } from '../layers/finite.js';
 import { kernelOf } from '../layers/rows.js';
 import { asTensor, type TensorLike } from '../math/tensor.js';
 import { foldIn, permutation, randomKey, type RandomKey } from '../math/random.js';
-import { NumericalError, type FloatType, type Region, type Ticket } from '../wasm/engine.js';
+import { NumericalError, type FloatType, type Ticket } from '../wasm/engine.js';
 import { accuracyOf, checkLoss, lossInto, prepareTargets, type LossName, type Reduction } from './losses.js';
 import { Machine } from './machine.js';
 import type { Model } from './model.js';
@@ -66,15 +66,9 @@ export class Trainer {
   readonly #rates: readonly number[];
   readonly #shuffle: boolean;
   readonly #key: RandomKey;
-  readonly #region: Region;
-  readonly #x: Ticket<FloatType>;
-  readonly #order: Ticket<'i32'>;
-  /** Targets of a batch. */
-  readonly #y: Ticket<'f64'>;
-  readonly #gradient: Ticket<FloatType>;
+  readonly #memory: Reserved;
   readonly #tensors: readonly Tensors[];
-  readonly #state: OptimizerState;
-  readonly #machine: Machine;
+  #disposed = false;
   #epoch = -1;
   #batchTargets: Float64Array = new Float64Array(0);
   #indices: Int32Array = new Int32Array(0);
@@ -102,17 +96,9 @@ export class Trainer {
       : model.slots.map(() => 1);
     this.#shuffle = (options.shuffle ?? true) && this.stepsPerEpoch > 1;
     this.#key = foldIn(randomKey(options.seed ?? 0), 'train');
-    const { core, dtype } = model;
-    this.initial = core.heap.read(model.theta);
-    this.#region = core.heap.region();
-    this.#x = this.#region.alloc(dtype, data.length);
-    core.heap.write(this.#x, data);
-    this.#order = this.#region.alloc('i32', this.batchSize);
-    this.#y = this.#region.alloc('f64', this.batchSize * model.outputSize);
-    this.#gradient = this.#region.alloc(dtype, model.parameterCount);
-    this.#tensors = tensorsOf(model.slots, this.#gradient);
-    this.#state = new OptimizerState(core, this.optimizer, model.slots, this.#region, model.theta);
-    this.#machine = new Machine(core, model.program, dtype, this.batchSize);
+    this.initial = model.core.heap.read(model.theta);
+    this.#memory = reserve(model, this.optimizer, data, this.batchSize);
+    this.#tensors = tensorsOf(model.slots, this.#memory.gradient);
   }
 
   /** Epochs finished so far, with the fraction of the one that runs. */
@@ -122,6 +108,7 @@ export class Trainer {
 
   /** One update. NumericalError when the loss is not finite; the model then holds the state before the bad update. */
   next(): StepResult {
+    this.#alive();
     if (this.step % SNAPSHOT === 0 || !this.#snapshot) this.#snapshot = this.checkpoint();
     const result = this.#advance();
     if (!Number.isFinite(result.loss)) this.#fail();
@@ -129,32 +116,42 @@ export class Trainer {
   }
 
   checkpoint(): Checkpoint {
+    this.#alive();
     const { heap } = this.model.core;
     return {
       step: this.step,
       parameters: heap.read(this.model.theta),
-      optimizer: this.#state.vectors.map((vector) => heap.read(vector)),
+      optimizer: this.#memory.state.vectors.map((vector) => heap.read(vector)),
     };
   }
 
   restore({ step, parameters, optimizer }: Checkpoint): void {
-    if (parameters.length !== this.model.parameterCount || optimizer.length !== this.#state.vectors.length) {
+    this.#alive();
+    if (
+      parameters.length !== this.model.parameterCount ||
+      optimizer.length !== this.#memory.state.vectors.length
+    ) {
       throw new RangeError(
         `restore: the checkpoint is of another run: ${parameters.length} parameters and ${optimizer.length} optimiser vectors, ` +
-          `expected ${this.model.parameterCount} and ${this.#state.vectors.length}.`,
+          `expected ${this.model.parameterCount} and ${this.#memory.state.vectors.length}.`,
       );
     }
     const { heap } = this.model.core;
     heap.write(this.model.theta, parameters);
-    optimizer.forEach((vector, i) => heap.write(this.#state.vectors[i]!, vector));
+    optimizer.forEach((vector, i) => heap.write(this.#memory.state.vectors[i]!, vector));
     this.step = step;
     this.#epoch = -1;
     this.#snapshot = null;
   }
 
   dispose(): void {
-    this.#machine.dispose();
-    this.#region.dispose();
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#memory.dispose();
+  }
+
+  #alive(): void {
+    if (this.#disposed) throw new TypeError('trainer: used after dispose(). Create another one.');
   }
 
   /** Forward, and unless the loss is not finite, backward and update. */
@@ -165,21 +162,21 @@ export class Trainer {
     const batch = this.#batch();
     const count = batch.length;
     const outputs = model.outputSize;
-    const machine = this.#machine;
+    const machine = this.#memory.machine;
     machine.theta = model.tensors;
     machine.begin(count, { dropoutKey: foldIn(this.#key, 'step', this.step) });
     this.#load(batch);
     const output = model.run(machine);
     const f = core.heap.read(output, 0, count * outputs);
     const cotangent = machine.cotangent(model.program.output, 0);
-    const value = lossInto(core, loss, output, this.#y, cotangent, [count, outputs], reduction);
+    const value = lossInto(core, loss, output, this.#memory.y, cotangent, [count, outputs], reduction);
     const accuracy = accuracyOf(loss, f, this.#batchTargets, outputs);
     if (!Number.isFinite(value)) return { loss: value, accuracy, samples: count };
     machine.gradients = this.#tensors;
     machine.gradientBeta = 0;
     model.runBack(machine);
     const factor = this.#options.schedule ? scheduleFactor(this.#options.schedule, this.step) : 1;
-    this.#state.update(this.step + 1, factor, this.#rates, this.#gradient, model.theta);
+    this.#memory.state.update(this.step + 1, factor, this.#rates, this.#memory.gradient, model.theta);
     this.step++;
     return { loss: value, accuracy, samples: count };
   }
@@ -191,9 +188,17 @@ export class Trainer {
     if (isFixed && this.#batchTargets === this.#targets) return;
     const { heap } = model.core;
     const width = model.program.sizes[0]!;
-    heap.write(this.#order, batch);
+    heap.write(this.#memory.order, batch);
     const gather = kernelOf(model.core, 'conv_gather', model.dtype);
-    gather(1, batch.length, width, this.#x.ptr, 0, this.#order.ptr, this.#machine.value(0, 0).ptr);
+    gather(
+      1,
+      batch.length,
+      width,
+      this.#memory.x.ptr,
+      0,
+      this.#memory.order.ptr,
+      this.#memory.machine.value(0, 0).ptr,
+    );
     if (isFixed) this.#batchTargets = this.#targets;
     else {
       const { outputSize } = model;
@@ -204,7 +209,7 @@ export class Trainer {
           i * outputSize,
         );
     }
-    heap.write(this.#y, this.#batchTargets);
+    heap.write(this.#memory.y, this.#batchTargets);
   }
 
   #batch(): Int32Array {
@@ -246,6 +251,48 @@ export class Trainer {
     } finally {
       heap.write(this.model.theta, now);
     }
+  }
+}
+
+/** What a run holds in wasm memory beside the model. */
+interface Reserved {
+  readonly x: Ticket<FloatType>;
+  readonly order: Ticket<'i32'>;
+  /** Targets of a batch. */
+  readonly y: Ticket<'f64'>;
+  readonly gradient: Ticket<FloatType>;
+  readonly state: OptimizerState;
+  readonly machine: Machine;
+  dispose(): void;
+}
+
+/** All of it, and the model for one trainer; what does not fit leaves nothing behind. */
+function reserve(
+  model: Model,
+  optimizer: Optimizer,
+  data: Float64Array | Float32Array,
+  batchSize: number,
+): Reserved {
+  const { core, dtype } = model;
+  const release = model.claim('train');
+  const region = core.heap.region();
+  const machine = new Machine(core, model.program, dtype, batchSize);
+  const dispose = (): void => {
+    machine.dispose();
+    region.dispose();
+    release();
+  };
+  try {
+    const x = region.alloc(dtype, data.length);
+    core.heap.write(x, data);
+    const order = region.alloc('i32', batchSize);
+    const y = region.alloc('f64', batchSize * model.outputSize);
+    const gradient = region.alloc(dtype, model.parameterCount);
+    const state = new OptimizerState(core, optimizer, model.slots, region, model.theta);
+    return { x, order, y, gradient, state, machine, dispose };
+  } catch (error) {
+    dispose();
+    throw error;
   }
 }
 

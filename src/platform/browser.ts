@@ -18,10 +18,14 @@ export function spawnWorker(): Port {
   return {
     post: (message, transfer = []) => worker.postMessage(message, transfer as ArrayBuffer[]),
     onMessage: (handler) => worker.addEventListener('message', (event) => handler(event.data)),
-    onError: (handler) =>
+    onError: (handler) => {
       worker.addEventListener('error', (event) =>
         handler(new Error(event.message || 'the worker script could not be loaded')),
-      ),
+      );
+      worker.addEventListener('messageerror', () =>
+        handler(new Error('engine: a message of the worker could not be read. Run the call again.')),
+      );
+    },
     hold: () => {},
     close: () => worker.terminate(),
   };

@@ -21,7 +21,17 @@ export function spawnWorker(): Port {
   return {
     post: (message, transfer = []) => worker.postMessage(message, transfer as ArrayBuffer[]),
     onMessage: (handler) => void worker.on('message', handler),
-    onError: (handler) => void worker.on('error', handler),
+    onError: (handler) => {
+      worker.on('error', handler);
+      worker.on('messageerror', handler);
+      worker.on('exit', (code) =>
+        handler(
+          new Error(
+            `engine: a worker ended with exit code ${code} while it was in use. If memory ran out, lower memoryBytes or the number of workers; then run again.`,
+          ),
+        ),
+      );
+    },
     hold: (alive) => (alive ? worker.ref() : worker.unref()),
     close: () => void worker.terminate(),
   };

@@ -220,12 +220,14 @@ function tooLarge(bytes: number, used: number): RangeError {
 export class Region implements Allocator {
   readonly #heap: Heap;
   #blocks: Block[] = [];
+  #disposed = false;
 
   constructor(heap: Heap) {
     this.#heap = heap;
   }
 
   alloc<D extends DType>(dtype: D, length: number): Ticket<D> {
+    if (this.#disposed) throw new TypeError('alloc: its region or scope has ended. Allocate from a new one.');
     if (!Number.isSafeInteger(length) || length < 0) {
       throw new RangeError(`alloc: expected a whole number of elements >= 0, got ${length}`);
     }
@@ -247,6 +249,7 @@ export class Region implements Allocator {
   }
 
   dispose(): void {
+    this.#disposed = true;
     // Newest first: scopes then give back what they took last, which keeps the free list short.
     for (const block of this.#blocks.reverse()) this.#heap.give(block);
     this.#blocks = [];

@@ -26,7 +26,8 @@ interface Task {
 }
 
 interface Slot {
-  port: Port;
+  /** null once its worker has ended: the next task starts another, so that one that cannot start is not started for ever. */
+  port: Port | null;
   task: Task | null;
 }
 
@@ -40,7 +41,7 @@ export class Pool {
   constructor(size: number, start: Extract<ToWorker, { type: 'start' }>) {
     this.#start = start;
     for (let i = 0; i < size; i++) {
-      const slot: Slot = { port: null as unknown as Port, task: null };
+      const slot: Slot = { port: null, task: null };
       this.#open(slot);
       this.#slots.push(slot);
     }
@@ -93,11 +94,11 @@ export class Pool {
     for (const slot of this.#slots) {
       slot.task?.reject(error);
       slot.task = null;
-      slot.port.close();
+      slot.port?.close();
     }
   }
 
-  #open(slot: Slot): void {
+  #open(slot: Slot): Port {
     const port = spawnWorker();
     slot.port = port;
     port.onMessage((message) => slot.port === port && this.#receive(slot, message as FromWorker));
@@ -105,11 +106,12 @@ export class Pool {
       if (slot.port !== port) return;
       const task = slot.task;
       slot.task = null;
-      if (!this.#closed) this.#open(slot);
+      slot.port = null;
       task?.reject(error);
       this.#next();
     });
     port.post(this.#start);
+    return port;
   }
 
   #receive(slot: Slot, message: FromWorker): void {
@@ -117,7 +119,7 @@ export class Pool {
     if (!task) return;
     if (message.type === 'message') return task.onMessage(message.value);
     slot.task = null;
-    slot.port.hold(false);
+    slot.port?.hold(false);
     if (message.type === 'done') task.resolve(message.value);
     else task.reject(fromPlainError(message.error));
     this.#next();
@@ -129,12 +131,13 @@ export class Pool {
       const task = this.#queue.shift();
       if (!task) return;
       slot.task = task;
-      slot.port.hold(true);
       try {
-        slot.port.post({ type: 'run', job: task.job, params: task.params } satisfies ToWorker);
+        const port = slot.port ?? this.#open(slot);
+        port.hold(true);
+        port.post({ type: 'run', job: task.job, params: task.params } satisfies ToWorker);
       } catch (error) {
         slot.task = null;
-        slot.port.hold(false);
+        slot.port?.hold(false);
         task.reject(error);
       }
     }
@@ -149,8 +152,8 @@ export class Pool {
       if (!slot.task || !gone.has(slot.task)) continue;
       slot.task.reject(reason);
       slot.task = null;
-      slot.port.close();
-      if (!this.#closed) this.#open(slot);
+      slot.port?.close();
+      slot.port = null;
     }
     this.#next();
   }
