@@ -26,7 +26,8 @@ for (const entry of list) {
   const { target, task, categorical = [], folds, reference = {} } = entry;
   const before = process.cpuUsage();
   const foldOf = Array.from(folds, Number);
-  const { metrics, meanScore } = await crossValidate(engine, table, { target, task, categorical, foldOf });
+  const types = Object.fromEntries(categorical.map((name) => [name, 'category']));
+  const { metrics, meanScore } = await crossValidate(engine, table, { target, task, types, foldOf });
   const { user, system } = process.cpuUsage(before);
   const calibration =
     metrics.task === 'classification'

@@ -14,6 +14,7 @@ import type { Engine } from '../wasm/engine.js';
 import { writeFileAtomic } from './files.js';
 import { tableFigures } from './predict-figures.js';
 import { writeReport } from './report.js';
+import { summaryTable } from './table-summary.js';
 
 /** What a call of the verb found. */
 interface Written {
@@ -49,7 +50,7 @@ export async function writePrediction(
     lead: lead(report, metrics),
     result: createResult('predict', data, { variant: engine.variant, seed: options.seed, settings }),
     figures: prediction && metrics ? tableFigures(prediction, metrics, values!) : [],
-    tables: [candidateTable(report)],
+    tables: [summaryTable(report.summary), candidateTable(report)],
   });
   return [...files, ...written.files];
 }

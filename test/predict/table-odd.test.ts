@@ -33,7 +33,7 @@ describe('odd tables', () => {
     const mixed = parseTable('a,y\n1,5\n2,6\n3,x7\n4,6\n5,6\n6,5\n');
     const { notes, task } = await (await fit(engine, mixed, { target: 'y' })).prepare();
     expect(task).toBe('classification');
-    expect(notes.join()).toMatch(/'y' has text \('x7'\) among its numbers/);
+    expect(notes.join()).toMatch(/'y' has text \('x7' in row 3\) among its numbers/);
     const { notes: none } = await (await fit(engine, classes(20, 3), { target: 'class' })).prepare();
     expect(none).toEqual([]);
   });
@@ -43,8 +43,8 @@ describe('odd tables', () => {
     const bad = (options: object, message: string, data: DataTable = table) =>
       expect(fit(engine, data, { target: 'y', ...options } as never)).rejects.toThrow(message);
     await bad({ target: 'z' }, "no column 'z'");
-    await bad({ ignore: ['x1', 'x2', 'colour'] }, 'no column beside');
-    await bad({ ignore: ['nope'] }, "no column 'nope'");
+    await bad({ drop: ['x1', 'x2', 'colour'] }, 'no column beside');
+    await bad({ drop: ['nope'] }, "no column 'nope'");
     await bad({ missing: 'error' }, 'missing value in row 2', parseTable('a,y\n1,1\n,2\n3,3\n'));
     await bad({}, 'at least 3 rows', parseTable('a,y\n1,2\n'));
     await bad({}, 'no column carries information', parseTable('a,y\n1,2\n1,3\n1,4\n'));

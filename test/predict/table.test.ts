@@ -94,7 +94,7 @@ describe('fit and predict', () => {
     expect(() => loadModel(engine, '{}')).toThrow('no model file');
     expect(() => loadModel(engine, 'x')).toThrow('no JSON');
     expect(() => loadModel(engine, text.replace(/"x":"[^"]{8}/, '"x":"'))).toThrow('damaged');
-    expect(() => loadModel(engine, text.replace('"version":1', '"version":9'))).toThrow('version 9');
+    expect(() => loadModel(engine, text.replace('"version":2', '"version":9'))).toThrow('version 9');
   });
 
   it('refuses model files that were changed, by their digest, and what has a digest but not the form', async () => {

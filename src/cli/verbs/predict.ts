@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { InvalidArgumentError, type Command } from 'commander';
 import { parseNet, type NetDocument } from '../../net/document.js';
 import {
   crossValidate,
@@ -6,18 +6,23 @@ import {
   loadModel,
   measureTable,
   parseTable,
+  summarizeTable,
+  type ColumnType,
   type CrossValidation,
   type DataTable,
   type FitOptions,
+  type ReadTableOptions,
   type TableModel,
   type TablePrediction,
 } from '../../predict/index.js';
 import { isMissing } from '../../predict/table/csv.js';
+import { COLUMN_TYPES } from '../../predict/table/reading/column.js';
 import { formatNumber } from '../../report/index.js';
 import type { Engine } from '../../wasm/engine.js';
 import { UsageError } from '../errors.js';
 import { outputFolder, readJson, readText } from '../files.js';
 import { describePrediction, writePrediction } from '../predict-report.js';
+import { describeSummary } from '../table-summary.js';
 import {
   listOf,
   oneOf,
@@ -41,8 +46,8 @@ interface PredictOptions {
   readonly task: 'auto' | 'regression' | 'classification';
   readonly probabilities: 'gaussian' | 'cross-entropy';
   readonly missing: 'impute' | 'drop' | 'error';
-  readonly ignore?: string[];
-  readonly categorical?: string[];
+  readonly drop?: string[];
+  readonly types?: Readonly<Record<string, ColumnType>>;
   readonly folds?: number;
   readonly maxRows?: number;
   readonly seed: number;
@@ -50,6 +55,17 @@ interface PredictOptions {
 }
 
 const text = (value: string): string => value;
+
+/** `zip=category,price=decimal comma` as an object; the library names unknown columns. */
+function typesOf(list: string): Readonly<Record<string, ColumnType>> {
+  const type = oneOf(...COLUMN_TYPES);
+  const pairs = list.split(',').map((pair) => {
+    const at = pair.lastIndexOf('=');
+    if (at < 1) throw new InvalidArgumentError('Expected column=type, separated by commas.');
+    return [pair.slice(0, at).trim(), type(pair.slice(at + 1).trim())] as const;
+  });
+  return Object.fromEntries(pairs);
+}
 
 /** `infinite-width predict`: a table in, answers out. */
 export function registerPredict(program: Command): void {
@@ -88,8 +104,12 @@ export function registerPredict(program: Command): void {
       oneOf('impute', 'drop', 'error'),
       'impute',
     )
-    .option('--ignore <columns>', 'comma-separated columns to leave out', listOf(text))
-    .option('--categorical <columns>', 'columns of numbers that are names', listOf(text))
+    .option('--drop <columns>', 'comma-separated columns to leave out', listOf(text))
+    .option(
+      '--types <list>',
+      `what columns hold, e.g. zip=category,price=decimal comma: ${COLUMN_TYPES.join(', ')}`,
+      typesOf,
+    )
     .option(
       '--folds <k>',
       'cross-validation folds, 0: none; default 5 without --test, else 0',
@@ -113,6 +133,11 @@ async function run(options: PredictOptions, context: Context): Promise<Outcome> 
   const test = options.test ? parseTable(await readText(options.test), { name: options.test }) : null;
   const train = options.train ? parseTable(await readText(options.train), { name: options.train }) : null;
   const fitOptions = train ? await fitOptionsOf(options, context) : null;
+  if (fitOptions) {
+    const { target, task, types, drop } = fitOptions;
+    const asked = { target, task, ...(types ? { types } : {}), ...(drop ? { drop } : {}) } as const;
+    context.progress.log(describeSummary(summarizeTable(train!, asked as ReadTableOptions)));
+  }
   await outputFolder(options.out);
   const engine = await context.engine();
   const model = fitOptions
@@ -124,7 +149,14 @@ async function run(options: PredictOptions, context: Context): Promise<Outcome> 
   const prediction = test ? await predicted(model, test, context) : (validation?.prediction ?? null);
   const truth = test ? (knowsTarget(test, model.target) ? test : null) : train;
   const metrics =
-    test && truth ? measureTable(prediction!, truth, model.target) : (validation?.metrics ?? null);
+    test && truth
+      ? measureTable(
+          prediction!,
+          truth,
+          model.target,
+          options.types ? { types: ofTarget(options.types, model.target) } : {},
+        )
+      : (validation?.metrics ?? null);
   const report = await model.prepare({ signal: context.signal });
   const rows = test ? null : (validation?.rows ?? null);
   const files = await writePrediction(options, model, {
@@ -146,6 +178,11 @@ async function run(options: PredictOptions, context: Context): Promise<Outcome> 
   return { json: summary, text: describePrediction(report, metrics, validation, files) };
 }
 
+/** The type of the target alone: the other columns are not read where predictions are measured. */
+function ofTarget(types: Readonly<Record<string, ColumnType>>, target: string): Record<string, ColumnType> {
+  return types[target] ? { [target]: types[target] } : {};
+}
+
 /** Whether any row of the table has the target. */
 function knowsTarget(table: DataTable, target: string): boolean {
   const index = table.columns.indexOf(target);
@@ -153,7 +190,7 @@ function knowsTarget(table: DataTable, target: string): boolean {
 }
 
 async function fitOptionsOf(options: PredictOptions, context: Context): Promise<FitOptions> {
-  const { ignore, categorical, diagReg, maxRows, time, seed, task, missing, probabilities } = options;
+  const { drop, types, diagReg, maxRows, time, seed, task, missing, probabilities } = options;
   return {
     target: options.target!,
     task,
@@ -161,8 +198,8 @@ async function fitOptionsOf(options: PredictOptions, context: Context): Promise<
     probabilities,
     seed,
     signal: context.signal,
-    ...(ignore ? { ignore } : {}),
-    ...(categorical ? { categorical } : {}),
+    ...(drop ? { drop } : {}),
+    ...(types ? { types } : {}),
     ...(diagReg === undefined ? {} : { diagReg }),
     ...(maxRows === undefined ? {} : { maxRows }),
     ...(time === undefined ? {} : { time }),

@@ -1,19 +1,11 @@
 // k-fold cross-validation: every choice, encoding included, is made anew on each training part.
 import { permutation, randomKey } from '../../math/random.js';
 import type { Engine } from '../../wasm/engine.js';
-import {
-  asTable,
-  columnOf,
-  isMissing,
-  labelOf,
-  numberOf,
-  takeRows,
-  type Table,
-  type TableLike,
-} from './csv.js';
+import { asTable, columnOf, isMissing, labelOf, takeRows, type Table, type TableLike } from './csv.js';
 import { fit, type FitOptions } from './fit.js';
 import { classMetrics, regressionMetrics, type Metrics } from './metrics.js';
 import type { TablePrediction } from './model.js';
+import { understand } from './reading/table.js';
 import { fitTarget, labelledRows, type Task } from './target.js';
 
 /** Those of `fit`, and the folds. */
@@ -43,10 +35,16 @@ export async function crossValidate(
   table: TableLike,
   options: CrossValidateOptions,
 ): Promise<CrossValidation> {
-  const whole = asTable(table, 'crossValidate');
-  const labelled = labelledRows(whole, options.target);
-  const known = takeRows(whole, labelled);
-  const code = fitTarget(known, options.target, options.task);
+  // What a cell means is read once, from the whole table; everything that is fitted is fitted without the left-out rows.
+  const read = understand(asTable(table, 'crossValidate'), options, 'crossValidate');
+  const labelled = labelledRows(read.table, options.target);
+  const known = takeRows(read.table, labelled);
+  const code = fitTarget(
+    known,
+    read.readings.find(({ use }) => use === 'target')!,
+  );
+  const { drop: _, ...choices } = options;
+  const fixed = { ...choices, types: typesOf(known), task: code.task };
   const foldOf = options.foldOf ?? randomFolds(engine, known, code.task, options);
   if (foldOf.length !== known.rows.length)
     throw new RangeError(`crossValidate: foldOf has ${foldOf.length} entries for ${known.rows.length} rows`);
@@ -57,13 +55,12 @@ export async function crossValidate(
     const rows = foldOf.flatMap((other, i) => (other === fold ? [i] : []));
     const rest = foldOf.flatMap((other, i) => (other === fold ? [] : [i]));
     const left = takeRows(known, rest);
-    if (code.task === 'classification' && new Set(columnOf(left, options.target).map(labelOf)).size < 2)
+    if (code.task === 'classification' && new Set(columnOf(left, options.target)).size < 2)
       throw new RangeError(
         `crossValidate: without fold ${index + 1} one class is left. Give more rows, or do without (--folds 0).`,
       );
     const model = await fit(engine, left, {
-      ...options,
-      task: code.task,
+      ...fixed,
       onProgress: ({ done, total }) =>
         options.onProgress?.({ done: index + (0.99 * done) / total, total: names.length }),
     });
@@ -95,27 +92,36 @@ export async function crossValidate(
  * Metrics of predictions for the rows of a table whose target is known. RangeError when none is, for text where numbers are
  * predicted, and for another number of rows.
  */
-export function measureTable(prediction: TablePrediction, value: TableLike, target: string): Metrics {
+export function measureTable(
+  prediction: TablePrediction,
+  value: TableLike,
+  target: string,
+  { types = {} }: Pick<FitOptions, 'types'> = {},
+): Metrics {
   const name = 'measureTable';
-  const cells = columnOf(asTable(value, name), target, name);
-  if (cells.length !== prediction.rows)
-    throw new RangeError(`${name}: the table has ${cells.length} rows, ${prediction.rows} were predicted`);
-  const known = cells.flatMap((cell, i) => (isMissing(cell) ? [] : [i]));
-  if (known.length === 0) throw new RangeError(`${name}: every value of the target '${target}' is missing`);
-  if (prediction.task === 'classification')
-    return classMetrics(
-      prediction,
-      cells.map((cell) => (isMissing(cell) ? null : labelOf(cell))),
-    );
-  const bad = known.find((i) => Number.isNaN(numberOf(cells[i])));
-  if (bad !== undefined)
+  const table = asTable(value, name);
+  const raw = columnOf(table, target, name);
+  if (raw.length !== prediction.rows)
+    throw new RangeError(`${name}: the table has ${raw.length} rows, ${prediction.rows} were predicted`);
+  if (raw.every(isMissing)) throw new RangeError(`${name}: every value of the target '${target}' is missing`);
+  const only = { columns: [target], rows: raw.map((cell) => [cell]) };
+  const cells = columnOf(understand(only, { target, task: prediction.task, types }, name).table, target);
+  if (prediction.task === 'classification') return classMetrics(prediction, cells as (string | null)[]);
+  const bad = cells.findIndex((cell, i) => cell === null && !isMissing(raw[i]));
+  if (bad >= 0)
     throw new RangeError(
-      `${name}: row ${bad + 1}: the target '${target}' must be a number, got '${String(cells[bad])}'`,
+      `${name}: row ${bad + 1}: the target '${target}' must be a number, got '${String(raw[bad])}'`,
     );
-  return regressionMetrics(
-    prediction,
-    cells.map((cell) => (isMissing(cell) ? null : numberOf(cell))),
-  );
+  return regressionMetrics(prediction, cells as (number | null)[]);
+}
+
+/** The types of typed columns: what the whole table says holds for every part of it. */
+function typesOf({ columns, rows }: Table): Record<string, 'number' | 'category'> {
+  const kinds = columns.map((name, k) => {
+    const text = rows.some((row) => typeof row[k] === 'string');
+    return [name, text ? 'category' : 'number'] as const;
+  });
+  return Object.fromEntries(kinds.filter(([,], k) => rows.some((row) => row[k] !== null)));
 }
 
 const LEAST = 3; // rows that `fit` wants

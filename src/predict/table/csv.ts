@@ -1,4 +1,4 @@
-// Tables of text: CSV or TSV in, columns of strings out. What the text means is decided in encoder.ts.
+// Tables of text: CSV or TSV in, columns of strings out. What the text means is decided in reading/.
 import Papa from 'papaparse';
 
 /** Rows of raw cells under named columns; null or missing cells are missing values. */
@@ -61,11 +61,12 @@ function guess(body: string): string {
 
 /**
  * CSV or TSV text with a header line: quotes, CRLF, byte-order mark and blank lines are handled. RangeError naming the
- * line for rows of the wrong length, open quotes, empty or repeated column names, and files without rows.
+ * line for rows of the wrong length, open quotes, repeated column names, and files without rows. A first column without a
+ * name is called `row names`, another one `column` and its place.
  */
 export function parseTable(text: string, { name = 'table', delimiter }: ParseTableOptions = {}): Table {
   const [header, ...rows] = parseRows(text, name, delimiter);
-  const columns = header!.cells.map((column) => column.trim());
+  const columns = columnNames(header!.cells, rows);
   checkColumns(name, columns);
   if (rows.length === 0) throw new RangeError(`${name}: there is a header but no row of data.`);
   for (const { cells, line } of rows)
@@ -74,6 +75,19 @@ export function parseTable(text: string, { name = 'table', delimiter }: ParseTab
         `${name}: line ${line} has ${cells.length} cells, the header ${columns.length}. Quote cells that contain the separator.`,
       );
   return { columns, rows: rows.map(({ cells }) => cells) };
+}
+
+/**
+ * Names for all columns. R and pandas write the names of rows under an empty name, or under none at all: then the header
+ * is one cell shorter than every row.
+ */
+function columnNames(header: readonly string[], rows: readonly FileRow[]): string[] {
+  const short =
+    rows.length >= 3 &&
+    rows.every(({ cells }) => cells.length === header.length + 1) &&
+    new Set(rows.map(({ cells }) => cells[0])).size === rows.length;
+  const cells = short ? ['', ...header] : header;
+  return cells.map((cell, i) => cell.trim() || (i === 0 ? 'row names' : `column ${i + 1}`));
 }
 
 function checkColumns(name: string, columns: readonly string[]): void {
@@ -121,7 +135,8 @@ export function takeRows(table: Table, rows: readonly number[]): Table {
   return { columns: table.columns, rows: rows.map((i) => table.rows[i]!) };
 }
 
-const MISSING = new Set(['', 'na', 'n/a', 'nan', 'null', 'none', '?', '#n/a', '-']);
+// Words that mean a missing value in every column; what a dash or `None` means depends on the column (reading/column.ts).
+const MISSING = new Set(['', 'na', 'n/a', 'nan', 'null', '?', '#n/a']);
 
 export function isMissing(cell: Cell): boolean {
   if (cell === null || cell === undefined) return true;

@@ -2,14 +2,16 @@
 // than ten distinct values, its normal score (the Gaussian quantile of its rank), which is blind to skew and outliers.
 // A categorical column becomes one centred indicator per level, scaled to total variance 1.
 import { normalQuantile } from '../../math/elementary.js';
-import { columnOf, isMissing, labelOf, numberOf, type Cell, type Table } from './csv.js';
+import { columnOf, type Table } from './csv.js';
+import type { ColumnReading, ColumnType } from './reading/column.js';
+import { derivedNames, typedTable, type TypedCell } from './reading/typed.js';
 
 /** How columns are read. */
 export interface ColumnOptions {
   /** Columns to leave out. */
-  readonly ignore?: readonly string[];
-  /** Columns of numbers that are names. */
-  readonly categorical?: readonly string[];
+  readonly drop?: readonly string[];
+  /** What columns hold, by name, where the cells leave it open or mislead. */
+  readonly types?: Readonly<Record<string, ColumnType>>;
   /** Missing cells: `impute` (mean, or a level of its own, with an indicator; default), `drop` training rows, or `error`. */
   readonly missing?: 'impute' | 'drop' | 'error';
 }
@@ -35,6 +37,8 @@ export type EncodedColumn = NumericColumn | CategoricalColumn;
 
 /** Plain JSON: part of a saved model. */
 export interface Encoder {
+  /** How the columns of a raw table are read, before they are encoded. */
+  readonly readings: readonly ColumnReading[];
   readonly columns: readonly EncodedColumn[];
   readonly features: number;
   readonly missing: 'impute' | 'drop' | 'error';
@@ -46,42 +50,40 @@ const OTHER = '\u0000other';
 const MAX_LEVELS = 40;
 const CLIP = 1000; // standard deviations; beyond, a cell is surely a mistake and must not overflow a kernel
 
-/** Fits the encoding of all columns but `target`. RangeError when no column carries information. */
-export function fitEncoder(table: Table, target: string | null, options: ColumnOptions = {}): Encoder {
-  const { ignore = [], categorical = [], missing = 'impute' } = options;
-  for (const column of [...ignore, ...categorical]) columnOf(table, column, 'fit');
+/** Fits the encoding of the typed columns. RangeError when no column carries information. */
+export function fitEncoder(
+  { table, readings }: { readonly table: Table; readonly readings: readonly ColumnReading[] },
+  missing: 'impute' | 'drop' | 'error' = 'impute',
+): Encoder {
+  const features = readings.filter(({ use }) => use === 'feature');
   const columns: EncodedColumn[] = [];
   const notes: string[] = [];
-  for (const name of table.columns) {
-    if (name === target || ignore.includes(name)) continue;
-    const cells = columnOf(table, name);
-    const known = cells.filter((cell) => !isMissing(cell));
-    if (missing === 'error' && known.length < cells.length) {
-      const row = cells.findIndex(isMissing);
-      throw new RangeError(
-        `fit: column '${name}' has a missing value in row ${row + 1}. Use missing: 'impute'.`,
-      );
+  for (const reading of features)
+    for (const name of derivedNames(reading)) {
+      const cells = columnOf(table, name) as readonly TypedCell[];
+      const known = cells.filter((cell) => cell !== null);
+      if (missing === 'error' && known.length < cells.length) throw refusal(name, cells, reading);
+      const column = known.every((cell): cell is number => typeof cell === 'number')
+        ? fitNumeric(name, known, known.length < cells.length)
+        : fitCategorical(name, cells);
+      if (column) columns.push(column);
+      else if (name === reading.name)
+        notes.push(
+          `column '${name}' is left out: ${known.length ? 'it is constant' : 'all values are missing'}`,
+        );
     }
-    const numeric = !categorical.includes(name) && known.every((cell) => !Number.isNaN(numberOf(cell)));
-    const column =
-      known.length === 0
-        ? null
-        : numeric
-          ? fitNumeric(name, known.map(numberOf), known.length < cells.length)
-          : fitCategorical(name, cells);
-    if (column) columns.push(column);
-    else notes.push(`column '${name}' is left out: ${reason(known, numeric)}`);
-  }
   if (columns.length === 0) throw new RangeError(`fit: no column carries information. ${notes.join('; ')}`);
-  const features = columns.reduce((sum, column) => sum + width(column), 0);
-  return { columns, features, missing, notes };
+  const width = columns.reduce((sum, column) => sum + widthOf(column), 0);
+  const used = new Set(columns.map(({ name }) => name));
+  const needed = features.filter((reading) => derivedNames(reading).some((name) => used.has(name)));
+  return { readings: needed, columns, features: width, missing, notes };
 }
 
-function reason(known: readonly Cell[], numeric: boolean): string {
-  if (known.length === 0) return 'all values are missing';
-  return numeric || new Set(known.map(labelOf)).size === 1
-    ? 'it is constant'
-    : 'every value is different, like a name';
+function refusal(name: string, cells: readonly TypedCell[], { warnings }: ColumnReading): RangeError {
+  const why = warnings.find((warning) => warning.endsWith('taken as missing.'));
+  return new RangeError(
+    `fit: column '${name}' has a missing value in row ${cells.indexOf(null) + 1}${why ? ` (${why})` : ''}. Use missing: 'impute'.`,
+  );
 }
 
 function fitNumeric(name: string, values: readonly number[], hasMissing: boolean): NumericColumn | null {
@@ -120,15 +122,14 @@ function thin(sorted: readonly number[]): number[] {
   );
 }
 
-function fitCategorical(name: string, cells: readonly Cell[]): CategoricalColumn | null {
+function fitCategorical(name: string, cells: readonly TypedCell[]): CategoricalColumn | null {
   const counts = new Map<string, number>();
   for (const cell of cells) {
-    const level = isMissing(cell) ? '' : labelOf(cell);
+    const level = cell === null ? '' : String(cell);
     counts.set(level, (counts.get(level) ?? 0) + 1);
   }
   if (counts.size < 2) return null;
   const frequent = [...counts].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1)).slice(0, MAX_LEVELS);
-  if (frequent.length > 10 && frequent[0]![1] === 1) return null; // every value different
   const rest = cells.length - frequent.reduce((sum, [, count]) => sum + count, 0);
   if (rest > 0) frequent.push([OTHER, rest]);
   const shares = frequent.map(([, count]) => count / cells.length);
@@ -142,50 +143,46 @@ function fitCategorical(name: string, cells: readonly Cell[]): CategoricalColumn
   };
 }
 
-function width(column: EncodedColumn): number {
+function widthOf(column: EncodedColumn): number {
   if (column.kind === 'categorical') return column.levels.length;
   return 1 + +(column.knots !== null) + +column.hasMissing;
 }
 
-/** The features (rows, encoder.features) of a table that has the encoder's columns. Unseen levels count as `other`. */
+/**
+ * The features (rows, encoder.features) of a raw table that has the encoder's columns. Unseen levels count as `other`.
+ * RangeError for a missing column and for text where a number is expected, naming the row.
+ */
 export function encode(encoder: Encoder, table: Table, name = 'predict'): Float64Array {
+  return encodeTyped(encoder, typedTable(encoder.readings, table, 'error', name));
+}
+
+/** The same for a table that has been read. */
+export function encodeTyped(encoder: Encoder, table: Table): Float64Array {
   const count = table.rows.length;
   const out = new Float64Array(count * encoder.features);
   let offset = 0;
   for (const column of encoder.columns) {
-    const cells = columnOf(table, column.name, name);
+    const cells = columnOf(table, column.name) as readonly TypedCell[];
     for (let i = 0; i < count; i++) {
       const at = i * encoder.features + offset;
-      if (column.kind === 'numeric') writeNumeric(out, at, column, cells[i], name, i);
-      else writeLevels(out, at, column, cells[i]);
+      if (column.kind === 'numeric') writeNumeric(out, at, column, cells[i] as number | null);
+      else writeLevels(out, at, column, cells[i]!);
     }
-    offset += width(column);
+    offset += widthOf(column);
   }
   return out;
 }
 
-function writeNumeric(
-  out: Float64Array,
-  at: number,
-  column: NumericColumn,
-  cell: Cell,
-  name: string,
-  row: number,
-): void {
-  const missing = isMissing(cell);
-  const value = numberOf(cell) / column.scale;
-  if (!missing && Number.isNaN(value))
-    throw new RangeError(
-      `${name}: row ${row + 1}, column '${column.name}': a number is expected, got '${String(cell)}'`,
-    );
-  const score = missing ? 0 : (value - column.mean) / column.deviation;
+function writeNumeric(out: Float64Array, at: number, column: NumericColumn, cell: number | null): void {
+  const value = (cell ?? 0) / column.scale;
+  const score = cell === null ? 0 : (value - column.mean) / column.deviation;
   out[at++] = Math.max(-CLIP, Math.min(CLIP, score));
-  if (column.knots) out[at++] = missing ? 0 : normalScore(column.knots, value);
-  if (column.hasMissing) out[at] = +missing;
+  if (column.knots) out[at++] = cell === null ? 0 : normalScore(column.knots, value);
+  if (column.hasMissing) out[at] = +(cell === null);
 }
 
-function writeLevels(out: Float64Array, at: number, column: CategoricalColumn, cell: Cell): void {
-  const level = isMissing(cell) ? '' : labelOf(cell);
+function writeLevels(out: Float64Array, at: number, column: CategoricalColumn, cell: TypedCell): void {
+  const level = cell === null ? '' : String(cell);
   let index = column.levels.indexOf(level);
   if (index < 0) index = column.levels.indexOf(OTHER);
   column.shares.forEach((share, k) => (out[at + k] = (+(k === index) - share) / column.deviation));
@@ -223,8 +220,8 @@ function firstAbove(sorted: readonly number[], value: number): number {
   return low;
 }
 
-/** Rows without a missing cell in an encoded column. */
+/** Rows of a typed table without a missing cell in an encoded column. */
 export function completeRows(encoder: Encoder, table: Table): number[] {
   const indices = encoder.columns.map((column) => table.columns.indexOf(column.name));
-  return table.rows.flatMap((row, i) => (indices.some((index) => isMissing(row[index])) ? [] : [i]));
+  return table.rows.flatMap((row, i) => (indices.some((index) => row[index] === null) ? [] : [i]));
 }

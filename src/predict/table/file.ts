@@ -22,8 +22,10 @@ export function readModelFile(text: string): ModelFile {
   }
   if (found?.format !== 'infinite-width/table-model')
     throw new RangeError('loadModel: this is no model file of infinite-width predict');
-  if (found.version !== 1)
-    throw new RangeError(`loadModel: version ${String(found.version)} is not known here`);
+  if (found.version !== 2)
+    throw new RangeError(
+      `loadModel: the file has version ${String(found.version)}, this package reads version 2. Fit the table again.`,
+    );
   const { digest, ...file } = found;
   if (digest !== digestOf(file))
     throw new RangeError('loadModel: the file is damaged: its content has changed. Save the model anew.');

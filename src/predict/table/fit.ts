@@ -4,8 +4,9 @@ import type { NetDocument } from '../../net/document.js';
 import { permutation, randomKey } from '../../math/random.js';
 import { tiledBytes } from '../../math/tiled.js';
 import type { Engine } from '../../wasm/engine.js';
-import { asTable, columnOf, takeRows, type Table, type TableLike } from './csv.js';
-import { completeRows, encode, fitEncoder, type ColumnOptions, type Encoder } from './encoder.js';
+import { asTable, columnOf, isMissing, takeRows, type Table, type TableLike } from './csv.js';
+import { understand, type TableSummary } from './reading/table.js';
+import { completeRows, encodeTyped, fitEncoder, type ColumnOptions, type Encoder } from './encoder.js';
 import { automaticNet, tableKernels } from './kernels.js';
 import { fitFlow } from './cross-entropy.js';
 import type { Candidate, ModelFile } from './model-file.js';
@@ -14,21 +15,13 @@ import { exactBytes } from '../factored.js';
 import { gather } from './rows.js';
 import { scoreJob } from './select.js';
 import { placeOf } from './smoother.js';
-import {
-  classIndex,
-  encodeTarget,
-  fitTarget,
-  labelledRows,
-  targetNote,
-  type TargetCode,
-  type Task,
-} from './target.js';
+import { classIndex, encodeTarget, fitTarget, labelledRows, type TargetCode, type Task } from './target.js';
 
 /** The column to predict, and what may be fixed instead of chosen. */
 export interface FitOptions extends ColumnOptions {
   /** The column to predict. */
   readonly target: string;
-  /** Default `auto`: numbers are regression, anything else classes. */
+  /** Default `auto`: numbers are regression; words, and numbers of two values only, are classes. */
   readonly task?: Task | 'auto';
   /** The network; default: ReLU nets of depth 1, 2, 3 and 5 are tried. */
   readonly net?: NetDocument;
@@ -94,10 +87,11 @@ export async function fit(engine: Engine, table: TableLike, options: FitOptions)
   candidates.sort((a, b) => b.score - a.score);
   const best = candidates[0]!;
   const net = options.net ?? automaticNet(best.depth!);
-  const { encoder, target, x, y, labels } = prepared;
+  const { summary, encoder, target, x, y, labels } = prepared;
   const file: ModelFile = {
     format: 'infinite-width/table-model',
-    version: 1,
+    version: 2,
+    summary,
     encoder,
     target,
     net,
@@ -150,6 +144,7 @@ function timeOf({ time = Infinity }: FitOptions): number | null {
 }
 
 interface Prepared {
+  readonly summary: TableSummary;
   readonly encoder: Encoder;
   readonly target: TargetCode;
   readonly rows: number;
@@ -168,27 +163,34 @@ interface Sample {
 }
 
 function prepare(engine: Engine, table: Table, options: FitOptions): Prepared {
-  const { target: column, seed = 0 } = options;
+  const { target: column, seed = 0, missing } = options;
   if (typeof column !== 'string')
     throw new TypeError(`fit: target must name a column, got ${String(column)}`);
   columnOf(table, column, 'fit');
-  if (!table.columns.some((name) => name !== column && !options.ignore?.includes(name)))
+  if (!table.columns.some((name) => name !== column && !options.drop?.includes(name)))
     throw new RangeError(`fit: there is no column beside the target '${column}'`);
-  let known = takeRows(table, labelledRows(table, column));
-  known = limitRows(engine, known, options, seed);
-  if (options.missing === 'drop') {
-    const all = fitEncoder(known, column, options);
+  const filled = columnOf(table, column).filter((cell) => !isMissing(cell)).length;
+  const wanted = rowsWithRoom(engine, filled, options); // before a table that is too large is read cell by cell
+  const { table: typed, readings, summary } = understand(table, options, 'fit');
+  let known = takeRows(typed, labelledRows(typed, column));
+  if (wanted < known.rows.length) {
+    const picked = permutation(engine, randomKey(seed), known.rows.length).slice(0, wanted).sort();
+    known = takeRows(known, [...picked]);
+  }
+  if (missing === 'drop') {
+    const all = fitEncoder({ table: known, readings }, missing);
     const rows = completeRows(all, known);
     if (rows.length === 0) throw new RangeError("fit: missing: 'drop' leaves no row. Use missing: 'impute'.");
     known = takeRows(known, rows);
   }
   if (known.rows.length < 3)
     throw new RangeError(`fit: at least 3 rows with a target are needed, got ${known.rows.length}`);
-  const target = fitTarget(known, column, options.task);
-  const note = targetNote(known, target);
-  const columns = fitEncoder(known, column, options);
-  const encoder = note ? { ...columns, notes: [...columns.notes, note] } : columns;
-  const x = encode(encoder, known, 'fit');
+  const target = fitTarget(
+    known,
+    readings.find(({ use }) => use === 'target')!,
+  );
+  const encoder = fitEncoder({ table: known, readings }, missing);
+  const x = encodeTyped(encoder, known);
   const y = encodeTarget(target, known);
   const labels =
     target.task === 'classification' ? columnOf(known, column).map((cell) => classIndex(target, cell)) : null;
@@ -196,6 +198,7 @@ function prepare(engine: Engine, table: Table, options: FitOptions): Prepared {
   const { features } = encoder;
   const outputs = y.length / rows;
   return {
+    summary,
     encoder,
     target,
     rows,
@@ -217,10 +220,9 @@ function prepare(engine: Engine, table: Table, options: FitOptions): Prepared {
   };
 }
 
-/** All rows, or a random subset when `maxRows` says so; RangeError when they need more than there is. */
-function limitRows(engine: Engine, table: Table, options: FitOptions, seed: number): Table {
+/** How many rows are fitted: all, or `maxRows`; RangeError when they need more memory than there is. */
+function rowsWithRoom(engine: Engine, rows: number, options: FitOptions): number {
   const { maxRows, probabilities, diagReg } = options;
-  const rows = table.rows.length;
   if (maxRows !== undefined && !(Number.isInteger(maxRows) && maxRows >= 3))
     throw new RangeError(`fit: maxRows must be a whole number >= 3, got ${maxRows}`);
   const wanted = Math.min(rows, maxRows ?? rows);
@@ -236,9 +238,7 @@ function limitRows(engine: Engine, table: Table, options: FitOptions, seed: numb
       `fit: ${wanted} rows need ${gigabytes(bytes)}${whole ? ' (a finite time, cross-entropy or diagReg 0 need the kernel in one piece)' : ''}, there are ${gigabytes(budget)} (${fits} rows). Pass maxRows: ${fits} (--max-rows) to fit on a random subset, or createEngine({ memoryBytes: ${whole ? bytes : Math.ceil(bytes / 2)} }) (--memory, in GiB).`,
     );
   }
-  if (wanted === rows) return table;
-  const picked = permutation(engine, randomKey(seed), rows).slice(0, wanted).sort();
-  return takeRows(table, [...picked]);
+  return wanted;
 }
 
 const gigabytes = (bytes: number): string =>

@@ -5,6 +5,10 @@ export {
   type Table as DataTable,
   type TableLike,
 } from './csv.js';
+export { summarizeTable, type ReadTableOptions, type TableSummary } from './reading/table.js';
+export type { ColumnKind, ColumnReading, ColumnType } from './reading/column.js';
+export type { NumberFormat } from './reading/numerals.js';
+export type { DateStyle } from './reading/dates.js';
 export type { ColumnOptions } from './encoder.js';
 export type { Candidate } from './model-file.js';
 export { fit, type FitOptions } from './fit.js';

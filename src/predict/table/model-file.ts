@@ -1,6 +1,8 @@
 // What a fit found, and whether a parsed JSON document has that form, so that what uses it need not ask again.
 import { parseNet, type NetDocument } from '../../net/document.js';
 import type { Encoder, EncodedColumn } from './encoder.js';
+import { isReading, isSummary } from './reading/check.js';
+import type { TableSummary } from './reading/table.js';
 import type { TargetCode } from './target.js';
 
 /** One kernel and noise with its score: mean log predictive density of left-out rows (nats). */
@@ -15,7 +17,9 @@ export interface Candidate {
 /** Everything a model is: its training rows, encoded, and the choices made. */
 export interface ModelFile {
   readonly format: 'infinite-width/table-model';
-  readonly version: 1;
+  readonly version: 2;
+  /** What was understood of the training table. */
+  readonly summary: TableSummary;
   readonly encoder: Encoder;
   readonly target: TargetCode;
   readonly net: NetDocument;
@@ -40,6 +44,7 @@ type Unknown<T> = { readonly [K in keyof T]?: unknown };
 export function checkModelFile(file: ModelFile): void {
   const { encoder, target, method, diagReg, time, rows, labels, candidates } = file;
   const numbers = [file.x, file.y, file.flow?.weights ?? new Float64Array(0)];
+  must('summary', isSummary(file.summary));
   must('encoder', isEncoder(encoder));
   must('target', isTarget(target));
   must('method', method === 'nngp' || method === 'ntk');
@@ -90,7 +95,8 @@ function isLabels(value: unknown, rows: number, classes: number): boolean {
 
 function isEncoder(value: Unknown<Encoder> | undefined): boolean {
   if (typeof value !== 'object' || value === null) return false;
-  const { columns, features, notes } = value;
+  const { columns, features, notes, readings } = value;
+  if (!isList(readings, isReading)) return false;
   if (!isList<EncodedColumn>(columns, isColumn) || !isList(notes, isText)) return false;
   const width = columns.reduce(
     (sum, column) =>

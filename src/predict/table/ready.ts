@@ -6,6 +6,7 @@ import type { Candidate, ModelFile } from './model-file.js';
 import { fitLink, looMeans, profiledScale, type ClassLink } from './loo.js';
 import { argmax, gather } from './rows.js';
 import { makeSmoother, type Smoother, type SmootherRun } from './smoother.js';
+import type { TableSummary } from './reading/table.js';
 import { outputsOf, type Task } from './target.js';
 
 /** What is known about the fit without any held-out row. */
@@ -16,7 +17,10 @@ export interface FitReport {
   readonly method: 'nngp' | 'ntk';
   readonly net: NetDocument;
   readonly candidates: readonly Candidate[];
+  /** What was left out, what was decided and what looks wrong, for people. */
   readonly notes: readonly string[];
+  /** What was understood of the training table, column by column. */
+  readonly summary: TableSummary;
   readonly diagnostics: Diagnostics;
   /** Steps of the flow at learning rate 1; null: the limit. */
   readonly time: number | null;
@@ -39,6 +43,17 @@ export interface Ready {
   readonly report: FitReport;
 }
 
+/** Notes of the reading first, then those of the encoding. */
+function notesOf({ summary, encoder }: ModelFile): string[] {
+  const { columns, warnings } = summary;
+  return [
+    ...columns.flatMap(({ name, use, done }) => (use === 'left out' ? [`column '${name}' is ${done}`] : [])),
+    ...columns.flatMap((column) => column.warnings),
+    ...warnings,
+    ...encoder.notes,
+  ];
+}
+
 /** Factorises the kernel and fits the calibration; what stops early is trained on five folds too. */
 export async function makeReady(engine: Engine, file: ModelFile, run: SmootherRun): Promise<Ready> {
   const { encoder, target, net, method, rows } = file;
@@ -53,7 +68,8 @@ export async function makeReady(engine: Engine, file: ModelFile, run: SmootherRu
     method,
     net,
     candidates: file.candidates,
-    notes: encoder.notes,
+    notes: notesOf(file),
+    summary: file.summary,
     time: file.time,
     looRows: loo.variance.length,
     diagnostics,
