@@ -8,7 +8,7 @@ import {
   checkDtype,
   checkInputs,
   checkNames,
-  checkPattern,
+  checkPatterns,
   checkTolerance,
 } from './tiles/checks.js';
 import { compileLayer, inputFacts, type Compiled } from './propagation/compiled-net.js';
@@ -43,7 +43,8 @@ export async function kernelState(
   const inputShape = x1.shape.slice(1);
   const kind = diagonalSpatial ? 'diagonal' : 'full';
   const node = compileLayer(trunk, inputFacts(inputShape), { cov: kind, joint: kind });
-  const common = callOf(engine, node, options, { dtype, ntk: names.includes('ntk') });
+  const samples = [x1.shape[0]!, x2 && x2.shape[0]!] as const;
+  const common = callOf(engine, node, options, { dtype, ntk: names.includes('ntk'), samples });
   try {
     const call = { ...common, net: trunk, diagonalSpatial, x1, x2, dtype, maskConstant };
     const found = await runRows(engine, trunkJob, call, options, [x1.shape[0]!, (x2 ?? x1).shape[0]!]);
@@ -80,10 +81,18 @@ export async function continueKernel(
     );
   }
   const dtype = nngp.data instanceof Float32Array ? 'f32' : 'f64';
-  const common = callOf(engine, node, options, { dtype, ntk: names.includes('ntk') });
+  const samples = [nngp.shape[0]!, state.covariance2 ? nngp.shape[1]! : null] as const;
+  const common = callOf(engine, node, options, { dtype, ntk: names.includes('ntk'), samples });
   const call = { ...common, net: next, diagonalSpatial: wanted, state, facts };
   const result = await runRows(engine, headJob, call, options, nngp.shape as [number, number, ...number[]]);
   return Object.fromEntries(names.map((name) => [name, result[name]])) as unknown as KernelResult;
+}
+
+interface Asked {
+  readonly dtype: 'f32' | 'f64';
+  readonly ntk: boolean;
+  /** Of x1 and x2; null: x1 with itself. */
+  readonly samples: readonly [number, number | null];
 }
 
 /** What both jobs are told, from the options of a call. */
@@ -91,12 +100,12 @@ function callOf(
   { memoryBytes }: Engine,
   { shaped }: Compiled,
   options: StateOptions,
-  { dtype, ntk }: { dtype: 'f32' | 'f64'; ntk: boolean },
+  { dtype, ntk, samples: [n1, n2] }: Asked,
 ): Omit<StateCall, 'net' | 'diagonalSpatial'> {
   return {
     ntk,
     memoryBytes,
-    patterns: [checkPattern(options.pattern1, 'pattern1'), checkPattern(options.pattern2, 'pattern2')],
+    patterns: checkPatterns(shaped.layer, options, n1, n2),
     frozen: frozenPaths(shaped, options.frozen),
     tolerance: checkTolerance(options.tolerance, dtype),
   };

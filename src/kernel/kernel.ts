@@ -9,7 +9,7 @@ import {
   checkDtype,
   checkInputs,
   checkNames,
-  checkPattern,
+  checkPatterns,
   checkTolerance,
   type KernelName,
 } from './tiles/checks.js';
@@ -254,6 +254,7 @@ export function prepare(
   const spatial = compiled.facts.shape.slice(0, -1);
   const positions = diagonalSpatial ? spatial : spatial.flatMap((n) => [n, n]);
   const [n1, n2] = [x1.shape[0]!, (x2 ?? x1).shape[0]!];
+  const [pattern1, pattern2] = checkPatterns(net, options, n1, x2 && n2);
   const params = {
     net,
     ntk: names.includes('ntk'),
@@ -271,8 +272,8 @@ export function prepare(
     x1,
     x2,
     params,
-    pattern1: checkPattern(options.pattern1, 'pattern1'),
-    pattern2: checkPattern(options.pattern2, 'pattern2'),
+    pattern1,
+    pattern2,
     places: tileGrid(n1, n2, side, x2 === null),
     positions,
     swap: transposedPlanes(spatial, !diagonalSpatial),

@@ -2,13 +2,22 @@
 // covariance over random initialisations. `ntk`: all layers trained; `nngp`: only the last one.
 // Source: Lee et al. 2019 (1902.06720) eqs. 15-16 and their finite-time form.
 import { asTensor, sizeOf, type Tensor, type TensorLike } from '../math/tensor.js';
-import type { Engine, RunOptions } from '../wasm/engine.js';
-import { gpInference } from './gp.js';
+import { knownFields, type Engine, type Fields, type RunOptions } from '../wasm/engine.js';
+import { inference } from './gp.js';
 import { kernelMatrix, layoutOf, toMatrix, type Times } from './layout.js';
 import { divided, product } from './linear.js';
 import { spreads, type EnsembleModel, type SpreadParts } from './ensemble-spread.js';
-import { batched, byTime, dynamicsOf, factorsAt, stepsOf, sweep, type DynamicsOptions } from './sweep.js';
-import { TrainSystem, type Diagnostics, type Regularisation } from './system.js';
+import {
+  batched,
+  byTime,
+  dynamicsOf,
+  factorsAt,
+  stepsOf,
+  sweep,
+  DYNAMICS,
+  type DynamicsOptions,
+} from './sweep.js';
+import { REGULARISATION, TrainSystem, type Diagnostics, type Regularisation } from './system.js';
 
 /** The train set of `gradientDescentMseEnsemble`: kernels, targets, noise and dynamics. */
 export interface EnsembleOptions extends Regularisation, DynamicsOptions {
@@ -47,12 +56,31 @@ export interface EnsembleResult {
 /** Means and covariances at times in steps, of any shape; null is infinity. */
 export type EnsemblePredictor = (t: Times, call?: EnsembleCall) => Promise<EnsembleResult>;
 
+const ENSEMBLE_OPTIONS: Fields<EnsembleOptions> = {
+  ...{ nngp: true, ntk: true, y: true, method: true, traceAxes: true },
+  ...REGULARISATION,
+  ...DYNAMICS,
+};
+const ENSEMBLE_CALL: Fields<EnsembleCall> = {
+  ...{ nngpTestTrain: true, ntkTestTrain: true, nngpTestTest: true, covariance: true, signal: true },
+};
+
 /**
  * Mean and covariance over initialisations of trained infinitely wide nets (prior mean 0), at any times. RangeError
  * for shapes, sizes or options that do not fit; NumericalError where the train kernel cannot be solved. Source: Lee et
  * al. 2019 (1902.06720) eqs. 15-16.
  */
 export function gradientDescentMseEnsemble(engine: Engine, options: EnsembleOptions): EnsemblePredictor {
+  knownFields('gradientDescentMseEnsemble', options, ENSEMBLE_OPTIONS);
+  const predictor = ensemble(engine, options);
+  return async (t, call = {}) => {
+    knownFields('gradientDescentMseEnsemble', call, ENSEMBLE_CALL);
+    return predictor(t, call);
+  };
+}
+
+/** @internal `gradientDescentMseEnsemble` for callers whose options hold more. */
+export function ensemble(engine: Engine, options: EnsembleOptions): EnsemblePredictor {
   const name = 'gradientDescentMseEnsemble';
   const method = options.method ?? 'ntk';
   if (method !== 'ntk' && method !== 'nngp')
@@ -71,7 +99,7 @@ export function gradientDescentMseEnsemble(engine: Engine, options: EnsembleOpti
   const targets = toMatrix(layout, y, samples, `${name}: y`);
   const dynamics = dynamicsOf(name, options);
   const model: EnsembleModel = { engine, layout, samples, method, system, targets, dynamics, nngp };
-  const limit = gpInference(engine, { ...options, method });
+  const limit = inference(engine, { ...options, method });
   const cache = new Map<string, Promise<Float64Array>>();
   return async (t, call = {}) => {
     const times = stepsOf(name, t, dynamics);

@@ -2,7 +2,14 @@
 // f'' = -(1 - m) f' - learningRate Theta dL/df (t counts steps). Source: Lee et al. 2019 (1902.06720), Qian 1999.
 import { exp } from '../math/elementary.js';
 import { asTensor, type Tensor, type TensorLike } from '../math/tensor.js';
-import { breather, type Core, type Engine, type RunOptions } from '../wasm/engine.js';
+import {
+  breather,
+  knownFields,
+  type Core,
+  type Engine,
+  type Fields,
+  type RunOptions,
+} from '../wasm/engine.js';
 import { flowJob, lossOf, type FlowOutcome, type FlowParams } from './flow-job.js';
 import type { IntegrateReport } from './integrate.js';
 import {
@@ -75,17 +82,42 @@ export interface FlowResult {
 /** Outputs at increasing, finite times in steps. */
 export type GradientFlow = (t: Times, call?: FlowCall) => Promise<FlowResult>;
 
+const FLOW_OPTIONS: Fields<GradientFlowOptions> = {
+  ntk: true,
+  y: true,
+  loss: true,
+  learningRate: true,
+  momentum: true,
+  traceAxes: true,
+  rtol: true,
+  atol: true,
+  maxSteps: true,
+};
+
+const FLOW_CALL: Fields<FlowCall> = {
+  f0Train: true,
+  f0Test: true,
+  ntkTestTrain: true,
+  state: true,
+  signal: true,
+  onMessage: true,
+  onDone: true,
+  onProgress: true,
+};
+
 /**
  * Training dynamics in function space for any loss, to the tolerances asked for. Returns a function of the times
  * (increasing, in steps). MSE without momentum has a closed form and uses it. NumericalError with advice when the step count overflows.
  */
 export function gradientFlow(engine: Engine, options: GradientFlowOptions): GradientFlow {
+  knownFields('gradientFlow', options, FLOW_OPTIONS);
   const name = 'gradientFlow';
   const { layout, samples, fixed, curvature } = problemOf(name, options);
   const momentum = options.momentum ?? null;
   if (options.loss === 'mse' && momentum === null) return closedForm(engine, options, layout);
   let radius: Promise<number | null> | null = null;
   return async (t, call = {}) => {
+    knownFields(name, call, FLOW_CALL);
     const times = flowTimes(name, t);
     const from = start(name, layout, samples, call, momentum);
     radius ??= spectralRadius(engine, fixed, curvature);

@@ -3,7 +3,7 @@
 // Gaussian process whose prior covariance is the NTK. Sources: Lee et al. 2018, 2019 (1902.06720 eqs. 13-16),
 // He et al. 2020 (2007.05864).
 import { asTensor, type Tensor, type TensorLike } from '../math/tensor.js';
-import type { Engine, RunOptions } from '../wasm/engine.js';
+import { knownFields, type Engine, type Fields, type RunOptions } from '../wasm/engine.js';
 import { finishCovariance, finishVariance, priorVariance } from './covariance.js';
 import {
   fromMatrix,
@@ -16,7 +16,7 @@ import {
 } from './layout.js';
 import { divided, product, rowDots, transpose } from './linear.js';
 import { exactBytes } from './factored.js';
-import { TrainSystem, type Diagnostics, type Regularisation } from './system.js';
+import { REGULARISATION, TrainSystem, type Diagnostics, type Regularisation } from './system.js';
 
 /** Posterior with the NNGP, law of nets trained with the NTK, or posterior with the NTK as prior. */
 export type GpMethod = 'nngp' | 'ntk' | 'ntkgp';
@@ -58,6 +58,15 @@ export interface GpResult {
 /** The law at the points of a call. */
 export type GpPredictor = (call?: GpCall) => Promise<GpResult>;
 
+const GP_OPTIONS: Fields<GpOptions> = {
+  ...{ nngp: true, ntk: true, y: true, method: true, traceAxes: true },
+  ...REGULARISATION,
+};
+const GP_CALL: Fields<GpCall> = {
+  ...{ nngpTestTrain: true, ntkTestTrain: true, nngpTestTest: true, ntkTestTest: true },
+  ...{ covariance: true, signal: true },
+};
+
 /**
  * Inference from kernels. The train-train kernel is factorised once, when first needed. Called without a test-train
  * kernel it answers for the train set of the limit: mean y and covariance 0. RangeError for shapes, sizes or options
@@ -65,6 +74,16 @@ export type GpPredictor = (call?: GpCall) => Promise<GpResult>;
  * 2007.05864.
  */
 export function gpInference(engine: Engine, options: GpOptions): GpPredictor {
+  knownFields('gpInference', options, GP_OPTIONS);
+  const predictor = inference(engine, options);
+  return async (call = {}) => {
+    knownFields('gpInference', call, GP_CALL);
+    return predictor(call);
+  };
+}
+
+/** @internal `gpInference` for callers whose options hold more. */
+export function inference(engine: Engine, options: GpOptions): GpPredictor {
   const name = 'gpInference';
   const method = options.method ?? 'nngp';
   if (method !== 'nngp' && method !== 'ntk' && method !== 'ntkgp')

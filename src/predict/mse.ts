@@ -1,7 +1,7 @@
 // Closed-form training dynamics of the mean squared error L = |f - y|^2 / (2N), N = number of target entries.
 // Sources: Jacot et al. 2018 (1806.07572) section 5, Lee et al. 2019 (1902.06720) eqs. 10-11.
 import { asTensor, type Tensor, type TensorLike } from '../math/tensor.js';
-import type { Engine, RunOptions } from '../wasm/engine.js';
+import { knownFields, type Engine, type Fields, type RunOptions } from '../wasm/engine.js';
 import { coefficients, displacement, lossCurve, type MseModel } from './curves.js';
 import { kernelMatrix, layoutOf, toMatrix, type Times } from './layout.js';
 import { divided, product } from './linear.js';
@@ -13,9 +13,10 @@ import {
   repeatColumns,
   stepsOf,
   sweep,
+  DYNAMICS,
   type DynamicsOptions,
 } from './sweep.js';
-import { TrainSystem, type Diagnostics, type Regularisation } from './system.js';
+import { REGULARISATION, TrainSystem, type Diagnostics, type Regularisation } from './system.js';
 
 /** Kernel, targets, noise and dynamics of `gradientDescentMse`. */
 export interface GradientDescentMseOptions extends Regularisation, DynamicsOptions {
@@ -60,6 +61,13 @@ export interface MsePredictor {
   spectrum(): Promise<Float64Array>;
 }
 
+const MSE_OPTIONS: Fields<GradientDescentMseOptions> = {
+  ...{ ntk: true, y: true, traceAxes: true },
+  ...REGULARISATION,
+  ...DYNAMICS,
+};
+const MSE_CALL: Fields<MseCall> = { f0Train: true, f0Test: true, ntkTestTrain: true, signal: true };
+
 /**
  * Exact predictions of gradient descent on the mean squared error with a constant kernel. The kernel is decomposed
  * once, when first needed; many times then cost two matrix products. At t = infinity alone a Cholesky factor is used.
@@ -68,6 +76,7 @@ export interface MsePredictor {
  */
 export function gradientDescentMse(engine: Engine, options: GradientDescentMseOptions): MsePredictor {
   const name = 'gradientDescentMse';
+  knownFields(name, options, MSE_OPTIONS);
   const y = asTensor(options.y, `${name}: y`);
   const layout = layoutOf(name, y.shape, options.traceAxes);
   const samples = y.shape[0]!;
@@ -81,7 +90,10 @@ export function gradientDescentMse(engine: Engine, options: GradientDescentMseOp
     targets: toMatrix(layout, y, samples, `${name}: y`),
     dynamics: dynamicsOf(name, options),
   };
-  const predictor = async (t: Times, call: MseCall = {}): Promise<MseResult> => predictMse(model, t, call);
+  const predictor = async (t: Times, call: MseCall = {}): Promise<MseResult> => {
+    knownFields(name, call, MSE_CALL);
+    return predictMse(model, t, call);
+  };
   return Object.assign(predictor, {
     loss: (t: Times, f0?: TensorLike) => lossCurve(model, t, f0),
     displacement: (t: Times, f0?: TensorLike) => displacement(model, t, f0),

@@ -1,15 +1,15 @@
 // From a net and data to predictions: kernels, then the law of trained infinitely wide nets at any time.
 import { asTensor, assertFinite, type Tensor, type TensorLike } from '../math/tensor.js';
 import type { NetDocument } from '../net/document.js';
-import type { Engine } from '../wasm/engine.js';
-import { gradientDescentMseEnsemble, type EnsembleResult } from './ensemble.js';
-import { gpInference, type GpMethod } from './gp.js';
-import { kernelDiagonal, kernelPair } from './kernels.js';
+import { knownFields, type Engine, type Fields } from '../wasm/engine.js';
+import { ensemble, type EnsembleResult } from './ensemble.js';
+import { inference, type GpMethod } from './gp.js';
+import { kernelDiagonal, kernelPair, pointsLike, samplesOf, type Samples } from './kernels.js';
 import { timesOf, type Times } from './layout.js';
-import type { DynamicsOptions } from './sweep.js';
+import { DYNAMICS, type DynamicsOptions } from './sweep.js';
 import type { LargeOptions } from './large/regressor.js';
 import { chooseSolver, largePredictor, type Solver } from './large/predictor.js';
-import type { Regularisation } from './system.js';
+import { REGULARISATION, type Regularisation } from './system.js';
 
 /** The train set of `predict`, noise, dynamics, and how the system is solved. */
 export interface TrainSet extends Regularisation, DynamicsOptions, LargeOptions {
@@ -23,6 +23,10 @@ export interface TrainSet extends Regularisation, DynamicsOptions, LargeOptions 
    */
   readonly method?: GpMethod;
   readonly solver?: Solver;
+  /** Entries of the inputs equal to it are masked, of train and test points alike; may be NaN. Not for solver `features`. */
+  readonly maskConstant?: number;
+  /** Graphs of the train points for `aggregate` layers, (n, v, v): entry [n, i, j] weighs the edge i to j. */
+  readonly pattern1?: TensorLike | null;
 }
 
 /** Points, times and what is asked of them. */
@@ -33,8 +37,20 @@ export interface PredictCall {
   readonly time?: Times;
   /** Of the outputs over initialisations (no observation noise); default `none`. */
   readonly covariance?: 'full' | 'diagonal' | 'none';
+  /** Graphs of the test points, (m, v, v); needed where the train points have theirs in `pattern1`. */
+  readonly pattern2?: TensorLike | null;
   readonly signal?: AbortSignal | undefined;
 }
+
+const TRAIN_SET: Fields<TrainSet> = {
+  ...{ xTrain: true, yTrain: true, method: true, solver: true, maskConstant: true, pattern1: true },
+  ...{ rank: true, tolerance: true, seed: true, signal: true, onProgress: true },
+  ...REGULARISATION,
+  ...DYNAMICS,
+};
+const CALL: Fields<PredictCall> = {
+  ...{ xTest: true, time: true, covariance: true, pattern2: true, signal: true },
+};
 
 /** The law at the points and times of a call. */
 export type Predictor = (call?: PredictCall) => Promise<EnsembleResult>;
@@ -46,29 +62,36 @@ export type Predictor = (call?: PredictCall) => Promise<EnsembleResult>;
  */
 export async function createPredictor(engine: Engine, net: NetDocument, train: TrainSet): Promise<Predictor> {
   const name = 'predict';
-  const { xTrain, yTrain, method = 'ntk', signal, solver, ...options } = train;
-  const x = samples(xTrain, `${name}: xTrain`);
+  knownFields('createPredictor', train, TRAIN_SET);
+  const { xTrain, yTrain, method = 'ntk', signal, solver, maskConstant, pattern1, ...options } = train;
+  const points = samplesOf(xTrain, `${name}: xTrain`, maskConstant, pattern1);
+  const { x } = points;
   const y = asTensor(yTrain, `${name}: yTrain`);
   if (x.shape[0] !== y.shape[0])
     throw new RangeError(`${name}: xTrain has ${x.shape[0]} samples, yTrain ${y.shape[0]}`);
   assertFinite(y, `${name}: yTrain`);
   const n = x.shape[0]!;
   const chosen = chooseSolver(engine, n, solver);
-  if (chosen !== 'exact') return largePredictor(engine, net, chosen, { ...options, x, y, method, signal });
-  const pair = await kernelPair(engine, net, x, null, { signal });
+  if (chosen !== 'exact')
+    return largePredictor(engine, net, chosen, { ...options, train: points, y, method, signal });
+  const pair = await kernelPair(engine, net, points, null, { signal });
   const square = (data: Float64Array): Tensor => ({ data, shape: [n, n] });
   const kernels = { nngp: square(pair.nngp), ntk: square(pair.ntk), y };
   if (method === 'ntkgp') {
-    const posterior = gpInference(engine, { ...kernels, ...options, method });
+    const posterior = inference(engine, { ...kernels, ...options, method });
     return async (call = {}) => {
+      knownFields(name, call, CALL);
       const { values, shape } = timesOf(name, call.time ?? Infinity);
       if (shape.length > 0 || values[0] !== Infinity)
         throw new RangeError(`${name}: method 'ntkgp' has no time; leave time at Infinity`);
-      return posterior(await testKernels(engine, net, x, call));
+      return posterior(await testKernels(engine, net, points, call));
     };
   }
-  const law = gradientDescentMseEnsemble(engine, { ...kernels, ...options, method });
-  return async (call = {}) => law(call.time ?? Infinity, await testKernels(engine, net, x, call));
+  const law = ensemble(engine, { ...kernels, ...options, method });
+  return async (call = {}) => {
+    knownFields(name, call, CALL);
+    return law(call.time ?? Infinity, await testKernels(engine, net, points, call));
+  };
 }
 
 /** One-shot form of `createPredictor`: train kernels, test kernels and predictions. Errors as there. */
@@ -77,13 +100,15 @@ export async function predict(
   net: NetDocument,
   options: TrainSet & PredictCall,
 ): Promise<EnsembleResult> {
-  const { xTest, time, covariance, ...train } = options;
+  knownFields('predict', options, { ...TRAIN_SET, ...CALL });
+  const { xTest, time, covariance, pattern2, ...train } = options;
   const predictor = await createPredictor(engine, net, train);
   return predictor({
     signal: options.signal,
     ...(xTest === undefined ? {} : { xTest }),
     ...(time === undefined ? {} : { time }),
     ...(covariance === undefined ? {} : { covariance }),
+    ...(pattern2 === undefined ? {} : { pattern2 }),
   });
 }
 
@@ -95,34 +120,28 @@ type TestKernels = Record<string, Tensor> & {
 async function testKernels(
   engine: Engine,
   net: NetDocument,
-  x: Tensor,
+  train: Samples,
   call: PredictCall,
 ): Promise<TestKernels> {
   const { covariance = 'none', signal } = call;
   const base = { covariance, signal } as TestKernels;
-  if (call.xTest === undefined) return base;
-  const xTest = samples(call.xTest, 'predict: xTest');
-  const [m, n] = [xTest.shape[0]!, x.shape[0]!];
-  const cross = await kernelPair(engine, net, xTest, x, { signal });
+  if (call.xTest === undefined) {
+    if (call.pattern2 !== undefined && call.pattern2 !== null)
+      throw new RangeError('predict: pattern2 holds the graphs of xTest, which is missing');
+    return base;
+  }
+  const points = pointsLike(train, call.xTest, call.pattern2);
+  const [m, n] = [points.x.shape[0]!, train.x.shape[0]!];
+  const cross = await kernelPair(engine, net, points, train, { signal });
   base['nngpTestTrain'] = { data: cross.nngp, shape: [m, n] };
   base['ntkTestTrain'] = { data: cross.ntk, shape: [m, n] };
   if (covariance === 'none') return base;
   const own =
     covariance === 'full'
-      ? await kernelPair(engine, net, xTest, null, { signal })
-      : await kernelDiagonal(engine, net, xTest, { signal });
+      ? await kernelPair(engine, net, points, null, { signal })
+      : await kernelDiagonal(engine, net, points, { signal });
   const shape = covariance === 'full' ? [m, m] : [m];
   base['nngpTestTest'] = { data: own.nngp, shape };
   base['ntkTestTest'] = { data: own.ntk, shape };
   return base;
-}
-
-function samples(value: TensorLike, name: string): Tensor {
-  const given = asTensor(value, name);
-  if (given.shape.length < 2 || given.shape.includes(0))
-    throw new RangeError(
-      `${name}: samples (n, ...) with at least one feature are expected, got [${given.shape}]`,
-    );
-  assertFinite(given, name);
-  return given;
 }

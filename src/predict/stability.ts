@@ -1,7 +1,15 @@
 // The largest stable learning rate: Lanczos on the train-train kernel.
 import { extremeEigenvaluesOf } from '../math/lanczos.js';
 import { asTensor, type TensorLike } from '../math/tensor.js';
-import { defineJob, NumericalError, type Engine, type Job, type RunOptions } from '../wasm/engine.js';
+import {
+  defineJob,
+  knownFields,
+  NumericalError,
+  type Engine,
+  type Fields,
+  type Job,
+  type RunOptions,
+} from '../wasm/engine.js';
 import { kernelMatrix, layoutOf } from './layout.js';
 import { stage } from './linear.js';
 import { powerOfTwo } from './system.js';
@@ -45,6 +53,8 @@ export interface MaxLearningRateOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+const RATE_OPTIONS: Fields<MaxLearningRateOptions> = { targets: true, momentum: true, signal: true };
+
 /**
  * The largest learning rate at which gradient descent on |f - y|^2 / (2N) converges: 2 (1 + momentum) N / lambda_max.
  * `ntk` is (n, n) or zipped (n, n, o, o, ...). At the bound itself the fastest mode neither grows nor decays.
@@ -55,6 +65,7 @@ export async function maxLearningRate(
   ntk: TensorLike,
   options: MaxLearningRateOptions = {},
 ): Promise<number> {
+  knownFields('maxLearningRate', options, RATE_OPTIONS);
   const name = 'maxLearningRate';
   const given = asTensor(ntk, `${name}: ntk`);
   const shape = given.shape.filter((_, axis) => axis % 2 === 0);

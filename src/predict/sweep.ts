@@ -1,7 +1,14 @@
 // Many times at once: the spectral factors of all of them go through the eigenbasis side by side, in one product.
 import { sizeOf, type Tensor } from '../math/tensor.js';
 import { gemm } from '../math/matmul.js';
-import { defineJob, type Engine, type Job, type RunOptions, type Ticket } from '../wasm/engine.js';
+import {
+  defineJob,
+  type Engine,
+  type Fields,
+  type Job,
+  type RunOptions,
+  type Ticket,
+} from '../wasm/engine.js';
 import { fromMatrix, targetShape, timesOf, type Layout, type Times } from './layout.js';
 import { NONE, stage } from './linear.js';
 import { spectralFactors, type Dynamics, type SpectralFactors } from './spectral.js';
@@ -16,6 +23,8 @@ export interface DynamicsOptions {
   /** Heavy-ball momentum in [0, 1): v <- m v + grad, theta <- theta - learningRate v. null (default): none. */
   readonly momentum?: number | null;
 }
+
+export const DYNAMICS: Fields<DynamicsOptions> = { learningRate: true, mode: true, momentum: true };
 
 /** Checks and completes the options of the dynamics. */
 export function dynamicsOf(name: string, options: DynamicsOptions): Dynamics {

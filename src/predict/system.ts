@@ -1,6 +1,6 @@
 // The train-train system M = sym(K) + rho I, scaled by a power of two so that its diagonal is near 1: any scale of
 // kernels from 1e-300 to 1e300 gives the same digits. Factor and spectrum are computed once, when first needed.
-import { NumericalError, type Engine, type RunOptions } from '../wasm/engine.js';
+import { NumericalError, type Engine, type Fields, type RunOptions } from '../wasm/engine.js';
 import { dense, exactBytes, type Factored } from './factored.js';
 import { placeMatrix, tiledFactor } from './large/tiled.js';
 import { eigen, factorise, type Eigen, type Factor } from './linear.js';
@@ -12,6 +12,8 @@ export interface Regularisation {
   /** `relative` (default): diagReg times the mean of the diagonal is added; `absolute`: diagReg itself. */
   readonly diagRegScale?: 'relative' | 'absolute';
 }
+
+export const REGULARISATION: Fields<Regularisation> = { diagReg: true, diagRegScale: true };
 
 /** What was done to the train-train kernel, and what was found. Part of every result. */
 export interface Diagnostics {

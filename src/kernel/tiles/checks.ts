@@ -1,8 +1,10 @@
 // What a kernel call is given, checked before anything runs.
 import { asTensor, type Tensor, type TensorLike } from '../../math/tensor.js';
 import type { Pattern } from '../../layers/states/state.js';
+import type { Layer } from '../../layers/vocabulary.js';
 import { NumericalError, type FloatType } from '../../wasm/engine.js';
 import { isMasked } from '../propagation/input.js';
+import type { KernelOptions } from '../kernel.js';
 
 export type KernelName = 'nngp' | 'ntk';
 
@@ -73,10 +75,39 @@ export function overflow(dtype: FloatType): NumericalError {
   );
 }
 
-export function checkPattern(value: TensorLike | null | undefined, name: string): Pattern | null {
-  if (value === null || value === undefined) return null;
+/** The patterns of both sides of a call, one graph per sample; `n2` null: x1 with itself, whose graphs are pattern1. */
+export function checkPatterns(
+  net: Layer,
+  { pattern1 = null, pattern2 = null }: Pick<KernelOptions, 'pattern1' | 'pattern2'>,
+  n1: number,
+  n2: number | null,
+): [Pattern | null, Pattern | null] {
+  if (pattern2 !== null && n2 === null)
+    throw new RangeError(
+      'kernel: pattern2 belongs to x2, which is null. The graphs of x1 with itself are pattern1.',
+    );
+  if ((pattern1 ?? pattern2) !== null && !aggregates(net))
+    throw new RangeError(
+      'kernel: a pattern is given, but the net has no layer that takes one (aggregate). Leave it out.',
+    );
+  return [checkPattern(pattern1, 'pattern1', n1), checkPattern(pattern2, 'pattern2', n2 ?? n1)];
+}
+
+function checkPattern(value: TensorLike | null, name: string, samples: number): Pattern | null {
+  if (value === null) return null;
   const { data, shape } = asTensor(value, `kernel: ${name}`);
+  if (shape[0] !== samples)
+    throw new RangeError(
+      `kernel: ${name} must have one graph for each of the ${samples} samples, (${samples}, v, v), got shape [${shape.join(', ')}].`,
+    );
   return { data: Float64Array.from(data), shape };
+}
+
+function aggregates(layer: Layer): boolean {
+  if (layer.layer === 'aggregate') return true;
+  if (layer.layer === 'serial') return layer.layers.some(aggregates);
+  if (layer.layer === 'repeat') return aggregates(layer.net);
+  return 'branches' in layer && layer.branches.some(aggregates);
 }
 
 /** RangeError naming the first entry that is not finite; called when a result is not, which is cheaper than before. */

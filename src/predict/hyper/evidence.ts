@@ -5,7 +5,7 @@ import { kernelParameters } from '../../kernel/derivatives/directions.js';
 import { contractKernel } from '../../kernel/derivatives/calls.js';
 import { asTensor, assertFinite, type Tensor, type TensorLike } from '../../math/tensor.js';
 import type { NetDocument } from '../../net/document.js';
-import { NumericalError, type Engine } from '../../wasm/engine.js';
+import { knownFields, NumericalError, type Engine, type Fields } from '../../wasm/engine.js';
 import { kernelPair } from '../kernels.js';
 import { outerJob, product, whiten } from '../linear.js';
 import { TrainSystem } from '../system.js';
@@ -35,6 +35,15 @@ export interface Evidence {
 
 type Objective = 'marginal' | 'leaveOneOut';
 
+const EVIDENCE_OPTIONS: Fields<EvidenceOptions> = {
+  method: true,
+  diagReg: true,
+  gradient: true,
+  freeze: true,
+  scale: true,
+  signal: true,
+};
+
 /**
  * log p(y | x) of Gaussian targets with the net's kernel as prior and noise diagReg * mean diagonal. RangeError for
  * shapes, sizes or options that do not fit; NumericalError for a kernel that is not positive definite (Rasmussen &
@@ -47,6 +56,7 @@ export function logMarginalLikelihood(
   y: TensorLike,
   options: EvidenceOptions = {},
 ): Promise<Evidence> {
+  knownFields('logMarginalLikelihood', options, EVIDENCE_OPTIONS);
   return evidence(engine, net, x, y, 'marginal', options);
 }
 
@@ -61,6 +71,7 @@ export function leaveOneOutLogDensity(
   y: TensorLike,
   options: EvidenceOptions = {},
 ): Promise<Evidence> {
+  knownFields('leaveOneOutLogDensity', options, EVIDENCE_OPTIONS);
   return evidence(engine, net, x, y, 'leaveOneOut', options);
 }
 
@@ -81,7 +92,7 @@ export async function evidence(
 ): Promise<Evidence> {
   const name = objective === 'marginal' ? 'logMarginalLikelihood' : 'leaveOneOutLogDensity';
   const { x, y, n, outputs } = inputs(name, xLike, yLike);
-  const kernel = (await kernelPair(engine, net, x, null, { signal }))[method];
+  const kernel = (await kernelPair(engine, net, { x }, null, { signal }))[method];
   const system = new TrainSystem(engine, name, kernel, n, { diagReg });
   const factor = await system.factor({ signal });
   if (factor.jitter > 0)

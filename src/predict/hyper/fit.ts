@@ -4,7 +4,7 @@ import { kernelParameters, withParameters } from '../../kernel/derivatives/direc
 import { foldIn, randomKey, uniformAt } from '../../math/random.js';
 import type { TensorLike } from '../../math/tensor.js';
 import type { NetDocument } from '../../net/document.js';
-import { NumericalError, type Engine } from '../../wasm/engine.js';
+import { knownFields, NumericalError, type Engine, type Fields } from '../../wasm/engine.js';
 import { evidence, inputs } from './evidence.js';
 import { climb, type Point } from './lbfgs.js';
 
@@ -41,6 +41,19 @@ export interface FittedHyperparameters {
 
 const BOUND = 12; // of the logarithms of parameters
 
+const FIT_OPTIONS: Fields<FitHyperparametersOptions> = {
+  objective: true,
+  method: true,
+  scale: true,
+  diagReg: true,
+  freeze: true,
+  restarts: true,
+  seed: true,
+  maxSteps: true,
+  signal: true,
+  onProgress: true,
+};
+
 /**
  * The best hyperparameters of `nets` (one net, or several of, say, different depths) for the data. RangeError for
  * shapes, sizes or options that do not fit; NumericalError where no net has a finite evidence.
@@ -52,6 +65,7 @@ export async function fitHyperparameters(
   y: TensorLike,
   options: FitHyperparametersOptions = {},
 ): Promise<FittedHyperparameters> {
+  knownFields('fitHyperparameters', options, FIT_OPTIONS);
   const { restarts = 2, seed = 0, onProgress } = options;
   if (!Number.isInteger(restarts) || restarts < 0)
     throw new RangeError(`fitHyperparameters: restarts must be a whole number >= 0, got ${restarts}`);

@@ -1,6 +1,6 @@
 // Kernel regression with random features: linear regression on the hidden outputs (and derivatives) of a random finite net.
-import type { Tensor } from '../../math/tensor.js';
-import type { RunOptions } from '../../wasm/engine.js';
+import { UnsupportedError, type RunOptions } from '../../wasm/engine.js';
+import type { Samples } from '../kernels.js';
 import { product, solve, transpose, whiten } from '../linear.js';
 import type { Diagnostics } from '../system.js';
 import { baseCount, featureCount, featureMap, features, type FeatureMap } from './feature-map.js';
@@ -21,10 +21,15 @@ export async function featuresRegressor(
   bytes: number,
   options: LargeOptions,
 ): Promise<Regressor> {
-  const { engine, size: n, net, x, name, scale } = system;
+  const { engine, size: n, net, train, name, scale } = system;
+  if (train.maskConstant !== undefined)
+    throw new UnsupportedError(
+      "predict: solver 'features' of inputs with maskConstant",
+      "Finite nets know no masks: use solver 'nystrom' or 'cg'.",
+    );
   const { signal, onProgress, seed = 0 } = options;
   const run = { signal };
-  const map = featureMap(net, x.shape.slice(1), rankOf(n, options, Infinity), seed, name === 'ntk');
+  const map = featureMap(net, train.x.shape.slice(1), rankOf(n, options, Infinity), seed, name === 'ntk');
   const factor = await columns(system, map, {
     ...run,
     onProgress: (done) => onProgress?.({ stage: 'factor', done, total: n, bytes }),
@@ -45,7 +50,7 @@ export async function featuresRegressor(
   return {
     diagnostics,
     async reach(points, need, now) {
-      const m = points.shape[0]!;
+      const m = points.x.shape[0]!;
       const phi = await matrix(system, map, points, now);
       const mean = await product(engine, phi, coefficients, [m, outputs, rank], now);
       if (need === 'mean') return { ...nothing, mean };
@@ -64,7 +69,7 @@ export async function featuresRegressor(
 
 /** F of the train set, in units of the system. */
 async function columns(
-  { engine, size: n, x, scale }: NetSystem,
+  { engine, size: n, train, scale }: NetSystem,
   map: FeatureMap,
   run: RunOptions & { readonly onProgress: (done: number) => void },
 ): Promise<Columns> {
@@ -77,7 +82,7 @@ async function columns(
   await features(
     engine,
     map,
-    x,
+    train.x,
     (part, first) => {
       const rows = part.length / rank;
       blocks.forEach(({ data, width }, b) => {
@@ -95,16 +100,16 @@ async function columns(
 async function matrix(
   { engine, scale }: NetSystem,
   map: FeatureMap,
-  points: Tensor,
+  { x }: Samples,
   run: RunOptions,
 ): Promise<Float64Array> {
   const rank = featureCount(map);
-  const out = new Float64Array(points.shape[0]! * rank);
+  const out = new Float64Array(x.shape[0]! * rank);
   const unit = Math.sqrt(scale);
   await features(
     engine,
     map,
-    points,
+    x,
     (part, first) =>
       out.set(
         part.map((value) => value / unit),

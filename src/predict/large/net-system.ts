@@ -1,11 +1,17 @@
 // The train-train system M = K + rho I of a net, known by its tiles: never stored by this file. Scaled by a power of two.
 import { kernelTiles, type KernelName } from '../../kernel/index.js';
 import { kernelProduct } from '../../kernel/tiles/multiply.js';
-import type { Tensor } from '../../math/tensor.js';
 import type { TiledMatrix } from '../../math/tiled.js';
 import type { NetDocument } from '../../net/document.js';
 import type { Engine, RunOptions } from '../../wasm/engine.js';
-import { kernelDiagonal, kernelPair, rowsOf, type KernelPair } from '../kernels.js';
+import {
+  kernelDiagonal,
+  kernelPair,
+  pickSamples,
+  sideOptions,
+  type KernelPair,
+  type Samples,
+} from '../kernels.js';
 import { divided } from '../linear.js';
 import { powerOfTwo, regularise, type Diagnostics, type Regularisation } from '../system.js';
 import { placeBlock } from './tiled.js';
@@ -14,7 +20,7 @@ export class NetSystem {
   readonly size: number;
   readonly engine: Engine;
   readonly net: NetDocument;
-  readonly x: Tensor;
+  readonly train: Samples;
   /** Which kernel is the system's. */
   readonly name: KernelName;
   /** True kernels = scale * what the methods give. */
@@ -26,16 +32,16 @@ export class NetSystem {
   private constructor(
     engine: Engine,
     net: NetDocument,
-    x: Tensor,
+    train: Samples,
     name: KernelName,
     found: Float64Array,
     options: Regularisation,
   ) {
     this.engine = engine;
     this.net = net;
-    this.x = x;
+    this.train = train;
     this.name = name;
-    this.size = x.shape[0]!;
+    this.size = train.x.shape[0]!;
     const top = found.reduce((most, value) => Math.max(most, value), 0);
     this.scale = top > 0 ? powerOfTwo(top) : 1;
     this.diagonal = divided(found, this.scale);
@@ -46,12 +52,12 @@ export class NetSystem {
   static async of(
     engine: Engine,
     net: NetDocument,
-    x: Tensor,
+    train: Samples,
     name: KernelName,
     options: Regularisation & RunOptions,
   ): Promise<NetSystem> {
-    const { [name]: diagonal } = await kernelDiagonal(engine, net, x, { signal: options.signal });
-    return new NetSystem(engine, net, x, name, diagonal, options);
+    const { [name]: diagonal } = await kernelDiagonal(engine, net, train, { signal: options.signal });
+    return new NetSystem(engine, net, train, name, diagonal, options);
   }
 
   /** rho, in the units of the methods. */
@@ -61,8 +67,9 @@ export class NetSystem {
 
   /** Writes M into zeroed tiles of the lower triangle. */
   async fill(tiles: TiledMatrix, { signal }: RunOptions = {}): Promise<void> {
-    const options = { dtype: 'f64' as const, get: this.name, ...(signal ? { signal } : {}) };
-    for await (const tile of kernelTiles(this.engine, this.net, this.x, null, options)) {
+    const side = sideOptions(this.train, null);
+    const options = { dtype: 'f64' as const, get: this.name, ...side, ...(signal ? { signal } : {}) };
+    for await (const tile of kernelTiles(this.engine, this.net, this.train.x, null, options)) {
       const values = divided(tile[this.name].data as Float64Array, this.scale);
       const width = tile.columns[1] - tile.columns[0];
       if (tile.rows[0] === tile.columns[0])
@@ -79,26 +86,23 @@ export class NetSystem {
     name: KernelName = this.name,
     dtype: 'f32' | 'f64' = 'f64',
   ): Promise<Float64Array> {
-    const options = { get: name, dtype, ...(signal ? { signal } : {}) };
-    const out = await kernelProduct(this.engine, this.net, this.x, null, b, r, options);
+    const options = { get: name, dtype, ...sideOptions(this.train, null), ...(signal ? { signal } : {}) };
+    const out = await kernelProduct(this.engine, this.net, this.train.x, null, b, r, options);
     return divided(out, this.scale);
   }
 
   /** Both kernels between points and the train set, (points, n). */
-  cross(points: Tensor, run: RunOptions): Promise<KernelPair> {
-    return this.crossWith(points, this.x, run);
+  cross(points: Samples, run: RunOptions): Promise<KernelPair> {
+    return this.crossWith(points, this.train, run);
   }
 
-  async crossWith(points: Tensor, others: Tensor, { signal }: RunOptions): Promise<KernelPair> {
+  async crossWith(points: Samples, others: Samples, { signal }: RunOptions): Promise<KernelPair> {
     const pair = await kernelPair(this.engine, this.net, points, others, { signal });
     return { nngp: divided(pair.nngp, this.scale), ntk: divided(pair.ntk, this.scale) };
   }
 
   /** The train samples in this order. */
-  samples(indices: readonly number[]): Tensor {
-    const size = this.x.data.length / this.size;
-    const data = new Float64Array(indices.length * size);
-    indices.forEach((index, i) => data.set(rowsOf(this.x, index, 1).data, i * size));
-    return { data, shape: [indices.length, ...this.x.shape.slice(1)] };
+  samples(indices: readonly number[]): Samples {
+    return pickSamples(this.train, indices);
   }
 }

@@ -43,7 +43,7 @@ export async function nystromRegressor(
   return {
     diagnostics,
     async reach(points, need, now) {
-      const m = points.shape[0]!;
+      const m = points.x.shape[0]!;
       const cross = await system.crossWith(points, chosen, now);
       const features = await whiten(engine, pairFactor, cross[system.name], 'whole', now);
       const mean = await product(engine, features, coefficients, [m, outputs, rank], now);

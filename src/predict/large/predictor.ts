@@ -1,5 +1,5 @@
 // Predictions of `predict` for train sets whose kernel does not fit: which solver, which batches, and the law at t = infinity.
-import { sizeOf, asTensor, assertFinite, type Tensor, type TensorLike } from '../../math/tensor.js';
+import { sizeOf, type Tensor, type TensorLike } from '../../math/tensor.js';
 import { tiledBytes } from '../../math/tiled.js';
 import type { NetDocument } from '../../net/document.js';
 import type { Engine, RunOptions } from '../../wasm/engine.js';
@@ -7,7 +7,7 @@ import { finishCovariance, finishVariance } from '../covariance.js';
 import type { EnsembleResult } from '../ensemble.js';
 import { exactBytes } from '../factored.js';
 import type { GpMethod } from '../gp.js';
-import { kernelDiagonal, kernelPair, rowsOf } from '../kernels.js';
+import { kernelDiagonal, kernelPair, partOf, pointsLike, type Samples } from '../kernels.js';
 import { timesOf, type Times } from '../layout.js';
 import { product, rowDots } from '../linear.js';
 import { powerOfTwo, type Diagnostics, type Regularisation } from '../system.js';
@@ -37,7 +37,7 @@ export function chooseSolver(engine: Engine, n: number, solver: Solver = 'auto')
 }
 
 export interface LargeTask extends Regularisation, LargeOptions {
-  readonly x: Tensor;
+  readonly train: Samples;
   readonly y: Tensor;
   readonly method: GpMethod;
   readonly mode?: 'flow' | 'discrete';
@@ -47,6 +47,7 @@ interface LargeCall {
   readonly xTest?: TensorLike;
   readonly time?: Times;
   readonly covariance?: 'full' | 'diagonal' | 'none';
+  readonly pattern2?: TensorLike | null;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -57,8 +58,8 @@ export async function largePredictor(
   solver: Exclude<Solver, 'auto' | 'exact'>,
   task: LargeTask,
 ): Promise<(call?: LargeCall) => Promise<EnsembleResult>> {
-  const { x, y, method } = task;
-  const n = x.shape[0]!;
+  const { train, y, method } = task;
+  const n = train.x.shape[0]!;
   if (y.shape.length > 2)
     throw new RangeError(`predict: solver '${solver}' takes targets (n) or (n, outputs), got [${y.shape}]`);
   if (task.mode === 'discrete')
@@ -81,18 +82,18 @@ export async function largePredictor(
     features: featuresRegressor,
   }[solver];
   task.onProgress?.({ stage: 'kernel', done: 0, total: 1, bytes });
-  const system = await NetSystem.of(engine, net, x, name, task);
+  const system = await NetSystem.of(engine, net, train, name, task);
   const regressor = await make(system, targets, bytes, task);
   return async (call = {}) => {
     const times = limitTimes(solver, n, call.time ?? Infinity);
-    const points = testPoints(solver, call.xTest, x);
+    const points = testPoints(solver, call, train);
+    const m = points.x.shape[0]!;
     const wants = call.covariance ?? 'none';
     const law: Law = { system, regressor, method, outputs };
     const run = { signal: call.signal };
     const result = await batches(law, points, wants, run, (done) =>
-      task.onProgress?.({ stage: 'predict', done, total: points.shape[0]!, bytes }),
+      task.onProgress?.({ stage: 'predict', done, total: m, bytes }),
     );
-    const m = points.shape[0]!;
     const repeated = (data: Float64Array, shape: readonly number[]): Tensor => {
       const out = new Float64Array(sizeOf(times) * data.length);
       for (let at = 0; at < out.length; at += data.length) out.set(data, at);
@@ -122,18 +123,12 @@ function limitTimes(solver: Solver, n: number, time: Times): readonly number[] {
   );
 }
 
-function testPoints(solver: Solver, xTest: TensorLike | undefined, x: Tensor): Tensor {
+function testPoints(solver: Solver, { xTest, pattern2 }: LargeCall, train: Samples): Samples {
   if (xTest === undefined)
     throw new RangeError(
       `predict: solver '${solver}' answers for test points: pass xTest (xTrain is allowed)`,
     );
-  const points = asTensor(xTest, 'predict: xTest');
-  if (points.shape.slice(1).join() !== x.shape.slice(1).join() || points.shape[0] === 0)
-    throw new RangeError(
-      `predict: xTest must be samples of shape [${x.shape.slice(1).join(', ')}], got [${points.shape.join(', ')}]`,
-    );
-  assertFinite(points, 'predict: xTest');
-  return points;
+  return pointsLike(train, xTest, pattern2);
 }
 
 interface Law {
@@ -146,23 +141,23 @@ interface Law {
 /** A full covariance is one batch; else as many points as eight (points, n) matrices fit the budget. */
 async function batches(
   law: Law,
-  points: Tensor,
+  points: Samples,
   wants: 'full' | 'diagonal' | 'none',
   run: RunOptions,
   onDone: (done: number) => void,
 ): Promise<{ mean: Float64Array; spread: Float64Array }> {
   const { engine, size: n } = law.system;
-  const m = points.shape[0]!;
+  const m = points.x.shape[0]!;
   const step = wants === 'full' ? m : Math.max(1, Math.min(m, Math.floor(engine.memoryBytes / (64 * n))));
   const mean = new Float64Array(m * law.outputs);
   const spread = new Float64Array(wants === 'full' ? m * m : m);
   for (let from = 0; from < m; from += step) {
-    const part = rowsOf(points, from, Math.min(step, m - from));
+    const part = partOf(points, from, Math.min(step, m - from));
     const need = wants === 'none' ? 'mean' : law.method === 'ntk' ? 'weights' : 'explained';
     const reach = await law.regressor.reach(part, need, run);
     mean.set(reach.mean, from * law.outputs);
     if (wants !== 'none') spread.set(await covariance(law, part, reach, wants, run), from);
-    onDone(from + part.shape[0]!);
+    onDone(from + part.x.shape[0]!);
   }
   return { mean, spread };
 }
@@ -170,13 +165,13 @@ async function batches(
 /** Prior minus what is explained; for `ntk` K_tt + A K_dd A' - (A K_dt + K_td A') (Lee et al. 2019, eq. 16). */
 async function covariance(
   { system, method }: Law,
-  points: Tensor,
+  points: Samples,
   { left, right, width, weights, nngp, root }: Reach,
   wants: 'full' | 'diagonal',
   run: RunOptions,
 ): Promise<Float64Array> {
   const { engine, net, size: n, scale } = system;
-  const m = points.shape[0]!;
+  const m = points.x.shape[0]!;
   if (root) {
     const own =
       wants === 'diagonal'

@@ -1,6 +1,6 @@
 // What solvers that never hold the kernel in one piece have in common: options, progress, and what they give for test points.
-import type { Tensor } from '../../math/tensor.js';
 import type { RunOptions } from '../../wasm/engine.js';
+import type { Samples } from '../kernels.js';
 import { NONE } from '../linear.js';
 import type { Diagnostics } from '../system.js';
 
@@ -18,7 +18,7 @@ export interface LargeProgress {
   readonly residual?: number;
 }
 
-export interface LargeOptions extends RunOptions {
+export interface LargeOptions extends Pick<RunOptions, 'signal'> {
   /**
    * `nystrom`: samples that stand for all. `cg`: the same, of the preconditioner. `features`: random features. Default
    * n / 20, from 100 to 1000.
@@ -48,7 +48,7 @@ export interface Reach {
 
 export interface Regressor {
   readonly diagnostics: Diagnostics;
-  reach(points: Tensor, need: 'mean' | 'explained' | 'weights', run: RunOptions): Promise<Reach>;
+  reach(points: Samples, need: 'mean' | 'explained' | 'weights', run: RunOptions): Promise<Reach>;
 }
 
 export interface Targets {

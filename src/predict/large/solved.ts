@@ -24,7 +24,7 @@ function bySolving(
     async reach(points, need, run) {
       const pair = await system.cross(points, run);
       const cross = pair[system.name];
-      const m = points.shape[0]!;
+      const m = points.x.shape[0]!;
       const mean = await product(engine, cross, weights, [m, outputs, n], run);
       if (need === 'mean') return { ...nothing, mean };
       const a = transpose(await solve(transpose(cross, m, n), m, run), n, m);

@@ -1,8 +1,8 @@
 // k-fold cross-validation: every choice, encoding included, is made anew on each training part.
 import { permutation, randomKey } from '../../math/random.js';
-import type { Engine } from '../../wasm/engine.js';
+import { knownFields, type Engine, type Fields } from '../../wasm/engine.js';
 import { asTable, columnOf, isMissing, labelOf, takeRows, type Table, type TableLike } from './csv.js';
-import { fit, type FitOptions } from './fit.js';
+import { FIT_OPTIONS, learn, type FitOptions } from './fit.js';
 import { classMetrics, regressionMetrics, type Metrics } from './metrics.js';
 import type { TablePrediction } from './model.js';
 import { understand } from './reading/table.js';
@@ -29,12 +29,15 @@ export interface CrossValidation {
   readonly truth: readonly string[];
 }
 
+const CV_OPTIONS: Fields<CrossValidateOptions> = { folds: true, foldOf: true, ...FIT_OPTIONS };
+
 /** Refits on all but one fold and predicts it, for every fold. RangeError for tables and options that do not fit. */
 export async function crossValidate(
   engine: Engine,
   table: TableLike,
   options: CrossValidateOptions,
 ): Promise<CrossValidation> {
+  knownFields('crossValidate', options, CV_OPTIONS);
   // What a cell means is read once, from the whole table; everything that is fitted is fitted without the left-out rows.
   const read = understand(asTable(table, 'crossValidate'), options, 'crossValidate');
   const labelled = labelledRows(read.table, options.target);
@@ -59,7 +62,7 @@ export async function crossValidate(
       throw new RangeError(
         `crossValidate: without fold ${index + 1} one class is left. Give more rows, or do without (--folds 0).`,
       );
-    const model = await fit(engine, left, {
+    const model = await learn(engine, left, {
       ...fixed,
       onProgress: ({ done, total }) =>
         options.onProgress?.({ done: index + (0.99 * done) / total, total: names.length }),

@@ -1,5 +1,6 @@
 // Tables of text: CSV or TSV in, columns of strings out. What the text means is decided in reading/.
 import Papa from 'papaparse';
+import { knownFields, type Fields } from '../../wasm/engine.js';
 
 /** Rows of raw cells under named columns; null or missing cells are missing values. */
 export interface Table {
@@ -18,6 +19,8 @@ export interface ParseTableOptions {
   /** Default: the one of comma, tab, semicolon and bar that the header has most of. */
   readonly delimiter?: string;
 }
+
+const PARSE_OPTIONS: Fields<ParseTableOptions> = { name: true, delimiter: true };
 
 /** A row of a file, and the line on which it begins (from 1). */
 export interface FileRow {
@@ -64,7 +67,9 @@ function guess(body: string): string {
  * line for rows of the wrong length, open quotes, repeated column names, and files without rows. A first column without a
  * name is called `row names`, another one `column` and its place.
  */
-export function parseTable(text: string, { name = 'table', delimiter }: ParseTableOptions = {}): Table {
+export function parseTable(text: string, options: ParseTableOptions = {}): Table {
+  knownFields('parseTable', options, PARSE_OPTIONS);
+  const { name = 'table', delimiter } = options;
   const [header, ...rows] = parseRows(text, name, delimiter);
   const columns = columnNames(header!.cells, rows);
   checkColumns(name, columns);

@@ -3,7 +3,7 @@
 import type { NetDocument } from '../../net/document.js';
 import { permutation, randomKey } from '../../math/random.js';
 import { tiledBytes } from '../../math/tiled.js';
-import type { Engine } from '../../wasm/engine.js';
+import { knownFields, type Engine, type Fields } from '../../wasm/engine.js';
 import { asTable, columnOf, isMissing, takeRows, type Table, type TableLike } from './csv.js';
 import { understand, type TableSummary } from './reading/table.js';
 import { completeRows, encodeTyped, fitEncoder, type ColumnOptions, type Encoder } from './encoder.js';
@@ -60,8 +60,21 @@ const STAGES = {
   predict: [0.85, 0.15],
 } as const;
 
+/** @internal */
+export const FIT_OPTIONS: Fields<FitOptions> = {
+  ...{ target: true, task: true, drop: true, types: true, missing: true, net: true, method: true },
+  ...{ diagReg: true, time: true, probabilities: true, selectionRows: true, maxRows: true, seed: true },
+  ...{ signal: true, onProgress: true },
+};
+
 /** Learns a table. RangeError for columns, targets or sizes that cannot work, naming the column or the bytes. */
 export async function fit(engine: Engine, table: TableLike, options: FitOptions): Promise<TableModel> {
+  knownFields('fit', options, FIT_OPTIONS);
+  return learn(engine, table, options);
+}
+
+/** @internal `fit` for callers whose options hold more. */
+export async function learn(engine: Engine, table: TableLike, options: FitOptions): Promise<TableModel> {
   const { signal, onProgress, probabilities = 'gaussian' } = options;
   timeOf(options);
   if (probabilities !== 'gaussian' && probabilities !== 'cross-entropy')

@@ -22,7 +22,7 @@ export function tableKernels(
   features: number,
   run: RunOptions,
 ): Promise<KernelPair> {
-  const rows = (x: Float64Array) => ({ data: x, shape: [x.length / features, features] });
+  const rows = (x: Float64Array) => ({ x: { data: x, shape: [x.length / features, features] } });
   return kernelPair(engine, net, rows(x1), x2 && rows(x2), run);
 }
 
@@ -34,5 +34,5 @@ export function tableDiagonal(
   features: number,
   run: RunOptions,
 ): Promise<KernelPair> {
-  return kernelDiagonal(engine, net, { data: x, shape: [x.length / features, features] }, run);
+  return kernelDiagonal(engine, net, { x: { data: x, shape: [x.length / features, features] } }, run);
 }

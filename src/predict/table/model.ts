@@ -1,6 +1,6 @@
 // A fitted table: predictions for new rows.
 import { exp } from '../../math/elementary.js';
-import type { Engine } from '../../wasm/engine.js';
+import { knownFields, type Engine, type Fields } from '../../wasm/engine.js';
 import { asTable, takeRows, type TableLike } from './csv.js';
 import { encode } from './encoder.js';
 import { readModelFile, writeModelFile } from './file.js';
@@ -18,6 +18,8 @@ export interface TablePredictOptions {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: { done: number; total: number }) => void) | undefined;
 }
+
+const PREDICT_OPTIONS: Fields<TablePredictOptions> = { levels: true, signal: true, onProgress: true };
 
 /** Bounds of every row at one level of coverage. */
 export interface Interval {
@@ -76,6 +78,7 @@ export class TableModel {
 
   /** Predictions for rows that have the columns of the training table (the target is not needed). */
   async predict(table: TableLike, options: TablePredictOptions = {}): Promise<TablePrediction> {
+    knownFields('predict', options, PREDICT_OPTIONS);
     const { levels = [0.5, 0.9, 0.95], signal, onProgress } = options;
     for (const level of levels)
       if (!(level > 0 && level < 1)) throw new RangeError(`predict: levels must be in (0, 1), got ${level}`);

@@ -131,13 +131,13 @@ async function inTiles(
       `fit: ${rows} rows are solved in tiles, which know neither a finite time, nor probabilities 'cross-entropy', nor diagReg 0. Pass maxRows, or more memoryBytes.`,
     );
   const outputs = outputsOf(target);
-  const tensor = { data: x, shape: [rows, features] };
+  const train = { x: { data: x, shape: [rows, features] } };
   const bytes = tiledFootprint(engine, rows);
   onProgress?.({ stage: 'kernel', done: 0, total: 1, bytes });
-  const system = await NetSystem.of(engine, net, tensor, method, { diagReg, signal });
+  const system = await NetSystem.of(engine, net, train, method, { diagReg, signal });
   const regressor = await tiledRegressor(system, { y, outputs }, bytes, { signal, onProgress });
   const reachOf = async (points: Float64Array, run: RunOptions) => {
-    const at = { data: points, shape: [points.length / features, features] };
+    const at = { x: { data: points, shape: [points.length / features, features] } };
     return regressor.reach(at, 'explained', run);
   };
   // M^-1 from the hat matrix A = K M^-1: M^-1 = (I - A) / rho, so that y - (prediction without i) = (y - A y)_i / (1 - A_ii).
