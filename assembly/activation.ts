@@ -232,6 +232,6 @@ export function activation_f32(code: i32, order: i32, n: i32, x: usize, y: usize
 /** As activation_f32, in f64. */
 export function activation_f64(code: i32, order: i32, n: i32, x: usize, y: usize, p: f64, q: f64, r: f64, table: usize, count: i32): void { run<f64>(code, order, n, x, 0, 0, y, p, q, r, table, count); }
 /** z[i] = beta z[i] + v[i] times what activation_f32 gives: the backward pass (order 1) in one sweep. z may be x or v. */
-export function activation_product_f32(code: i32, order: i32, n: i32, x: usize, v: usize, beta: f32, z: usize, p: f32, q: f32, r: f32, table: usize, count: i32): void { run<f32>(code, order, n, x, v, beta, z, p, q, r, table, count); }
-/** As activation_product_f32, in f64. */
-export function activation_product_f64(code: i32, order: i32, n: i32, x: usize, v: usize, beta: f64, z: usize, p: f64, q: f64, r: f64, table: usize, count: i32): void { run<f64>(code, order, n, x, v, beta, z, p, q, r, table, count); }
+export function activationProduct_f32(code: i32, order: i32, n: i32, x: usize, v: usize, beta: f32, z: usize, p: f32, q: f32, r: f32, table: usize, count: i32): void { run<f32>(code, order, n, x, v, beta, z, p, q, r, table, count); }
+/** As activationProduct_f32, in f64. */
+export function activationProduct_f64(code: i32, order: i32, n: i32, x: usize, v: usize, beta: f64, z: usize, p: f64, q: f64, r: f64, table: usize, count: i32): void { run<f64>(code, order, n, x, v, beta, z, p, q, r, table, count); }

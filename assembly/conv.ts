@@ -45,11 +45,11 @@ function scatter<T>(samples: i32, entries: i32, c: i32, rows: usize, table: usiz
  * out[s, e, :] = x[s, table[e], :], zeros where table[e] < 0. x (samples, ..., c) f32 with samples xStep elements apart,
  * table i32[entries], out (samples, entries, c). No alignment needed; out aliases nothing.
  */
-export function conv_gather_f32(samples: i32, entries: i32, c: i32, x: usize, xStep: i32, table: usize, out: usize): void { gather(samples, entries, <usize>c << 2, x, <usize>xStep << 2, table, out); }
-/** As conv_gather_f32, in f64. */
-export function conv_gather_f64(samples: i32, entries: i32, c: i32, x: usize, xStep: i32, table: usize, out: usize): void { gather(samples, entries, <usize>c << 3, x, <usize>xStep << 3, table, out); }
+export function convGather_f32(samples: i32, entries: i32, c: i32, x: usize, xStep: i32, table: usize, out: usize): void { gather(samples, entries, <usize>c << 2, x, <usize>xStep << 2, table, out); }
+/** As convGather_f32, in f64. */
+export function convGather_f64(samples: i32, entries: i32, c: i32, x: usize, xStep: i32, table: usize, out: usize): void { gather(samples, entries, <usize>c << 3, x, <usize>xStep << 3, table, out); }
 
-/** x[s, table[e], :] += rows[s, e, :] in ascending e, entries with table[e] < 0 skipped: the transpose of conv_gather_f32. */
-export function conv_scatter_f32(samples: i32, entries: i32, c: i32, rows: usize, table: usize, x: usize, xStep: i32): void { scatter<f32>(samples, entries, c, rows, table, x, xStep); }
-/** As conv_scatter_f32, in f64. */
-export function conv_scatter_f64(samples: i32, entries: i32, c: i32, rows: usize, table: usize, x: usize, xStep: i32): void { scatter<f64>(samples, entries, c, rows, table, x, xStep); }
+/** x[s, table[e], :] += rows[s, e, :] in ascending e, entries with table[e] < 0 skipped: the transpose of convGather_f32. */
+export function convScatter_f32(samples: i32, entries: i32, c: i32, rows: usize, table: usize, x: usize, xStep: i32): void { scatter<f32>(samples, entries, c, rows, table, x, xStep); }
+/** As convScatter_f32, in f64. */
+export function convScatter_f64(samples: i32, entries: i32, c: i32, rows: usize, table: usize, x: usize, xStep: i32): void { scatter<f64>(samples, entries, c, rows, table, x, xStep); }

@@ -93,9 +93,9 @@ function splat<T>(o: usize, os: usize, count: i32, work: usize): void {
   for (let j = 0; j < count; j++) { v128.store(work, v128.load_splat<T>(o)); o += os; work += SCRATCH; }
 }
 
-function map<T>(kind: i32, p: usize, planes: i32, rows: i32, ld: i32, index: usize, one: usize, os: i32, ld1: i32, two: usize, ws: i32, ld2: i32, count: i32, own: i32, k: usize, t: usize, tRow: i32, work: usize): void {
+function map<T>(kind: i32, p: usize, sheets: i32, rows: i32, ld: i32, index: usize, one: usize, os: i32, ld1: i32, two: usize, ws: i32, ld2: i32, count: i32, own: i32, k: usize, t: usize, tRow: i32, work: usize): void {
   const s1 = <usize>os * sizeof<T>(), s2 = <usize>ws * sizeof<T>(), row = <usize>ld * sizeof<T>();
-  for (let q = 0; q < planes; q++) {
+  for (let q = 0; q < sheets; q++) {
     const o = one + <usize>load<i32>(index + <usize>q * 8) * <usize>ld1 * sizeof<T>();
     const w = two + <usize>load<i32>(index + <usize>q * 8, 4) * <usize>ld2 * sizeof<T>();
     for (let i = 0; i < rows; i++) {
@@ -110,19 +110,19 @@ function map<T>(kind: i32, p: usize, planes: i32, rows: i32, ld: i32, index: usi
 }
 
 /**
- * Maps `planes` planes of `rows` rows of `ld` entries (a multiple of 16 bytes), in place: K <- alpha kappa + beta,
+ * Maps `sheets` sheets of `rows` rows of `ld` entries (a multiple of 16 bytes), in place: K <- alpha kappa + beta,
  * T <- alpha kappa' T + g alpha kappa + d. Plane q has the covariances of position index[2q] of side one (i32 pairs) with position
  * index[2q+1] of side two. Side one: `count` tables, os elements apart, ld1 elements per position, one entry per row
  * (own = 0) or one per column (own = 1, covariances within one batch: rows = 1). Side two: the same, one entry per column.
  * tRow: elements from one row of T to the next; 0 with a row of zeros and g = d = 0 where no NTK is wanted.
  * work: 16*count bytes. About 35 operations per entry for abRelu.
  */
-export function dualMap_f32(kind: i32, p: usize, planes: i32, rows: i32, ld: i32, index: usize, one: usize, os: i32, ld1: i32, two: usize, ws: i32, ld2: i32, count: i32, own: i32, k: usize, t: usize, tRow: i32, work: usize): void {
-  map<f32>(kind, p, planes, rows, ld, index, one, os, ld1, two, ws, ld2, count, own, k, t, tRow, work);
+export function dualMap_f32(kind: i32, p: usize, sheets: i32, rows: i32, ld: i32, index: usize, one: usize, os: i32, ld1: i32, two: usize, ws: i32, ld2: i32, count: i32, own: i32, k: usize, t: usize, tRow: i32, work: usize): void {
+  map<f32>(kind, p, sheets, rows, ld, index, one, os, ld1, two, ws, ld2, count, own, k, t, tRow, work);
 }
 /** As dualMap_f32, in f64. */
-export function dualMap_f64(kind: i32, p: usize, planes: i32, rows: i32, ld: i32, index: usize, one: usize, os: i32, ld1: i32, two: usize, ws: i32, ld2: i32, count: i32, own: i32, k: usize, t: usize, tRow: i32, work: usize): void {
-  map<f64>(kind, p, planes, rows, ld, index, one, os, ld1, two, ws, ld2, count, own, k, t, tRow, work);
+export function dualMap_f64(kind: i32, p: usize, sheets: i32, rows: i32, ld: i32, index: usize, one: usize, os: i32, ld1: i32, two: usize, ws: i32, ld2: i32, count: i32, own: i32, k: usize, t: usize, tRow: i32, work: usize): void {
+  map<f64>(kind, p, sheets, rows, ld, index, one, os, ld1, two, ws, ld2, count, own, k, t, tRow, work);
 }
 
 /** K <- alpha K + beta, T <- alpha T + gamma K + delta on a row; first: T is 0, whatever the row holds. */

@@ -2,7 +2,7 @@
 // planes it touches. Per axis and input offset a table lists, for each output offset, which rows (columns) go where with which weight.
 //
 // axis table (blob): one word per input offset, 0 or the index of {count, count x (plane coordinate, index, number)} where the entries are
-// rows {out, in, taps, weight} or column runs {out, in, length, step, taps, weight}; taps are consecutive inputs of equal weight; a weight
+// rows {out, in, taps, weight} or column spans {out, in, length, step, taps, weight}; taps are consecutive inputs of equal weight; a weight
 // is an index of constants, 0 = one.
 
 // @ts-ignore: decorator
@@ -10,7 +10,7 @@
 
 // out[j] += the sum of `rows` x `taps` inputs at r, which advances by `step` bytes per output.
 // w, v: the two factors of their weight, 0 = one.
-function addRun<T>(out: usize, r: usize, length: i32, step: usize, rows: i32, rs: usize, taps: i32, constants: usize, w: i32, v: i32): void {
+function addSpan<T>(out: usize, r: usize, length: i32, step: usize, rows: i32, rs: usize, taps: i32, constants: usize, w: i32, v: i32): void {
   const second = taps == 2 ? <usize>32 : rs;
   if (w | v) rows = -rows;  // none of the quick cases
   if (rows * taps == 1) for (; length > 0; length--) {
@@ -59,10 +59,10 @@ export function mixPlane(single: bool, ctx: usize, op: usize, blob: usize, arena
       let row = blob + (<usize>word(hList, 2 + 3 * a) << 2);
       for (let i = word(hList, 3 + 3 * a); i > 0; i--, row += 16) {
         const out = store + <usize>(word(row, 0) * width) * 32, r = src + <usize>word(row, 1) * rs, taps = word(row, 2), wi = word(row, 3);
-        let run = blob + (<usize>word(wList, 2 + 3 * b) << 2);
-        for (let j = word(wList, 3 + 3 * b); j > 0; j--, run += 24) {
-          const o = out + <usize>word(run, 0) * 32, s = r + <usize>word(run, 1) * 32, wj = word(run, 5), step = <usize>(word(run, 3) * 32);
-          if (single) addRun<f32>(o, s, word(run, 2), step, taps, rs, word(run, 4), constants, wi, wj); else addRun<f64>(o, s, word(run, 2), step, taps, rs, word(run, 4), constants, wi, wj);
+        let span = blob + (<usize>word(wList, 2 + 3 * b) << 2);
+        for (let j = word(wList, 3 + 3 * b); j > 0; j--, span += 24) {
+          const o = out + <usize>word(span, 0) * 32, s = r + <usize>word(span, 1) * 32, wj = word(span, 5), step = <usize>(word(span, 3) * 32);
+          if (single) addSpan<f32>(o, s, word(span, 2), step, taps, rs, word(span, 4), constants, wi, wj); else addSpan<f64>(o, s, word(span, 2), step, taps, rs, word(span, 4), constants, wi, wj);
         }
       }
     }

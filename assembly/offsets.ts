@@ -6,8 +6,8 @@
 //
 // context: 0 arena, 1 constants, 2 X record, 3 Y records, 4 output, 5 self pairs (X = Y), 6 scratch, 7 its columns, 8 blob,
 //   9 stored planes are those of the self demand
-// schedule, 4 words a step: 0 run a program [blob index, offsets (blob index), count]; 1 clear [arena offset, bytes, -]
-// program, 4 words: ops (blob index), number of ops, classes (blob index), modular. offset, 3 words: dh, dw, weight
+// schedule, 4 words a step: 0 run a segment [blob index, offsets (blob index), count]; 1 clear [arena offset, bytes, -]
+// segment, 4 words: ops (blob index), number of ops, classes (blob index), modular. offset, 3 words: dh, dw, weight
 // class, 8 words: H, W, factors of the offset fh, fw, bytes per row, border rows, border columns, -
 // op, 20 words: 0 code, 1 src, 2 class of src, 3 dst, 4 class of dst, 5 table (record index), 6 constants (index), 7-12 kh kw th tw lh lw,
 //   13 finisher, 14 gains (record index, -1 none), 15 gains are computed here, 16.. as the op says (duals: kind, parameters, values
@@ -28,7 +28,7 @@ const FIN_RELU: i32 = 0, FIN_GENERAL: i32 = 1, FIN_ERF: i32 = 2, FIN_ADD: i32 = 
 // @ts-ignore: decorator
 @inline function x0<T>(p: usize, self: bool): v128 { return self ? v128.load(p) : v128.load_splat<T>(p); }
 
-/** The offset of a node whose class is `c`, from that of the program's end: a multiple, modulo the size on modular planes. */
+/** The offset of a node whose class is `c`, from that of the segment's end: a multiple, modulo the size on modular planes. */
 // @ts-ignore: decorator
 @inline function scaled(d: i32, factor: i32, size: i32, modular: bool): i32 { return modular ? (d * factor) % size : d * factor; }
 
@@ -157,11 +157,11 @@ function input<T>(op: usize, dst: usize, drs: usize, X: usize, Y: usize, H: i32,
   }
 }
 
-function plane(single: bool, ctx: usize, program: usize, dh: i32, dw: i32, weight: i32): void {
-  const blob = <usize>word(ctx, 8), arena = <usize>word(ctx, 0), modular = word(program, 3) != 0, self = word(ctx, 5) != 0;
+function plane(single: bool, ctx: usize, segment: usize, dh: i32, dw: i32, weight: i32): void {
+  const blob = <usize>word(ctx, 8), arena = <usize>word(ctx, 0), modular = word(segment, 3) != 0, self = word(ctx, 5) != 0;
   const constants = <usize>word(ctx, 1), X = <usize>word(ctx, 2), Y = <usize>word(ctx, 3);
-  const classes = blob + (<usize>word(program, 2) << 2), end = blob + (<usize>word(program, 0) << 2) + <usize>word(program, 1) * 80;
-  for (let op = blob + (<usize>word(program, 0) << 2); op < end; op += 80) {
+  const classes = blob + (<usize>word(segment, 2) << 2), end = blob + (<usize>word(segment, 0) << 2) + <usize>word(segment, 1) * 80;
+  for (let op = blob + (<usize>word(segment, 0) << 2); op < end; op += 80) {
     const code = word(op, 0), src = arena + <usize>word(op, 1), dst = arena + <usize>word(op, 3);
     const sc = classes + (<usize>word(op, 2) << 5), dc = classes + (<usize>word(op, 4) << 5);
     const H = word(dc, 0), W = word(dc, 1), rs = <usize>word(sc, 4), drs = <usize>word(dc, 4);
@@ -178,15 +178,15 @@ function plane(single: bool, ctx: usize, program: usize, dh: i32, dw: i32, weigh
   }
 }
 
-function run(single: bool, ctx: usize, schedule: usize, steps: i32, count: i32, xStride: i32, outStride: i32): void {
+function execute(single: bool, ctx: usize, schedule: usize, steps: i32, count: i32, xStride: i32, outStride: i32): void {
   const blob = <usize>word(ctx, 8), arena = <usize>word(ctx, 0);
   for (; count > 0; count--) {
     let step = schedule;
     for (let s = 0; s < steps; s++, step += 16) {
       if (word(step, 0) == 1) { memory.fill(arena + <usize>word(step, 1), 0, <usize>word(step, 2)); continue; }
-      const program = blob + (<usize>word(step, 1) << 2);
+      const segment = blob + (<usize>word(step, 1) << 2);
       let offset = blob + (<usize>word(step, 2) << 2);
-      for (let i = word(step, 3); i > 0; i--, offset += 12) plane(single, ctx, program, word(offset, 0), word(offset, 1), word(offset, 2));
+      for (let i = word(step, 3); i > 0; i--, offset += 12) plane(single, ctx, segment, word(offset, 0), word(offset, 1), word(offset, 2));
     }
     store<i32>(ctx + 8, word(ctx, 2) + xStride);
     store<i32>(ctx + 16, word(ctx, 4) + outStride);
@@ -206,10 +206,10 @@ function interleave<T>(src: usize, dst: usize, stride: usize, count: i32, back: 
  * outStride bytes from one to the next (both in the context, which is changed). Self pairs: X = Y, both hold vectors; at offset 0 the
  * variance tables of the lanes' images are written into Y. All pointers 16-byte aligned. f32: 4 pairs at once.
  */
-export function planes_f32(ctx: usize, schedule: usize, steps: i32, count: i32, xStride: i32, outStride: i32): void { run(true, ctx, schedule, steps, count, xStride, outStride); }
-/** As planes_f32, in f64: 2 pairs at once. */
-export function planes_f64(ctx: usize, schedule: usize, steps: i32, count: i32, xStride: i32, outStride: i32): void { run(false, ctx, schedule, steps, count, xStride, outStride); }
+export function offsetsExecute_f32(ctx: usize, schedule: usize, steps: i32, count: i32, xStride: i32, outStride: i32): void { execute(true, ctx, schedule, steps, count, xStride, outStride); }
+/** As offsetsExecute_f32, in f64: 2 pairs at once. */
+export function offsetsExecute_f64(ctx: usize, schedule: usize, steps: i32, count: i32, xStride: i32, outStride: i32): void { execute(false, ctx, schedule, steps, count, xStride, outStride); }
 
 /** Y[i][lane] = record of that lane [i], for `count` values; records are `stride` bytes apart. back = 1: the other direction. */
-export function planesInterleave_f32(records: usize, y: usize, stride: i32, count: i32, back: i32): void { interleave<f32>(records, y, <usize>stride, count, back != 0); }
-export function planesInterleave_f64(records: usize, y: usize, stride: i32, count: i32, back: i32): void { interleave<f64>(records, y, <usize>stride, count, back != 0); }
+export function offsetsInterleave_f32(records: usize, y: usize, stride: i32, count: i32, back: i32): void { interleave<f32>(records, y, <usize>stride, count, back != 0); }
+export function offsetsInterleave_f64(records: usize, y: usize, stride: i32, count: i32, back: i32): void { interleave<f64>(records, y, <usize>stride, count, back != 0); }

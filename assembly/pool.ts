@@ -31,6 +31,6 @@ function mapPositions<T>(samples: i32, out: i32, c: i32, x: usize, xStep: i32, s
  * x, y f32 with c channels, samples xStep, yStep elements apart; starts i32[out + 1], columns i32, weights f32. beta = 0
  * does not read y. y may not alias x.
  */
-export function pool_map_f32(samples: i32, out: i32, c: i32, x: usize, xStep: i32, starts: usize, columns: usize, weights: usize, beta: f32, y: usize, yStep: i32): void { mapPositions<f32>(samples, out, c, x, xStep, starts, columns, weights, beta, y, yStep); }
-/** As pool_map_f32, in f64. */
-export function pool_map_f64(samples: i32, out: i32, c: i32, x: usize, xStep: i32, starts: usize, columns: usize, weights: usize, beta: f64, y: usize, yStep: i32): void { mapPositions<f64>(samples, out, c, x, xStep, starts, columns, weights, beta, y, yStep); }
+export function poolMap_f32(samples: i32, out: i32, c: i32, x: usize, xStep: i32, starts: usize, columns: usize, weights: usize, beta: f32, y: usize, yStep: i32): void { mapPositions<f32>(samples, out, c, x, xStep, starts, columns, weights, beta, y, yStep); }
+/** As poolMap_f32, in f64. */
+export function poolMap_f64(samples: i32, out: i32, c: i32, x: usize, xStep: i32, starts: usize, columns: usize, weights: usize, beta: f64, y: usize, yStep: i32): void { mapPositions<f64>(samples, out, c, x, xStep, starts, columns, weights, beta, y, yStep); }

@@ -1,5 +1,5 @@
-// Linear steps of kernel propagation. A state is a stack of planes, one per pair of positions, each `rows` x `ld` pairs of
-// samples (ld a multiple of 16 bytes); spatial operators combine whole planes, so one loop serves every geometry.
+// Linear steps of kernel propagation. A state is a stack of sheets, one per pair of positions, each `rows` x `ld` pairs of
+// samples (ld a multiple of 16 bytes); spatial operators combine whole sheets, so one loop serves every geometry.
 import { lanes, madd } from './simd';
 
 // @ts-ignore: decorator
@@ -25,16 +25,16 @@ function combine<T>(outer: i32, nin: i32, nout: i32, inner: i32, start: usize, c
  * y[o, b, :] = sum over e in start[b] <= e < start[b+1] of weight[e] x[o, col[e], :]. x is (outer, nin, inner), y is
  * (outer, nout, inner), not aliased; start i32[nout+1], col i32, weight f64; inner a multiple of 16 bytes.
  */
-export function planeCombine_f32(outer: i32, nin: i32, nout: i32, inner: i32, start: usize, col: usize, weight: usize, x: usize, y: usize): void {
+export function sheetsCombine_f32(outer: i32, nin: i32, nout: i32, inner: i32, start: usize, col: usize, weight: usize, x: usize, y: usize): void {
   combine<f32>(outer, nin, nout, inner, start, col, weight, x, y);
 }
-export function planeCombine_f64(outer: i32, nin: i32, nout: i32, inner: i32, start: usize, col: usize, weight: usize, x: usize, y: usize): void {
+export function sheetsCombine_f64(outer: i32, nin: i32, nout: i32, inner: i32, start: usize, col: usize, weight: usize, x: usize, y: usize): void {
   combine<f64>(outer, nin, nout, inner, start, col, weight, x, y);
 }
 
-function scale<T>(planes: i32, rows: i32, ld: i32, index: usize, one: usize, ld1: i32, own: i32, two: usize, ld2: i32, x: usize): void {
+function scale<T>(sheets: i32, rows: i32, ld: i32, index: usize, one: usize, ld1: i32, own: i32, two: usize, ld2: i32, x: usize): void {
   const row = <usize>ld * sizeof<T>();
-  for (let q = 0; q < planes; q++) {
+  for (let q = 0; q < sheets; q++) {
     const o = one + <usize>load<i32>(index + <usize>q * 8) * <usize>ld1 * sizeof<T>();
     const w = two + <usize>load<i32>(index + <usize>q * 8, 4) * <usize>ld2 * sizeof<T>();
     for (let i = 0; i < rows; i++) {
@@ -51,11 +51,11 @@ function scale<T>(planes: i32, rows: i32, ld: i32, index: usize, one: usize, ld1
  * x[q, i, j] *= one[p1, i] two[p2, j], (p1, p2) = index[2q], index[2q+1]: normalisations and masks. own = 1: one[p1, j].
  * one is (positions, ld1), two (positions, ld2).
  */
-export function planeScale_f32(planes: i32, rows: i32, ld: i32, index: usize, one: usize, ld1: i32, own: i32, two: usize, ld2: i32, x: usize): void {
-  scale<f32>(planes, rows, ld, index, one, ld1, own, two, ld2, x);
+export function sheetsScale_f32(sheets: i32, rows: i32, ld: i32, index: usize, one: usize, ld1: i32, own: i32, two: usize, ld2: i32, x: usize): void {
+  scale<f32>(sheets, rows, ld, index, one, ld1, own, two, ld2, x);
 }
-export function planeScale_f64(planes: i32, rows: i32, ld: i32, index: usize, one: usize, ld1: i32, own: i32, two: usize, ld2: i32, x: usize): void {
-  scale<f64>(planes, rows, ld, index, one, ld1, own, two, ld2, x);
+export function sheetsScale_f64(sheets: i32, rows: i32, ld: i32, index: usize, one: usize, ld1: i32, own: i32, two: usize, ld2: i32, x: usize): void {
+  scale<f64>(sheets, rows, ld, index, one, ld1, own, two, ld2, x);
 }
 
 function affine<T>(n: i32, k: usize, t: usize, a: f64, b: f64, c: f64, g: f64, d: f64): void {
@@ -67,16 +67,16 @@ function affine<T>(n: i32, k: usize, t: usize, a: f64, b: f64, c: f64, g: f64, d
   }
 }
 /** T <- c T + g K + d, then K <- a K + b, over n entries (a multiple of 16 bytes); t = 0: only K. */
-export function planeAffine_f32(n: i32, k: usize, t: usize, a: f64, b: f64, c: f64, g: f64, d: f64): void { affine<f32>(n, k, t, a, b, c, g, d); }
-export function planeAffine_f64(n: i32, k: usize, t: usize, a: f64, b: f64, c: f64, g: f64, d: f64): void { affine<f64>(n, k, t, a, b, c, g, d); }
+export function sheetsAffine_f32(n: i32, k: usize, t: usize, a: f64, b: f64, c: f64, g: f64, d: f64): void { affine<f32>(n, k, t, a, b, c, g, d); }
+export function sheetsAffine_f64(n: i32, k: usize, t: usize, a: f64, b: f64, c: f64, g: f64, d: f64): void { affine<f64>(n, k, t, a, b, c, g, d); }
 
 function addTo<T>(n: i32, s: f64, x: usize, y: usize): void {
   const S = num<T>(s);
   for (let i: usize = 0, end = <usize>n * sizeof<T>(); i < end; i += 16) v128.store(y + i, madd<T>(S, v128.load(x + i), v128.load(y + i)));
 }
 /** y += s x. */
-export function planeAdd_f32(n: i32, s: f64, x: usize, y: usize): void { addTo<f32>(n, s, x, y); }
-export function planeAdd_f64(n: i32, s: f64, x: usize, y: usize): void { addTo<f64>(n, s, x, y); }
+export function sheetsAdd_f32(n: i32, s: f64, x: usize, y: usize): void { addTo<f32>(n, s, x, y); }
+export function sheetsAdd_f64(n: i32, s: f64, x: usize, y: usize): void { addTo<f64>(n, s, x, y); }
 
 function product<T>(n: i32, k: usize, t: usize, k2: usize, t2: usize): void {
   for (let i: usize = 0, end = <usize>n * sizeof<T>(); i < end; i += 16) {
@@ -86,15 +86,15 @@ function product<T>(n: i32, k: usize, t: usize, k2: usize, t2: usize): void {
   }
 }
 /** T <- T K2 + K T2, then K <- K K2; t = 0: only K. */
-export function planeProduct_f32(n: i32, k: usize, t: usize, k2: usize, t2: usize): void { product<f32>(n, k, t, k2, t2); }
-export function planeProduct_f64(n: i32, k: usize, t: usize, k2: usize, t2: usize): void { product<f64>(n, k, t, k2, t2); }
+export function sheetsProduct_f32(n: i32, k: usize, t: usize, k2: usize, t2: usize): void { product<f32>(n, k, t, k2, t2); }
+export function sheetsProduct_f64(n: i32, k: usize, t: usize, k2: usize, t2: usize): void { product<f64>(n, k, t, k2, t2); }
 
-function same<T>(put: i32, planes: i32, rows: i32, ld: i32, shift: i32, index: usize, x: usize, saved: usize): void {
-  const plane = <usize>(rows * ld) * sizeof<T>();
-  for (let q = 0; q < planes; q++) {
+function same<T>(put: i32, sheets: i32, rows: i32, ld: i32, shift: i32, index: usize, x: usize, saved: usize): void {
+  const sheet = <usize>(rows * ld) * sizeof<T>();
+  for (let q = 0; q < sheets; q++) {
     if (load<i32>(index + <usize>q * 8) != load<i32>(index + <usize>q * 8, 4)) continue;
     for (let i = 0; i < rows; i++) {
-      const p = x + <usize>q * plane + <usize>(i * ld + i + shift) * sizeof<T>();
+      const p = x + <usize>q * sheet + <usize>(i * ld + i + shift) * sizeof<T>();
       if (put) store<T>(p, <T>load<f64>(saved));
       else store<f64>(saved, <f64>load<T>(p));
       saved += 8;
@@ -102,14 +102,14 @@ function same<T>(put: i32, planes: i32, rows: i32, ld: i32, shift: i32, index: u
   }
 }
 /**
- * Copies the entries of identical variables (same position, row i and column i + shift) out to `saved` (f64, planes of
+ * Copies the entries of identical variables (same position, row i and column i + shift) out to `saved` (f64, sheets of
  * equal positions in order, rows each), or with put = 1 back in. rows + shift <= ld.
  */
-export function planeSame_f32(put: i32, planes: i32, rows: i32, ld: i32, shift: i32, index: usize, x: usize, saved: usize): void {
-  same<f32>(put, planes, rows, ld, shift, index, x, saved);
+export function sheetsSame_f32(put: i32, sheets: i32, rows: i32, ld: i32, shift: i32, index: usize, x: usize, saved: usize): void {
+  same<f32>(put, sheets, rows, ld, shift, index, x, saved);
 }
-export function planeSame_f64(put: i32, planes: i32, rows: i32, ld: i32, shift: i32, index: usize, x: usize, saved: usize): void {
-  same<f64>(put, planes, rows, ld, shift, index, x, saved);
+export function sheetsSame_f64(put: i32, sheets: i32, rows: i32, ld: i32, shift: i32, index: usize, x: usize, saved: usize): void {
+  same<f64>(put, sheets, rows, ld, shift, index, x, saved);
 }
 
 function finite<T>(n: i32, x: usize): i32 {
@@ -121,8 +121,8 @@ function finite<T>(n: i32, x: usize): i32 {
   return v128.any_true(bad) ? 0 : 1;
 }
 /** 1 when none of n entries (a multiple of 16 bytes) is NaN or infinite. */
-export function planeFinite_f32(n: i32, x: usize): i32 { return finite<f32>(n, x); }
-export function planeFinite_f64(n: i32, x: usize): i32 { return finite<f64>(n, x); }
+export function sheetsFinite_f32(n: i32, x: usize): i32 { return finite<f32>(n, x); }
+export function sheetsFinite_f64(n: i32, x: usize): i32 { return finite<f64>(n, x); }
 
 /** Copies `rows` rows of `bytes` bytes between matrices with row strides in bytes. */
 export function copyRows(rows: i32, bytes: i32, from: usize, fromStride: i32, to: usize, toStride: i32): void {
@@ -130,12 +130,12 @@ export function copyRows(rows: i32, bytes: i32, from: usize, fromStride: i32, to
 }
 
 /**
- * For n planes (their numbers in `index`) the `count` vectors of 16 bytes at the start of each, from `planes` (`bytes` apart) to element
- * e of as many groups: every second vector of a group, groups `group` bytes apart. back = 1: from the groups to the planes.
+ * For n sheets (their numbers in `index`) the `count` vectors of 16 bytes at the start of each, from `sheets` (`bytes` apart) to element
+ * e of as many groups: every second vector of a group, groups `group` bytes apart. back = 1: from the groups to the sheets.
  */
-export function planesToGroups(n: i32, index: usize, count: i32, planes: usize, bytes: i32, groups: usize, group: i32, back: i32): void {
+export function sheetsToGroups(n: i32, index: usize, count: i32, sheets: usize, bytes: i32, groups: usize, group: i32, back: i32): void {
   for (let e = 0; e < n; e++) {
-    let p = planes + <usize>load<i32>(index) * bytes, g = groups;
+    let p = sheets + <usize>load<i32>(index) * bytes, g = groups;
     for (let i = count; i > 0; i--) {
       if (back) v128.store(p, v128.load(g)); else v128.store(g, v128.load(p));
       p += 16; g += group;

@@ -161,20 +161,20 @@ function draw(single: bool, kind: i32, k0: u32, k1: u32, first: f64, n: i32, a: 
 }
 
 /** out[i] (u64, any alignment) = the 64 bits of counter first + i under key (k0, k1); `first` is a whole number < 2^53. */
-export function random_bits(k0: u32, k1: u32, first: f64, n: i32, out: usize): void { draw(false, BITS, k0, k1, first, n, 0, 0, out); }
+export function randomBits(k0: u32, k1: u32, first: f64, n: i32, out: usize): void { draw(false, BITS, k0, k1, first, n, 0, 0, out); }
 
 /** out[i] = low + (high - low) u, u = the upper 24 bits of counter first + i, times 2^-24: the f64 uniform, cut. f32[n]. */
-export function random_uniform_f32(k0: u32, k1: u32, first: f64, n: i32, low: f64, high: f64, out: usize): void { draw(true, UNIFORM, k0, k1, first, n, low, high - low, out); }
+export function randomUniform_f32(k0: u32, k1: u32, first: f64, n: i32, low: f64, high: f64, out: usize): void { draw(true, UNIFORM, k0, k1, first, n, low, high - low, out); }
 /** out[i] = low + (high - low) u, u = the upper 53 bits of counter first + i, times 2^-53. f64[n]. */
-export function random_uniform_f64(k0: u32, k1: u32, first: f64, n: i32, low: f64, high: f64, out: usize): void { draw(false, UNIFORM, k0, k1, first, n, low, high - low, out); }
+export function randomUniform_f64(k0: u32, k1: u32, first: f64, n: i32, low: f64, high: f64, out: usize): void { draw(false, UNIFORM, k0, k1, first, n, low, high - low, out); }
 
-/** out[i] = the value of random_normal_f64, rounded to f32. f32[n]. */
-export function random_normal_f32(k0: u32, k1: u32, first: f64, n: i32, mean: f64, std: f64, out: usize): void { draw(true, NORMAL, k0, k1, first, n, mean, std, out); }
+/** out[i] = the value of randomNormal_f64, rounded to f32. f32[n]. */
+export function randomNormal_f32(k0: u32, k1: u32, first: f64, n: i32, mean: f64, std: f64, out: usize): void { draw(true, NORMAL, k0, k1, first, n, mean, std, out); }
 /** out[i] = mean + std z, z = normal quantile at (the upper 53 bits of counter first + i, plus 1/2) 2^-53: |z| < 8.3. f64[n]. */
-export function random_normal_f64(k0: u32, k1: u32, first: f64, n: i32, mean: f64, std: f64, out: usize): void { draw(false, NORMAL, k0, k1, first, n, mean, std, out); }
+export function randomNormal_f64(k0: u32, k1: u32, first: f64, n: i32, mean: f64, std: f64, out: usize): void { draw(false, NORMAL, k0, k1, first, n, mean, std, out); }
 
 /** out (i32[n]) = a uniform permutation of 0..n-1: Fisher-Yates from the end, entry i swapped with floor(u_i (i + 1)). */
-export function random_permutation(k0: u32, k1: u32, n: i32, out: usize): void {
+export function randomPermutation(k0: u32, k1: u32, n: i32, out: usize): void {
   for (let i = 0; i < n; i++) store<i32>(out + (<usize>i << 2), i);
   for (let i = n - 1; i > 0; i--) {
     const u = <f64>(threefry(k0, k1, i) >> 11) * 1.1102230246251565e-16;

@@ -21,12 +21,12 @@ function multiplyAdd<T>(n: i32, at: usize): void {
   v128.store(at, v128.add<T>(s, v128.add<T>(v128.add<T>(i, j), v128.add<T>(k, l))));
 }
 /** n turns of 12 vector multiply-adds: 96 n flops in f32. `at`: 128 vectors (2 KB), read; the first becomes the sum. */
-export function roofline_madd_f32(n: i32, at: usize): void { multiplyAdd<f32>(n, at); }
-/** As roofline_madd_f32: 48 n flops in f64. */
-export function roofline_madd_f64(n: i32, at: usize): void { multiplyAdd<f64>(n, at); }
+export function rooflineMadd_f32(n: i32, at: usize): void { multiplyAdd<f32>(n, at); }
+/** As rooflineMadd_f32: 48 n flops in f64. */
+export function rooflineMadd_f64(n: i32, at: usize): void { multiplyAdd<f64>(n, at); }
 
 /** Reads `bytes` (a multiple of 64) and stores their vector sum at `out`: the read bandwidth. */
-export function roofline_stream(bytes: i32, from: usize, out: usize): void {
+export function rooflineStream(bytes: i32, from: usize, out: usize): void {
   let a = v128.load(out), b = a, c = a, d = a;
   for (const end = from + <usize>bytes; from < end; from += 64) {
     a = v128.or(a, v128.load(from)); b = v128.or(b, v128.load(from, 16)); c = v128.or(c, v128.load(from, 32)); d = v128.or(d, v128.load(from, 48));
@@ -40,6 +40,6 @@ function squareRoots<T>(n: i32, at: usize): void {
   v128.store(at, v128.add<T>(v128.add<T>(a, b), v128.add<T>(c, d)));
 }
 /** n turns of 4 independent vector square roots (16 n results in f32). `at`: 4 vectors, positive numbers. */
-export function roofline_sqrt_f32(n: i32, at: usize): void { squareRoots<f32>(n, at); }
-/** As roofline_sqrt_f32: 8 n results in f64. */
-export function roofline_sqrt_f64(n: i32, at: usize): void { squareRoots<f64>(n, at); }
+export function rooflineSqrt_f32(n: i32, at: usize): void { squareRoots<f32>(n, at); }
+/** As rooflineSqrt_f32: 8 n results in f64. */
+export function rooflineSqrt_f64(n: i32, at: usize): void { squareRoots<f64>(n, at); }

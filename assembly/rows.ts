@@ -111,41 +111,41 @@ function blockDots<T>(n1: i32, p1: i32, n2: i32, p2: i32, alpha: T, x: usize, y:
 }
 
 /** y[r, i] = a x[r, i] + b y[r, i] for i < c; rows xStep and yStep elements apart (0 repeats a row). b = 0 does not read y. 2 rows c flops. */
-export function rows_combine_f32(rows: i32, c: i32, a: f32, x: usize, xStep: i32, b: f32, y: usize, yStep: i32): void { combine<f32>(rows, c, a, x, xStep, b, y, yStep); }
-/** As rows_combine_f32, in f64. */
-export function rows_combine_f64(rows: i32, c: i32, a: f64, x: usize, xStep: i32, b: f64, y: usize, yStep: i32): void { combine<f64>(rows, c, a, x, xStep, b, y, yStep); }
+export function rowsCombine_f32(rows: i32, c: i32, a: f32, x: usize, xStep: i32, b: f32, y: usize, yStep: i32): void { combine<f32>(rows, c, a, x, xStep, b, y, yStep); }
+/** As rowsCombine_f32, in f64. */
+export function rowsCombine_f64(rows: i32, c: i32, a: f64, x: usize, xStep: i32, b: f64, y: usize, yStep: i32): void { combine<f64>(rows, c, a, x, xStep, b, y, yStep); }
 /** y[i] = b y[i] + a sum over r, ascending, of x[r, i]. x (rows, c), y (c), f32. */
-export function rows_sum_f32(rows: i32, c: i32, a: f32, x: usize, b: f32, y: usize): void { columnSum<f32>(rows, c, a, x, b, y); }
-/** As rows_sum_f32, in f64. */
-export function rows_sum_f64(rows: i32, c: i32, a: f64, x: usize, b: f64, y: usize): void { columnSum<f64>(rows, c, a, x, b, y); }
+export function rowsSum_f32(rows: i32, c: i32, a: f32, x: usize, b: f32, y: usize): void { columnSum<f32>(rows, c, a, x, b, y); }
+/** As rowsSum_f32, in f64. */
+export function rowsSum_f64(rows: i32, c: i32, a: f64, x: usize, b: f64, y: usize): void { columnSum<f64>(rows, c, a, x, b, y); }
 /** z[i] = x[i] y[i] + beta z[i], i < n; beta = 0 does not read z. z may be x or y. */
-export function rows_multiply_f32(n: i32, x: usize, y: usize, beta: f32, z: usize): void { multiply<f32>(n, x, y, beta, z); }
-/** As rows_multiply_f32, in f64. */
-export function rows_multiply_f64(n: i32, x: usize, y: usize, beta: f64, z: usize): void { multiply<f64>(n, x, y, beta, z); }
+export function rowsMultiply_f32(n: i32, x: usize, y: usize, beta: f32, z: usize): void { multiply<f32>(n, x, y, beta, z); }
+/** As rowsMultiply_f32, in f64. */
+export function rowsMultiply_f64(n: i32, x: usize, y: usize, beta: f64, z: usize): void { multiply<f64>(n, x, y, beta, z); }
 /** The sum of x[i] y[i], i < n, lanes first. */
-export function rows_dot_f32(n: i32, x: usize, y: usize): f64 { return <f64>dotProduct<f32>(n, x, y); }
-/** As rows_dot_f32, in f64. */
-export function rows_dot_f64(n: i32, x: usize, y: usize): f64 { return dotProduct<f64>(n, x, y); }
+export function rowsDot_f32(n: i32, x: usize, y: usize): f64 { return <f64>dotProduct<f32>(n, x, y); }
+/** As rowsDot_f32, in f64. */
+export function rowsDot_f64(n: i32, x: usize, y: usize): f64 { return dotProduct<f64>(n, x, y); }
 /** Layer norm: y[r, :] = (x[r, :] - mean) s, inverse[r] = s = 1/sqrt(eps + population variance). y may be x. */
-export function rows_normalise_f32(rows: i32, c: i32, eps: f32, x: usize, y: usize, inverse: usize): void { normalise<f32>(rows, c, eps, x, y, inverse); }
-/** As rows_normalise_f32, in f64. */
-export function rows_normalise_f64(rows: i32, c: i32, eps: f64, x: usize, y: usize, inverse: usize): void { normalise<f64>(rows, c, eps, x, y, inverse); }
+export function rowsNormalise_f32(rows: i32, c: i32, eps: f32, x: usize, y: usize, inverse: usize): void { normalise<f32>(rows, c, eps, x, y, inverse); }
+/** As rowsNormalise_f32, in f64. */
+export function rowsNormalise_f64(rows: i32, c: i32, eps: f64, x: usize, y: usize, inverse: usize): void { normalise<f64>(rows, c, eps, x, y, inverse); }
 /**
  * The derivative of layer norm, symmetric, so tangent and backward at once: out = beta out + s (v - mean(v) - y mean(y v))
- * per row; y, inverse from rows_normalise. out may be v.
+ * per row; y, inverse from rowsNormalise. out may be v.
  */
-export function rows_project_f32(rows: i32, c: i32, y: usize, inverse: usize, v: usize, beta: f32, out: usize): void { projectRows<f32>(rows, c, y, inverse, v, beta, out); }
-/** As rows_project_f32, in f64. */
-export function rows_project_f64(rows: i32, c: i32, y: usize, inverse: usize, v: usize, beta: f64, out: usize): void { projectRows<f64>(rows, c, y, inverse, v, beta, out); }
+export function rowsProject_f32(rows: i32, c: i32, y: usize, inverse: usize, v: usize, beta: f32, out: usize): void { projectRows<f32>(rows, c, y, inverse, v, beta, out); }
+/** As rowsProject_f32, in f64. */
+export function rowsProject_f64(rows: i32, c: i32, y: usize, inverse: usize, v: usize, beta: f64, out: usize): void { projectRows<f64>(rows, c, y, inverse, v, beta, out); }
 /** out[s, t] += alpha sum over p < p1, q < p2 of x[s, p, t, q] y[s, p, t, q], s < n1, t < n2; rows of out ldOut apart. f32. */
-export function rows_block_dots_f32(n1: i32, p1: i32, n2: i32, p2: i32, alpha: f32, x: usize, y: usize, out: usize, ldOut: i32): void { blockDots<f32>(n1, p1, n2, p2, alpha, x, y, out, ldOut); }
-/** As rows_block_dots_f32, in f64. */
-export function rows_block_dots_f64(n1: i32, p1: i32, n2: i32, p2: i32, alpha: f64, x: usize, y: usize, out: usize, ldOut: i32): void { blockDots<f64>(n1, p1, n2, p2, alpha, x, y, out, ldOut); }
+export function rowsBlockDots_f32(n1: i32, p1: i32, n2: i32, p2: i32, alpha: f32, x: usize, y: usize, out: usize, ldOut: i32): void { blockDots<f32>(n1, p1, n2, p2, alpha, x, y, out, ldOut); }
+/** As rowsBlockDots_f32, in f64. */
+export function rowsBlockDots_f64(n1: i32, p1: i32, n2: i32, p2: i32, alpha: f64, x: usize, y: usize, out: usize, ldOut: i32): void { blockDots<f64>(n1, p1, n2, p2, alpha, x, y, out, ldOut); }
 /** Softmax of every row: y[r, :] = e^x[r, :] / sum e^x[r, :], the largest entry subtracted first. x, y (rows, c) f32; y may be x. NaN passes; so does a row of -infinities, as NaN. */
-export function rows_softmax_f32(rows: i32, c: i32, x: usize, y: usize): void { softmax<f32>(rows, c, x, y); }
-/** As rows_softmax_f32, in f64. */
-export function rows_softmax_f64(rows: i32, c: i32, x: usize, y: usize): void { softmax<f64>(rows, c, x, y); }
-/** The derivative of softmax, symmetric, so tangent and backward at once: out = beta out + p (v - sum p v) per row; p from rows_softmax. out may be v. */
-export function rows_softmax_back_f32(rows: i32, c: i32, p: usize, v: usize, beta: f32, out: usize): void { softmaxBack<f32>(rows, c, p, v, beta, out); }
-/** As rows_softmax_back_f32, in f64. */
-export function rows_softmax_back_f64(rows: i32, c: i32, p: usize, v: usize, beta: f64, out: usize): void { softmaxBack<f64>(rows, c, p, v, beta, out); }
+export function rowsSoftmax_f32(rows: i32, c: i32, x: usize, y: usize): void { softmax<f32>(rows, c, x, y); }
+/** As rowsSoftmax_f32, in f64. */
+export function rowsSoftmax_f64(rows: i32, c: i32, x: usize, y: usize): void { softmax<f64>(rows, c, x, y); }
+/** The derivative of softmax, symmetric, so tangent and backward at once: out = beta out + p (v - sum p v) per row; p from rowsSoftmax. out may be v. */
+export function rowsSoftmaxBack_f32(rows: i32, c: i32, p: usize, v: usize, beta: f32, out: usize): void { softmaxBack<f32>(rows, c, p, v, beta, out); }
+/** As rowsSoftmaxBack_f32, in f64. */
+export function rowsSoftmaxBack_f64(rows: i32, c: i32, p: usize, v: usize, beta: f64, out: usize): void { softmaxBack<f64>(rows, c, p, v, beta, out); }

@@ -68,7 +68,7 @@ function probes(dtype, given) {
         kernels[`mirror_${dtype}`](n, to.ptr, n, 0);
         return heap.read(to);
       }),
-    roof: () => kernels[`roofline_madd_${dtype}`](turns, at.ptr),
+    roof: () => kernels[`rooflineMadd_${dtype}`](turns, at.ptr),
     vectorOps: turns * 24,
   };
 }

@@ -3,7 +3,7 @@
 import { createEngine, inferShapes, parseNet, planKernel } from '../build/index.js';
 import { weightPaths } from '../build/kernel/propagation/frozen.js';
 import { computeTile } from '../build/kernel/tiles/tile.js';
-import { planesTile } from '../build/kernel/offsets/tile.js';
+import { offsetTile } from '../build/kernel/offsets/tile.js';
 
 const rounds = Number(process.argv[2]) || 3;
 const engine = await createEngine({ variant: 'simd' });
@@ -52,7 +52,7 @@ function compare(general, planes) {
       best[i] = Math.min(best[i], cpu() - start);
     }
   const [a, b] = best;
-  return { generalMs: +a.toFixed(1), planesMs: +b.toFixed(1), generalToPlanes: +(a / b).toFixed(2) };
+  return { generalMs: +a.toFixed(1), offsetsMs: +b.toFixed(1), generalToOffsets: +(a / b).toFixed(2) };
 }
 
 const rows = [];
@@ -62,15 +62,15 @@ for (const tail of ['globalAvgPool', 'flatten'])
       const net = stack(4, act, tail);
       const [n, side] = tail === 'flatten' ? [16, 16] : [4, 16];
       const params = ready(net, n, side, dtype);
-      const { planes } = planKernel(net, [n, side, side, 3], null, { dtype });
+      const { offsets } = planKernel(net, [n, side, side, 3], null, { dtype });
       rows.push({
         net: `4 x ${act}, ${tail}, ${n} x ${n} images of ${side}x${side}`,
         dtype,
         ...compare(
           () => computeTile(engine, params, () => {}),
-          () => planesTile(engine, params),
+          () => offsetTile(engine, params),
         ),
-        kilobytesPerImage: Math.round(planes.bytes.perImage / 1e3),
+        kilobytesPerImage: Math.round(offsets.bytes.perImage / 1e3),
       });
     }
 for (const [depth, side] of [
@@ -86,7 +86,7 @@ for (const [depth, side] of [
     dtype: 'f64',
     ...compare(
       () => alone.forEach((one) => computeTile(engine, one, () => {})),
-      () => alone.forEach((one) => planesTile(engine, one)),
+      () => alone.forEach((one) => offsetTile(engine, one)),
     ),
   });
 }

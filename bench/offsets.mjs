@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { createEngine, inferShapes } from '../build/index.js';
-import { planPlanes } from '../build/kernel/offsets/plan.js';
+import { planOffsets } from '../build/kernel/offsets/plan.js';
 import { Runner } from '../build/kernel/offsets/executor.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -79,7 +79,7 @@ function wideResnet() {
 
 /** A net ready to run one x against a full register of x'. */
 function prepare(engine, net, dtype) {
-  const plan = planPlanes(inferShapes(net, [H, W, C]), { dtype });
+  const plan = planOffsets(inferShapes(net, [H, W, C]), { dtype });
   const region = engine.heap.region();
   const runner = new Runner(engine, plan, region);
   const y = { data: pixels(plan.lanes, 7), count: plan.lanes };

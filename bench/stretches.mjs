@@ -1,4 +1,4 @@
-// Nets with layers that planes of constant offset cannot do (attention, aggregate): runs of their other layers by planes against
+// Nets with layers that planes of constant offset cannot do (attention, aggregate): stretches of their other layers by offsets against
 // propagation of all pairs of positions layer by layer, 16 x 16 samples, K and T. CPU time, taking turns, the least of each.
 //   node bench/stretches.mjs [rounds] [--json]
 import { createEngine, parseNet, planKernel } from '../build/index.js';
@@ -86,23 +86,23 @@ for (const [name, net, sample] of [
         run();
         best[i] = Math.min(best[i], cpu() - start);
       }
-    const { planes } = planKernel(net, params.x1.shape, null, { dtype });
-    const [byRuns, layerByLayer] = best.map((ms) => ms / SAMPLES ** 2);
+    const { offsets } = planKernel(net, params.x1.shape, null, { dtype });
+    const [byOffsets, layerByLayer] = best.map((ms) => ms / SAMPLES ** 2);
     report.nets.push({
       name,
       sample: sample.join(' x '),
       dtype,
-      runs: planes.runs.length,
-      byRuns,
+      stretches: offsets.stretches.length,
+      byOffsets,
       layerByLayer,
-      ratio: byRuns / layerByLayer,
+      ratio: byOffsets / layerByLayer,
     });
   }
 }
 engine.dispose();
 if (process.argv.includes('--json')) console.log(JSON.stringify(report, null, 2));
 else
-  for (const { name, sample, dtype, runs, byRuns, layerByLayer, ratio } of report.nets)
+  for (const { name, sample, dtype, stretches, byOffsets, layerByLayer, ratio } of report.nets)
     console.log(
-      `${sample.padEnd(11)} ${dtype} ${name}: ${runs} runs, ${byRuns.toFixed(3)} ms per entry, layer by layer ${layerByLayer.toFixed(3)}: ratio ${ratio.toFixed(2)}`,
+      `${sample.padEnd(11)} ${dtype} ${name}: ${stretches} stretches, ${byOffsets.toFixed(3)} ms per entry, layer by layer ${layerByLayer.toFixed(3)}: ratio ${ratio.toFixed(2)}`,
     );

@@ -6,14 +6,14 @@ import { dirname, join } from 'node:path';
 import { npyHeader } from '../data/npy.js';
 import { crc32, zipFrame } from '../data/zip.js';
 import { kernelTiles, type KernelName, type KernelOptions, type KernelTile } from '../kernel/index.js';
-import { transposedPlanes } from '../kernel/tiles/tile.js';
+import { transposedSheets } from '../kernel/tiles/tile.js';
 import type { Tensor } from '../math/index.js';
 import type { NetDocument } from '../net/index.js';
 import type { Engine } from '../wasm/engine.js';
 import { UsageError } from './errors.js';
 import { makeFolder, writeFileAtomic } from './files.js';
 
-export interface KernelRun {
+export interface KernelCall {
   readonly net: NetDocument;
   readonly x1: Tensor;
   readonly x2: Tensor | null;
@@ -52,7 +52,7 @@ export const partsOf = (out: string): string => `${out}.parts`;
 const PLAN = 'run.json';
 
 /** Computes a kernel into `out`; memory holds tiles only. `meta` is called at the end. */
-export async function writeKernel(engine: Engine, run: KernelRun, meta: () => unknown): Promise<KernelFile> {
+export async function writeKernel(engine: Engine, run: KernelCall, meta: () => unknown): Promise<KernelFile> {
   const folder = partsOf(run.out);
   const { done, at } = await begin(folder, run);
   const journal = join(folder, 'tiles.txt');
@@ -88,7 +88,7 @@ export async function writeKernel(engine: Engine, run: KernelRun, meta: () => un
 /** What an earlier run left in the folder of parts; UsageError where that is the start of another run. */
 async function begin(
   folder: string,
-  run: KernelRun,
+  run: KernelCall,
 ): Promise<{ done: Set<string>; at: readonly number[] | null }> {
   const known = await readFile(join(folder, PLAN), 'utf8').catch(() => null);
   if (known === null) return { done: new Set(), at: null };
@@ -116,7 +116,7 @@ async function begin(
  * Makes the folder of parts, with the files in full length, so that a full disk shows at the start: at the first tile, when
  * the inputs are known to be right. Returns the shape of the whole.
  */
-async function allocateFiles(folder: string, run: KernelRun, tile: KernelTile): Promise<readonly number[]> {
+async function allocateFiles(folder: string, run: KernelCall, tile: KernelTile): Promise<readonly number[]> {
   const { shape, data } = tile[run.get[0]!];
   const whole = [run.x1.shape[0]!, (run.x2 ?? run.x1).shape[0]!, ...shape.slice(2)];
   const size = whole.reduce((product, n) => product * n, data.BYTES_PER_ELEMENT);
@@ -154,7 +154,7 @@ async function placeTile(
   { rows, columns, ...kernels }: KernelTile,
   name: KernelName,
   whole: readonly number[],
-  { x2, options }: KernelRun,
+  { x2, options }: KernelCall,
 ): Promise<void> {
   const { data } = kernels[name];
   const positions = whole.slice(2);
@@ -169,7 +169,7 @@ async function placeTile(
   for (let i = 0; i < height; i++)
     await put(data.subarray(i * width * size, (i + 1) * width * size), rows[0] + i, columns[0]);
   if (x2 || rows[0] === columns[0]) return;
-  const swap = transposedPlanes(
+  const swap = transposedSheets(
     positions.filter((_, axis) => axis % 2 === 0),
     !options.diagonalSpatial,
   );
@@ -184,7 +184,7 @@ async function placeTile(
 }
 
 /** The parts become the output, under its name only when whole. */
-async function finish(folder: string, { out, get }: KernelRun, meta: unknown): Promise<void> {
+async function finish(folder: string, { out, get }: KernelCall, meta: unknown): Promise<void> {
   if (out.endsWith('.npy')) {
     await writeFileAtomic(`${out.slice(0, -4)}.json`, JSON.stringify(meta, null, 2));
     await rename(join(folder, `${get[0]!}.npy`), out);

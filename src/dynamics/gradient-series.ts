@@ -17,7 +17,7 @@ export class GradientSeries {
 
   constructor(where: string, model: Model, x: TensorLike) {
     const { data, n } = model.input(where, x);
-    if (model.tangent !== model.tensors) {
+    if (model.expansionPoint !== model.tensors) {
       throw new UnsupportedError(`${where} of a Taylor model`, 'Give the net that it expands.');
     }
     this.#model = model;

@@ -74,7 +74,7 @@ export function* kernelOrderSteps(model: Model, x: TensorLike, order: 3 | 4): Ge
       for (let s = q + 1; s < P; s++) {
         core.heap.write(direction, core.heap.read(slice(g, q * count, count)));
         const gs = slice(g, s * count, count).ptr;
-        kernelOf(core, 'rows_combine', dtype)(1, count, 1, gs, 0, 1, direction.ptr, 0);
+        kernelOf(core, 'rowsCombine', dtype)(1, count, 1, gs, 0, 1, direction.ptr, 0);
         series.fill(direction, [again, first, second]);
         const [qq, ss] = [cubic[q * P + q]!, cubic[s * P + s]!];
         cubic[q * P + s] = products(core, second, g, P, 2).map((both, i) => (both - qq[i]! - ss[i]!) / 2);

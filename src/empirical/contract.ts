@@ -10,7 +10,7 @@ import type { LayerSignals, Signals } from './signals.js';
 export type Outputs = 'trace' | 'full' | 'diagonal';
 
 /** Theta planes (n1, n2): one for trace, o for diagonal, o*o (output of x1 major) for full. */
-export interface Planes {
+export interface Sheets {
   readonly outputs: Outputs;
   readonly count: number;
   readonly data: Numbers;
@@ -51,7 +51,7 @@ interface Work {
   readonly left: LayerSignals;
   readonly right: LayerSignals;
   readonly pairs: readonly Pair[];
-  readonly planes: Planes;
+  readonly planes: Sheets;
 }
 
 /** Adds one layer's kernel between two blocks of samples to `planes`. */
@@ -60,7 +60,7 @@ export function addLayer(
   b: Signals,
   layer: number,
   pairs: readonly Pair[],
-  planes: Planes,
+  planes: Sheets,
 ): void {
   const [left, right] = [a.layers[layer]!, b.layers[layer]!];
   const form = cheaperForm(left.operation, pairs.length);
@@ -100,7 +100,7 @@ function addSingle({ a, b, left, right, pairs, planes }: Work): void {
       });
       if (planes.outputs === 'trace' && at < pairs.length - 1) return;
       const to = after(machine, planes.data, plane * n1 * n2).ptr;
-      kernelOf(machine.core, 'rows_multiply', machine.dtype)(n1 * n2, outer.ptr, inner.ptr, 1, to);
+      kernelOf(machine.core, 'rowsMultiply', machine.dtype)(n1 * n2, outer.ptr, inner.ptr, 1, to);
     });
   }
 }
@@ -123,7 +123,7 @@ function explicitRows(side: Signals, { operation, x, g }: LayerSignals, key: str
     });
     const bias = after(machine, rows, r * width + fanIn * channels).ptr;
     const factor = hasBias ? operation.biasScale : 0;
-    kernelOf(machine.core, 'rows_sum', machine.dtype)(positions, channels, factor, signal.ptr, 0, bias);
+    kernelOf(machine.core, 'rowsSum', machine.dtype)(positions, channels, factor, signal.ptr, 0, bias);
   }
   return rows;
 }
@@ -182,7 +182,7 @@ function addGram({ a, b, left, right, pairs, planes }: Work): void {
           ...{ b: after(machine, right.g, (j * n2 + t) * p * channels), ldb: channels },
         });
         const to = after(machine, planes.data, (plane * n1 + s) * n2 + t).ptr;
-        kernelOf(machine.core, 'rows_block_dots', machine.dtype)(
+        kernelOf(machine.core, 'rowsBlockDots', machine.dtype)(
           rows,
           p,
           columns,
@@ -200,6 +200,6 @@ function addGram({ a, b, left, right, pairs, planes }: Work): void {
 
 function copied({ machine }: Signals, from: Numbers, key: string): Numbers {
   const to = machine.scratch(key, from.length);
-  kernelOf(machine.core, 'rows_combine', machine.dtype)(1, from.length, 1, from.ptr, 0, 0, to.ptr, 0);
+  kernelOf(machine.core, 'rowsCombine', machine.dtype)(1, from.length, 1, from.ptr, 0, 0, to.ptr, 0);
   return slice(to, 0, from.length);
 }

@@ -44,7 +44,7 @@ export function planEmpiricalNtk(
   options: EmpiricalNtkOptions = {},
 ): EmpiricalNtkPlan {
   const o = model.outputSize;
-  const planes = planeCount(options.outputs ?? 'trace', o);
+  const planes = sheetCount(options.outputs ?? 'trace', o);
   const perSample = signalBytes(model);
   const element = bytesPerElement(model.dtype);
   let tile = options.tile ?? Math.max(n1, n2);
@@ -107,7 +107,7 @@ export function empiricalNngp(
   const f2 = x2 === null ? f1 : model.forward(x2, callOf(options, 2));
   const o = model.outputSize;
   const [n1, n2] = [f1.shape[0]!, f2.shape[0]!];
-  const planes = planeCount(outputs, o);
+  const planes = sheetCount(outputs, o);
   const result = model.array(n1 * n2 * planes);
   const pairs = outputPairs(outputs, o);
   for (let s = 0; s < n1; s++) {
@@ -139,7 +139,7 @@ function* ntkOf(
   const wanted = wantedLayers(model, options.frozen ?? []);
   const paths = model.program.parameters.filter((_, i) => wanted.has(i)).map(({ path }) => path);
   const o = model.outputSize;
-  const planes = planeCount(outputs, o);
+  const planes = sheetCount(outputs, o);
   const parts = perLayer ? paths.length : 1;
   const results = Array.from({ length: parts }, () => model.array(a.n * b.n * planes));
   const { tile } = planEmpiricalNtk(model, a.n, b.n, options);
@@ -241,7 +241,7 @@ function* tileOf(
   if (!perLayer) store(machine.core.heap.read(data, 0, length), results[0]!, place);
 }
 
-/** Planes (n1, n2) of a tile into the result (rows, columns, planes), and its mirror image (outputs swapped). */
+/** Sheets (n1, n2) of a tile into the result (rows, columns, planes), and its mirror image (outputs swapped). */
 function store(tile: ArrayLike<number>, result: Float64Array | Float32Array, place: Place): void {
   const { s, t, n1, n2, columns, planes, mirror, o, outputs } = place;
   for (let plane = 0; plane < planes; plane++) {
@@ -256,7 +256,7 @@ function store(tile: ArrayLike<number>, result: Float64Array | Float32Array, pla
   }
 }
 
-function planeCount(outputs: Outputs, o: number): number {
+function sheetCount(outputs: Outputs, o: number): number {
   return outputs === 'trace' ? 1 : outputs === 'diagonal' ? o : o * o;
 }
 

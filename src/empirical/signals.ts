@@ -5,7 +5,7 @@ import { denseMap } from '../layers/affine/dense.js';
 import { sizeOfShape, type Numbers, type Operation, type WeightOperation } from '../layers/finite.js';
 import { after, kernelOf } from '../layers/rows.js';
 import { Machine, type CallOptions } from '../net/machine.js';
-import { tangentOf, type Model } from '../net/model.js';
+import { expansionPointOf, type Model } from '../net/model.js';
 import { bytesPerElement } from '../wasm/engine.js';
 
 /** One layer with weights on one block of samples. */
@@ -45,7 +45,7 @@ function copyRows(
   y: { readonly ptr: number },
   yStep: number,
 ): void {
-  kernelOf(machine.core, 'rows_combine', machine.dtype)(rows, width, 1, x.ptr, xStep, 0, y.ptr, yStep);
+  kernelOf(machine.core, 'rowsCombine', machine.dtype)(rows, width, 1, x.ptr, xStep, 0, y.ptr, yStep);
 }
 
 export class Signals {
@@ -65,7 +65,7 @@ export class Signals {
   ) {
     const { core, program, dtype } = model;
     this.n = n;
-    const theta = tangentOf('empiricalNtk', model);
+    const theta = expansionPointOf('empiricalNtk', model);
     this.machine = new Machine(core, program, dtype, n);
     const { machine } = this;
     machine.theta = theta;

@@ -32,13 +32,13 @@ export class TaylorModel extends Model {
   }
 
   /** Linear in theta: the tangent is that of the net at theta0, everywhere. Higher orders share it at theta0 alone. */
-  override get tangent(): readonly Tensors[] | null {
+  override get expansionPoint(): readonly Tensors[] | null {
     const { heap } = this.core;
     const still = (): boolean => {
       const origin = heap.read(this.#origin);
       return heap.read(this.theta).every((value, i) => value === origin[i]);
     };
-    const here = super.tangent; // an error after dispose()
+    const here = super.expansionPoint; // an error after dispose()
     return here && (this.order === 1 || (this.order > 1 && still()))
       ? tensorsOf(this.slots, this.#origin)
       : null;

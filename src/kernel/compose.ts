@@ -11,7 +11,7 @@ import {
   checkPatterns,
   checkTolerance,
 } from './tiles/checks.js';
-import { compileLayer, inputFacts, type Compiled } from './propagation/compiled-net.js';
+import { compileLayer, inputFacts, type CompiledLayer } from './propagation/compiled-net.js';
 import { frozenPaths } from './propagation/frozen.js';
 import { usedConstant } from './propagation/input.js';
 import type { KernelOptions, KernelResult } from './kernel.js';
@@ -98,7 +98,7 @@ interface Asked {
 /** What both jobs are told, from the options of a call. */
 function callOf(
   { memoryBytes }: Engine,
-  { shaped }: Compiled,
+  { shaped }: CompiledLayer,
   options: StateOptions,
   { dtype, ntk, samples: [n1, n2] }: Asked,
 ): Omit<StateCall, 'net' | 'diagonalSpatial'> {
@@ -129,7 +129,10 @@ function runRows<P, R>(
 }
 
 /** The trunk and its facts, once every array of the state fits them. */
-function checkState(state: KernelState): { trunk: ReturnType<typeof parseLayer>; facts: Compiled['facts'] } {
+function checkState(state: KernelState): {
+  trunk: ReturnType<typeof parseLayer>;
+  facts: CompiledLayer['facts'];
+} {
   const { net, inputShape, nngp, ntk, covariance1, covariance2, visible1, visible2 } = state ?? {};
   const whole = Array.isArray(inputShape) && inputShape.every((size) => Number.isInteger(size) && size > 0);
   if (!nngp || !covariance1 || !whole)

@@ -16,11 +16,11 @@ import {
 import { compileNet } from './propagation/compiled-net.js';
 import { frozenPaths } from './propagation/frozen.js';
 import { usedConstant } from './propagation/input.js';
-import { planesCall } from './offsets/tile.js';
+import { offsetCall } from './offsets/tile.js';
 import { cutSamples, placeTile } from './tiles/pieces.js';
 import { sphereFor } from './propagation/sphere.js';
 import { callSide, tileGrid, type TilePlace } from './plan.js';
-import { tileJob, transposedPlanes, wantedOutput } from './tiles/tile.js';
+import { tileJob, transposedSheets, wantedOutput } from './tiles/tile.js';
 import type { TileParams, TileResult } from './tiles/tile-params.js';
 
 /** Progress of a long call. */
@@ -266,7 +266,7 @@ export function prepare(
     tolerance: checkTolerance(options.tolerance, dtype),
   };
   const limits = { dtype, memoryBytes: engine.memoryBytes, wish: options.tile ?? null };
-  const side = callSide(compiled, [n1, n2], planesCall(params, x1.shape.slice(1)), limits);
+  const side = callSide(compiled, [n1, n2], offsetCall(params, x1.shape.slice(1)), limits);
   return {
     net,
     x1,
@@ -276,7 +276,7 @@ export function prepare(
     pattern2,
     places: tileGrid(n1, n2, side, x2 === null),
     positions,
-    swap: transposedPlanes(spatial, !diagonalSpatial),
+    swap: transposedSheets(spatial, !diagonalSpatial),
     entries: positions.reduce((product, n) => product * n, 1),
   };
 }

@@ -1,5 +1,5 @@
 // Kernels layer by layer: after every layer in one pass, and the part of the NTK that each layer's weights bring.
-import { planeCount } from '../layers/states/state.js';
+import { sheetCount } from '../layers/states/state.js';
 import type { Tensor, TensorLike } from '../math/tensor.js';
 import type { NetDocument } from '../net/document.js';
 import { inferShapes } from '../net/shapes.js';
@@ -36,7 +36,7 @@ export function layerKernels(
     const { spatial, full } = joint.layout;
     const positions = full ? spatial.flatMap((n) => [n, n]) : spatial;
     const shape = [joint.rows, columns, ...positions];
-    if (planeCount(joint.layout) === 0) return;
+    if (sheetCount(joint.layout) === 0) return;
     const nngp = { data: unpack(engine, joint, joint.k, columns), shape };
     const ntk = { data: unpack(engine, joint, joint.t!, columns), shape };
     found.push({ path: shaped.path, layer: shaped.layer.layer, nngp, ntk });

@@ -1,14 +1,14 @@
 // Planning: how many samples a tile may have, and what a call will cost before it runs.
-import { padded, planeCount } from '../layers/states/state.js';
+import { padded, sheetCount } from '../layers/states/state.js';
 import { normaliseAxis, type Shaped } from '../layers/shapes.js';
 import { parseNet, type NetDocument } from '../net/document.js';
-import { compileNet, mostPlanes, type Compiled } from './propagation/compiled-net.js';
+import { compileNet, mostSheets, type CompiledLayer } from './propagation/compiled-net.js';
 import { checkTolerance } from './tiles/checks.js';
 import { frozenPaths } from './propagation/frozen.js';
-import { planesBytes, planesOf, planesSide, type PlanesCall } from './offsets/tile.js';
-import { divide, runBytes, runsOf, type Divided } from './offsets/stretches.js';
-import type { PlanesPlan } from './offsets/plan-types.js';
-import type { PlanesReport } from './offsets/report.js';
+import { offsetBytes, offsetPlanOf, offsetSide, type OffsetCall } from './offsets/tile.js';
+import { divide, stretchBytes, stretchesOf, type Divided } from './offsets/stretches.js';
+import type { OffsetPlan } from './offsets/plan-types.js';
+import type { OffsetReport } from './offsets/report.js';
 import { sphereServes } from './propagation/sphere.js';
 import { wantedOutput } from './tiles/tile.js';
 
@@ -24,25 +24,25 @@ export interface TileLimits {
   readonly wish: number | null;
 }
 
-/** The plan of nets that run by planes as a whole, or why there is none; and the runs of layers that do. */
+/** The plan of nets that go by offsets as a whole, or why there is none; and the stretches of layers that do. */
 interface Paths {
-  readonly planes: PlanesPlan | { readonly reason: string };
+  readonly offsets: OffsetPlan | { readonly reason: string };
   readonly divided: Divided;
 }
 
-function pathsOf(compiled: Compiled, call: PlanesCall): Paths {
-  const planes = planesOf(call);
+function pathsOf(compiled: CompiledLayer, call: OffsetCall): Paths {
+  const offsets = offsetPlanOf(call);
   return {
-    planes,
-    divided: 'reason' in planes ? divide(compiled, call, true) : { front: null, rest: compiled },
+    offsets,
+    divided: 'reason' in offsets ? divide(compiled, call, true) : { front: null, rest: compiled },
   };
 }
 
 /** Samples per side of a tile of a call. */
 export function callSide(
-  compiled: Compiled,
+  compiled: CompiledLayer,
   samples: readonly [number, number],
-  call: PlanesCall,
+  call: OffsetCall,
   limits: TileLimits,
 ): number {
   return tileSide(pathsOf(compiled, call), samples, limits);
@@ -51,7 +51,7 @@ export function callSide(
 /** States of a layer and its input, K and T of each, with one more for branches. */
 export const LIVE = 6;
 
-/** Bytes a tile of the general propagation holds: states, and what runs of layers by planes need beside them. */
+/** Bytes a tile of the general propagation holds: states, and what stretches of layers by offsets need beside them. */
 export function propagationBytes(
   divided: Divided,
   rows: number,
@@ -59,12 +59,12 @@ export function propagationBytes(
   dtype: 'f32' | 'f64',
 ): number {
   const { front, rest } = divided;
-  const input = front ? planeCount({ spatial: front.spatial, full: front.output.joint === 'full' }) : 0;
-  const planes = Math.max(input, mostPlanes(rest));
-  const states = rows * padded(columns) * planes * LIVE * (dtype === 'f32' ? 4 : 8);
+  const input = front ? sheetCount({ spatial: front.spatial, full: front.output.joint === 'full' }) : 0;
+  const sheets = Math.max(input, mostSheets(rest));
+  const states = rows * padded(columns) * sheets * LIVE * (dtype === 'f32' ? 4 : 8);
   if (!front && rest.shaped.input.length < 2) return states;
-  const sides = (padded(rows) + padded(columns)) * planes * LIVE_WITHIN * 8;
-  return states + sides + runBytes(runsOf(divided), rows, columns) + WORK_BYTES;
+  const sides = (padded(rows) + padded(columns)) * sheets * LIVE_WITHIN * 8;
+  return states + sides + stretchBytes(stretchesOf(divided), rows, columns) + WORK_BYTES;
 }
 
 /** Covariances within samples before and after a layer, and matrices of attention. */
@@ -75,7 +75,7 @@ export const WORK_BYTES: number = 12 * 2 ** 20;
 
 /** Samples per side of a tile: fits the memory budget; the same for any number of workers. */
 function tileSide(
-  { planes, divided }: Paths,
+  { offsets, divided }: Paths,
   [n1, n2]: readonly [number, number],
   limits: TileLimits,
 ): number {
@@ -85,7 +85,7 @@ function tileSide(
     }
     if (!couplesSamples(divided.rest.shaped)) return limits.wish;
   }
-  if (!('reason' in planes)) return planesSide(planes, Math.max(n1, n2), limits.memoryBytes);
+  if (!('reason' in offsets)) return offsetSide(offsets, Math.max(n1, n2), limits.memoryBytes);
   const bytes = (side: number): number => propagationBytes(divided, side, side, limits.dtype);
   if (bytes(1) > limits.memoryBytes) {
     throw new RangeError(
@@ -100,7 +100,7 @@ function tileSide(
       `kernel: layerNorm over samples needs all of them in one tile, ${whole} bytes, more than memoryBytes = ${limits.memoryBytes}. Raise memoryBytes or leave the samples (0) out of "axis".`,
     );
   }
-  let side = Math.min(mostPlanes(divided.rest) === 1 ? 1024 : 32, all);
+  let side = Math.min(mostSheets(divided.rest) === 1 ? 1024 : 32, all);
   while (bytes(side) > limits.memoryBytes) side--;
   return side > 4 ? Math.floor(side / 4) * 4 || side : side;
 }
@@ -138,16 +138,16 @@ export interface KernelPlan {
   /** Inputs that all have one norm go through one table of the whole net in place of its layers. */
   readonly sphere: boolean;
   /**
-   * Convolutional nets by planes of constant offset: stages, planes, bytes; or why the whole net does not, and the runs of layers
+   * Convolutional nets by planes of constant offset: stages, planes, bytes; or why the whole net does not, and the stretches of layers
    * that do.
    */
-  readonly planes: PlanesReport | { readonly reason: string; readonly runs: readonly PlanesReport[] };
+  readonly offsets: OffsetReport | { readonly reason: string; readonly stretches: readonly OffsetReport[] };
 }
 export interface LayerPlan {
   readonly path: string;
   readonly layer: string;
-  /** Layers with one number go through planes of constant offset together, `planes.runs[run]` (0 where the whole net does); null: all pairs of positions. */
-  readonly run: number | null;
+  /** Layers with one number go through planes of constant offset together, `offsets.stretches[stretch]` (0 where the whole net does); null: all pairs of positions. */
+  readonly stretch: number | null;
   /** What is carried out of it: kernel entries per pair of samples. */
   readonly joint: 'diagonal' | 'full';
   readonly cov: 'none' | 'diagonal' | 'full';
@@ -189,12 +189,12 @@ export function planKernel(
     tolerance: checkTolerance(options.tolerance, dtype),
   };
   const paths = pathsOf(compiled, call);
-  const { planes, divided } = paths;
+  const { offsets, divided } = paths;
   const limits = { dtype, memoryBytes: options.memoryBytes ?? 2 ** 30, wish: options.tile ?? null };
   const side = tileSide(paths, [n1, n2], limits);
-  const layers = listLayers(compiled, routes(divided, !('reason' in planes)));
+  const layers = listLayers(compiled, routes(divided, !('reason' in offsets)));
   const pairs = shape2 ? n1 * n2 : (n1 * (n1 + 1)) / 2;
-  const positions = planeCount({
+  const positions = sheetCount({
     spatial: compiled.facts.shape.slice(0, -1),
     full: compiled.output.joint === 'full',
   });
@@ -203,40 +203,40 @@ export function planKernel(
     tiles: tileGrid(n1, n2, side, shape2 === null).length,
     resultBytes: 2 * n1 * n2 * positions * bytes,
     tileBytes:
-      'reason' in planes
+      'reason' in offsets
         ? propagationBytes(divided, Math.min(n1, side), Math.min(n2, side), dtype)
-        : planesBytes(planes, Math.min(Math.max(n1, n2), side)),
-    flops: pairs * ('reason' in planes ? flopsOf(compiled, divided, layers) : planes.report.flops),
+        : offsetBytes(offsets, Math.min(Math.max(n1, n2), side)),
+    flops: pairs * ('reason' in offsets ? flopsOf(compiled, divided, layers) : offsets.report.flops),
     layers,
     sphere: options.masked !== true && sphereServes(net, shape1, shape2),
-    planes:
-      'reason' in planes
-        ? { reason: planes.reason, runs: runsOf(divided).map(({ plan }) => plan.report) }
-        : planes.report,
+    offsets:
+      'reason' in offsets
+        ? { reason: offsets.reason, stretches: stretchesOf(divided).map(({ plan }) => plan.report) }
+        : offsets.report,
   };
 }
 
-/** The number of the run of every layer that runs by planes; all of them where the whole net does. */
-function routes(divided: Divided, all: boolean): (node: Compiled) => number | null {
-  const runs = new Map<string, number>();
-  const add = (node: Compiled, run: number): void => {
-    runs.set(node.shaped.path, run);
-    node.children.forEach((child) => add(child, run));
+/** The number of the stretch of every layer that goes by offsets; all of them where the whole net does. */
+function routes(divided: Divided, all: boolean): (node: CompiledLayer) => number | null {
+  const stretches = new Map<string, number>();
+  const add = (node: CompiledLayer, stretch: number): void => {
+    stretches.set(node.shaped.path, stretch);
+    node.children.forEach((child) => add(child, stretch));
   };
-  for (const [i, { layers }] of runsOf(divided).entries()) layers.forEach((layer) => add(layer, i));
-  return ({ shaped }) => (all ? 0 : (runs.get(shaped.path) ?? null));
+  for (const [i, { layers }] of stretchesOf(divided).entries()) layers.forEach((layer) => add(layer, i));
+  return ({ shaped }) => (all ? 0 : (stretches.get(shaped.path) ?? null));
 }
 
 /** Of one entry through one layer, K and T: measured on dense nets, of the order of an activation. */
 const FLOPS_PER_STEP = 35;
 
-/** Per pair of samples: the input products, runs by what they say, other layers entry by entry, mixed positions by two products. */
-function flopsOf({ input, shaped }: Compiled, divided: Divided, layers: readonly LayerPlan[]): number {
-  const pairs = planeCount({ spatial: shaped.input.slice(0, -1), full: input.joint === 'full' });
+/** Per pair of samples: the input products, stretches by what they say, other layers entry by entry, mixed positions by two products. */
+function flopsOf({ input, shaped }: CompiledLayer, divided: Divided, layers: readonly LayerPlan[]): number {
+  const pairs = sheetCount({ spatial: shaped.input.slice(0, -1), full: input.joint === 'full' });
   let flops = divided.front ? 0 : 2 * pairs * shaped.input.at(-1)!;
-  for (const { plan } of runsOf(divided)) flops += plan.report.flops;
-  for (const { layer, run, joint, entriesPerPair } of layers) {
-    if (run !== null) continue;
+  for (const { plan } of stretchesOf(divided)) flops += plan.report.flops;
+  for (const { layer, stretch, joint, entriesPerPair } of layers) {
+    if (stretch !== null) continue;
     flops += FLOPS_PER_STEP * entriesPerPair;
     const mixed = (layer === 'attention' || layer === 'aggregate') && joint === 'full';
     if (mixed) flops += 8 * entriesPerPair ** 1.5;
@@ -244,18 +244,18 @@ function flopsOf({ input, shaped }: Compiled, divided: Divided, layers: readonly
   return flops;
 }
 
-function listLayers(node: Compiled, runOf: (node: Compiled) => number | null): LayerPlan[] {
-  if (!node.rule) return node.children.flatMap((child) => listLayers(child, runOf));
+function listLayers(node: CompiledLayer, stretchOf: (node: CompiledLayer) => number | null): LayerPlan[] {
+  if (!node.rule) return node.children.flatMap((child) => listLayers(child, stretchOf));
   const { shaped, output } = node;
   const spatial = shaped.output.slice(0, -1);
   return [
     {
       path: shaped.path,
       layer: shaped.layer.layer,
-      run: runOf(node),
+      stretch: stretchOf(node),
       joint: output.joint,
       cov: output.cov,
-      entriesPerPair: planeCount({ spatial, full: output.joint === 'full' }),
+      entriesPerPair: sheetCount({ spatial, full: output.joint === 'full' }),
     },
   ];
 }

@@ -30,7 +30,7 @@ export function combine(
   b: number,
   y: Numbers,
 ): void {
-  kernelOf(core, 'rows_combine', dtype)(1, Math.min(x.length, y.length), a, x.ptr, 0, b, y.ptr, 0);
+  kernelOf(core, 'rowsCombine', dtype)(1, Math.min(x.length, y.length), a, x.ptr, 0, b, y.ptr, 0);
 }
 
 /** A gemm on raw leading dimensions: C (m x n, ldc) = alpha op(A) op(B) + beta C. */

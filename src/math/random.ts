@@ -113,7 +113,7 @@ export function permutation(core: Core, key: RandomKey, n: number): Int32Array<A
   checkCount('permutation', n);
   return core.heap.scope((scope) => {
     const out = scope.alloc('i32', n);
-    core.kernels.random_permutation(key[0], key[1], n, out.ptr);
+    core.kernels.randomPermutation(key[0], key[1], n, out.ptr);
     return core.heap.read(out);
   });
 }
@@ -150,8 +150,9 @@ function drawInto(
   b: number,
 ): void {
   const { length, ptr } = out;
-  if (isF32(out)) kernels[`random_${kind}_f32`](k0, k1, first, length, a, b, out.ptr);
-  else kernels[`random_${kind}_f64`](k0, k1, first, length, a, b, ptr as Ticket<'f64'>['ptr']);
+  const name = kind === 'uniform' ? 'randomUniform' : 'randomNormal';
+  if (isF32(out)) kernels[`${name}_f32`](k0, k1, first, length, a, b, out.ptr);
+  else kernels[`${name}_f64`](k0, k1, first, length, a, b, ptr as Ticket<'f64'>['ptr']);
 }
 
 const isF32 = (ticket: Ticket<FloatType>): ticket is Ticket<'f32'> => ticket.dtype === 'f32';

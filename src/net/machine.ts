@@ -132,7 +132,7 @@ export class Machine implements Pass {
       drawn = this.scratch(`uniform ${operation.output}`, length);
       const [high, low] = foldIn(dropoutKey, 'dropout', operation.output);
       const before = (first * length) / this.n;
-      kernelOf(this.core, 'random_uniform', this.dtype)(high, low, before, length, 0, 1, drawn.ptr);
+      kernelOf(this.core, 'randomUniform', this.dtype)(high, low, before, length, 0, 1, drawn.ptr);
       this.#uniforms.set(operation, drawn);
     }
     return drawn;

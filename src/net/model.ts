@@ -192,7 +192,7 @@ export class Model {
     order: number,
     call: CallInputs = {},
   ): Tensor[] {
-    const theta = tangentOf('coefficients', this);
+    const theta = expansionPointOf('coefficients', this);
     const flat = flatten('direction', this.slots, direction, this.dtype);
     const { data, n } = this.input('coefficients', x);
     const size = this.outputSize;
@@ -242,7 +242,7 @@ export class Model {
    * @internal the parameters at which the program's tangents and cotangents of order 0 are those of this model, or null:
    * expansions override it
    */
-  get tangent(): readonly Tensors[] | null {
+  get expansionPoint(): readonly Tensors[] | null {
     return this.tensors;
   }
 
@@ -347,9 +347,9 @@ export class Model {
   }
 }
 
-/** @internal `model.tangent`, where there is one */
-export function tangentOf(where: string, model: Model): readonly Tensors[] {
-  if (model.tangent) return model.tangent;
+/** @internal `model.expansionPoint`, where there is one */
+export function expansionPointOf(where: string, model: Model): readonly Tensors[] {
+  if (model.expansionPoint) return model.expansionPoint;
   throw new UnsupportedError(
     `${where}: the tangent of a Taylor model of order 0, or of order 2 and more away from its origin,`,
     'Use order 1 (its kernel is that of the net at the origin), or a net with these parameters.',

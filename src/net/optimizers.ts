@@ -132,7 +132,7 @@ export class OptimizerState {
     const call = (name: string, ...args: unknown[]): void =>
       void kernelOf(this.#core, name, g.dtype)(...args);
     const move = (a: number, x: Ticket, b: number, y: Ticket): void =>
-      call('rows_combine', 1, n, a, x.ptr, 0, b, y.ptr, 0);
+      call('rowsCombine', 1, n, a, x.ptr, 0, b, y.ptr, 0);
     const optimizer = this.#optimizer;
     switch (optimizer.kind) {
       case 'sgd':

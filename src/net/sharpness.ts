@@ -3,7 +3,7 @@ import { kernelOf } from '../layers/rows.js';
 import { asTensor, type TensorLike } from '../math/tensor.js';
 import { foldIn, normalInto, randomKey } from '../math/random.js';
 import { lossCurvature, type LossName, type Reduction } from './losses.js';
-import { tangentOf, type Model } from './model.js';
+import { expansionPointOf, type Model } from './model.js';
 import { tensorsOf } from './parameters.js';
 
 const ITERATIONS = 1000;
@@ -23,7 +23,7 @@ export function sharpness(
   const { data, n } = model.input('sharpness', asTensor(x));
   const count = Math.min(n, most, model.chunkSize);
   const { core } = model;
-  tangentOf('sharpness', model);
+  expansionPointOf('sharpness', model);
   const enough = Math.max(tolerance, model.dtype === 'f32' ? 1e-5 : 1e-14);
   return core.heap.scope((scope) => {
     const v = scope.alloc(model.dtype, model.parameterCount);
@@ -35,10 +35,10 @@ export function sharpness(
     machine.setInput(data.subarray(0, count * model.program.sizes[0]!));
     const size = count * model.outputSize;
     const f = core.heap.read(model.run(machine), 0, size);
-    const combine = kernelOf(core, 'rows_combine', model.dtype);
+    const combine = kernelOf(core, 'rowsCombine', model.dtype);
     let lambda = 0;
     for (let i = 0; i < ITERATIONS; i++) {
-      const dot = kernelOf(core, 'rows_dot', model.dtype);
+      const dot = kernelOf(core, 'rowsDot', model.dtype);
       const norm = Math.sqrt(dot(v.length, v.ptr, v.ptr));
       if (norm === 0) return 0;
       combine(1, v.length, 1 / norm, v.ptr, 0, 0, v.ptr, 0);

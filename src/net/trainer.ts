@@ -189,7 +189,7 @@ export class Trainer {
     const { heap } = model.core;
     const width = model.program.sizes[0]!;
     heap.write(this.#memory.order, batch);
-    const gather = kernelOf(model.core, 'conv_gather', model.dtype);
+    const gather = kernelOf(model.core, 'convGather', model.dtype);
     gather(
       1,
       batch.length,
@@ -243,7 +243,7 @@ export class Trainer {
     const now = heap.read(this.model.theta);
     heap.write(this.model.theta, this.initial);
     try {
-      if (!this.model.tangent) return ' Lower the learning rate.';
+      if (!this.model.expansionPoint) return ' Lower the learning rate.';
       const most = Math.min(this.samples, this.model.chunkSize);
       const lambda = sharpness(this.model, this.#options, this.#rates, most);
       const beta = kind === 'sgd' ? 0 : this.optimizer.momentum;

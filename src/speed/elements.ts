@@ -102,7 +102,7 @@ const activations = ACTIVATIONS.flatMap(([name, code, a, b]) => [
     call: (run, [x, y], n) => run(code, 0, n, x!, y!, a, b, 0, 0, 0),
   }),
   ...cases({
-    ...{ name: `activation-${name}-back`, kernel: 'activation_product', arrays: 3 },
+    ...{ name: `activation-${name}-back`, kernel: 'activationProduct', arrays: 3 },
     call: (run, [x, v, z], n) => run(code, 1, n, x!, v!, 0, z!, a, b, 0, 0, 0),
   }),
 ]);
@@ -111,25 +111,25 @@ const moved = (name: string, kernel: string, words: number, arrays: number, call
   cases({ ...{ name, kernel, arrays, call }, length: MANY, work: words, limit: 'bytes' });
 const WIDTH = 512;
 const rows = [
-  ...moved('sgd', 'rows_combine', 3, 2, (run, [g, p], n) => run(1, n, -1e-9, g!, 0, 1, p!, 0)),
-  ...moved('column-sum', 'rows_sum', 1, 2, (run, [x, y], n) => run(n / WIDTH, WIDTH, 1, x!, 0, y!)),
-  ...moved('hadamard', 'rows_multiply', 3, 3, (run, [x, y, z], n) => run(n, x!, y!, 0, z!)),
+  ...moved('sgd', 'rowsCombine', 3, 2, (run, [g, p], n) => run(1, n, -1e-9, g!, 0, 1, p!, 0)),
+  ...moved('column-sum', 'rowsSum', 1, 2, (run, [x, y], n) => run(n / WIDTH, WIDTH, 1, x!, 0, y!)),
+  ...moved('hadamard', 'rowsMultiply', 3, 3, (run, [x, y, z], n) => run(n, x!, y!, 0, z!)),
   ...moved('rmsprop', 'rmsprop', 5, 3, (run, [g, s, p], n) => run(n, 1e-9, 1, 1, g!, s!, p!)),
   ...moved('adam', 'adam', 7, 4, (run, [g, m, v, p], n) => run(n, 1e-9, 0.9, 1, 1, 0, 1, g!, m!, v!, p!)),
   ...cases({
-    ...{ name: 'layer-norm', kernel: 'rows_normalise', arrays: 3 },
+    ...{ name: 'layer-norm', kernel: 'rowsNormalise', arrays: 3 },
     call: (run, [x, y, s], n) => run(n / WIDTH, WIDTH, 1e-5, x!, y!, s!),
   }),
   ...cases({
-    ...{ name: 'layer-norm-back', kernel: 'rows_project', arrays: 4 },
+    ...{ name: 'layer-norm-back', kernel: 'rowsProject', arrays: 4 },
     call: (run, [y, s, v, out], n) => run(n / WIDTH, WIDTH, y!, s!, v!, 0, out!),
   }),
   ...cases({
-    ...{ name: 'softmax', kernel: 'rows_softmax', arrays: 2 },
+    ...{ name: 'softmax', kernel: 'rowsSoftmax', arrays: 2 },
     call: (run, [x, y], n) => run(n / 64, 64, x!, y!),
   }),
   ...cases({
-    ...{ name: 'softmax-back', kernel: 'rows_softmax_back', arrays: 3 },
+    ...{ name: 'softmax-back', kernel: 'rowsSoftmaxBack', arrays: 3 },
     call: (run, [p, v, out], n) => run(n / 64, 64, p!, v!, 0, out!),
   }),
 ];
@@ -149,13 +149,13 @@ const losses = ['mse', 'logistic', 'cross-entropy'].flatMap((name, kind) =>
 const random = [
   ...cases({
     name: 'uniform',
-    kernel: 'random_uniform',
+    kernel: 'randomUniform',
     arrays: 1,
     call: (run, [x], n) => run(1, 2, 0, n, 0, 1, x!),
   }),
   ...cases({
     name: 'normal',
-    kernel: 'random_normal',
+    kernel: 'randomNormal',
     arrays: 1,
     call: (run, [x], n) => run(1, 2, 0, n, 0, 1, x!),
   }),
@@ -164,7 +164,7 @@ const permutation: BenchCase = {
   ...{ name: 'permutation', dtype: 'f64', limit: 'roots', work: N },
   prepare: ({ kernels }, memory) => {
     const out = memory.alloc('i32', N).ptr;
-    return () => kernels.random_permutation(1, 2, N, out);
+    return () => kernels.randomPermutation(1, 2, N, out);
   },
 };
 

@@ -79,7 +79,7 @@ function rooflineOf(core: Core, limit: Limit, dtype: FloatType): BenchCase {
       prepare: (_, memory) => {
         const from = memory.zeros('f64', STREAM_BYTES / 8).ptr;
         const out = memory.zeros('f64', 2).ptr;
-        return () => core.kernels.roofline_stream(STREAM_BYTES, from, out);
+        return () => core.kernels.rooflineStream(STREAM_BYTES, from, out);
       },
     };
   }
@@ -92,7 +92,10 @@ function rooflineOf(core: Core, limit: Limit, dtype: FloatType): BenchCase {
     prepare: (_, memory) => {
       const at = memory.alloc(dtype, 128 * width);
       core.heap.fill(at, 0.5); // no overflow, no subnormal numbers
-      const loop = core.kernels[`roofline_${kind}_${dtype}`] as (n: number, at: number) => void;
+      const loop = core.kernels[`roofline${kind === 'madd' ? 'Madd' : 'Sqrt'}_${dtype}`] as (
+        n: number,
+        at: number,
+      ) => void;
       return () => loop(turns, at.ptr);
     },
   };

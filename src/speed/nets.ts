@@ -92,7 +92,7 @@ const pools = DTYPES.map((dtype): BenchCase => ({
         return (2 * Math.floor(p / half) + (tap >> 1)) * SIDE + 2 * (p % half) + (tap & 1);
       }),
     );
-    const run = kernelOf(core, 'pool_map', dtype);
+    const run = kernelOf(core, 'poolMap', dtype);
     const [xStep, yStep] = [POSITIONS * CHANNELS, (POSITIONS * CHANNELS) / 4];
     return () =>
       run(

@@ -196,7 +196,7 @@ const CASES: readonly Case[] = [
     /x1 has the entry -Infinity at flat index 1/,
   ],
   [
-    'NaN, by planes',
+    'NaN, by offsets',
     [conv(), relu, layer('flatten'), dense()] as NetDocument,
     tensor(Float64Array.of(1, 2, NaN), [1, 3, 1]),
     /x1 has the entry NaN at flat index 2/,

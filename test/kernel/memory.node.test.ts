@@ -19,7 +19,7 @@ it.each(['f32', 'f64'] as const)(
   (dtype) => {
     for (const tile of [undefined, 1000]) {
       const plan = planKernel(net, [1000, 32, 32, 3], null, { dtype, ...(tile ? { tile } : {}) });
-      expect(plan.planes).not.toHaveProperty('reason');
+      expect(plan.offsets).not.toHaveProperty('reason');
       expect(plan.resultBytes + plan.tileBytes).toBeLessThan(GIB);
     }
     // the planes of all pairs of positions of one pair of images, 21 layers of K and T, are 352 MB in f64 if they are kept

@@ -1,4 +1,4 @@
-// Branches by planes: masks that differ between them, stored planes that several of them read, branches alone.
+// Branches by offsets: masks that differ between them, stored planes that several of them read, branches alone.
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import {
   createEngine,
@@ -11,7 +11,7 @@ import {
   type Tensor,
 } from 'infinite-width';
 import { computeTile } from '#build/kernel/tiles/tile.js';
-import { planesTile } from '#build/kernel/offsets/tile.js';
+import { offsetTile } from '#build/kernel/offsets/tile.js';
 
 let engine: Engine;
 beforeAll(async () => {
@@ -107,7 +107,7 @@ it.each<[string, NetDocument[]]>([
         x1,
         x2: second,
       };
-      const [fast, slow] = [planesTile(engine, params)!, computeTile(engine, params, () => {})];
+      const [fast, slow] = [offsetTile(engine, params)!, computeTile(engine, params, () => {})];
       for (const name of ['nngp', 'ntk'] as const) {
         const most = Math.max(...Array.from(slow[name]!, Math.abs));
         expect(most).toBeGreaterThan(0);

@@ -2,11 +2,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createEngine, inferShapes, type Engine, type NetDocument } from 'infinite-width';
 import {
-  planPlanes,
-  runPlanes,
+  planOffsets,
+  executePlan,
   type Images,
-  type PlanesOptions,
-  type PlanesPlan,
+  type OffsetOptions,
+  type OffsetPlan,
 } from '#build/kernel/offsets/index.js';
 import { loadReference, mismatch, toArray, type Tolerance } from '../support/reference.js';
 
@@ -50,15 +50,15 @@ function images(raw: Raw, maskConstant?: number): Images {
 function planOf(
   net: NetDocument,
   shape: readonly number[],
-  options: Partial<PlanesOptions> = {},
-): PlanesPlan {
-  const plan = planPlanes(inferShapes(net, shape), { dtype: 'f64', ...options });
+  options: Partial<OffsetOptions> = {},
+): OffsetPlan {
+  const plan = planOffsets(inferShapes(net, shape), { dtype: 'f64', ...options });
   if ('reason' in plan) throw new Error(plan.reason);
   return plan;
 }
 
-function casePlan(c: Case, options: Partial<PlanesOptions> = {}): PlanesPlan | { readonly reason: string } {
-  return planPlanes(inferShapes(c.net, c.x1.shape.slice(1)), {
+function casePlan(c: Case, options: Partial<OffsetOptions> = {}): OffsetPlan | { readonly reason: string } {
+  return planOffsets(inferShapes(c.net, c.x1.shape.slice(1)), {
     dtype: 'f64',
     masked: c.options.maskConstant !== undefined,
     diagonalSpatial: c.options.diagonalSpatial ?? false,
@@ -81,8 +81,8 @@ describe.each(['conv1d', 'conv2d', 'masked', 'spatial'])('reference values: %s',
         continue;
       }
       const [x1, x2] = [images(c.x1, c.options.maskConstant), c.x2 && images(c.x2, c.options.maskConstant)];
-      const got = runPlanes(engine, plan, x1, x2);
-      const single = runPlanes(engine, casePlan(c, { dtype: 'f32' }) as PlanesPlan, x1, x2);
+      const got = executePlan(engine, plan, x1, x2);
+      const single = executePlan(engine, casePlan(c, { dtype: 'f32' }) as OffsetPlan, x1, x2);
       for (const name of ['nngp', 'ntk'] as const) {
         const want = toArray(c.expected[name]);
         expect(mismatch(got[name], want, c.tolerance), `${c.name} ${name}`).toBeNull();
@@ -161,7 +161,7 @@ describe('ring storage', () => {
       expect(ring.report.ring).toBe(true);
       expect(full.report.ring).toBe(false);
       expect(ring.report.bytes.planes).toBeLessThan(full.report.bytes.planes);
-      expect(runPlanes(engine, ring, x, null)).toEqual(runPlanes(engine, full, x, null));
+      expect(executePlan(engine, ring, x, null)).toEqual(executePlan(engine, full, x, null));
     }
   });
 });
@@ -171,13 +171,13 @@ describe('blocks', () => {
   it.each(['f32', 'f64'] as const)('any cut of the images gives the same bits (%s)', (dtype) => {
     const plan = planOf(net, [6, 5, 3], { dtype });
     const [x, y] = [pixels(5, 90), pixels(7, 90, 9)];
-    const whole = runPlanes(engine, plan, x, y);
+    const whole = executePlan(engine, plan, x, y);
     for (const [i0, i1, j0, j1] of [
       [0, 5, 3, 4],
       [2, 4, 0, 7],
       [1, 2, 1, 6],
     ] as const) {
-      const part = runPlanes(engine, plan, slice(x, i0, i1), slice(y, j0, j1));
+      const part = executePlan(engine, plan, slice(x, i0, i1), slice(y, j0, j1));
       for (const name of ['nngp', 'ntk'] as const) {
         for (let i = i0; i < i1; i++)
           for (let j = j0; j < j1; j++)
@@ -189,8 +189,8 @@ describe('blocks', () => {
   it('x2 = null: symmetric, the entries of (x, x) off the diagonal, exact on it', () => {
     const plan = planOf(net, [6, 5, 3]);
     const x = pixels(5, 90);
-    const self = runPlanes(engine, plan, x, null);
-    const cross = runPlanes(engine, plan, x, x);
+    const self = executePlan(engine, plan, x, null);
+    const cross = executePlan(engine, plan, x, x);
     for (const name of ['nngp', 'ntk'] as const) {
       for (let i = 0; i < 5; i++) {
         for (let j = 0; j < 5; j++) {
@@ -206,7 +206,7 @@ describe('blocks', () => {
 
   it('a sample of zeros has kernel zero and Theta of its biases only', () => {
     const plan = planOf([conv(), relu, conv(), relu, gap, dense], [6, 5, 3]);
-    const { nngp, ntk } = runPlanes(engine, plan, { data: new Float64Array(90), count: 1 }, pixels(2, 90));
+    const { nngp, ntk } = executePlan(engine, plan, { data: new Float64Array(90), count: 1 }, pixels(2, 90));
     expect([...nngp, ...ntk]).toEqual([0, 0, 0, 0]);
   });
 });
@@ -236,9 +236,9 @@ describe('masks', () => {
         }
       }
     }
-    const cut = runPlanes(engine, planOf(net, [4, 5, 2]), small, null);
+    const cut = executePlan(engine, planOf(net, [4, 5, 2]), small, null);
     const plan = planOf(net, [6, 7, 2], { masked: true });
-    const got = runPlanes(engine, plan, { data, count: 3, masks: [mask, mask, mask] }, null);
+    const got = executePlan(engine, plan, { data, count: 3, masks: [mask, mask, mask] }, null);
     for (const name of ['nngp', 'ntk'] as const)
       got[name].forEach((value, i) => expect(Math.abs(value / cut[name][i]! - 1)).toBeLessThan(1e-12));
   });
@@ -252,7 +252,7 @@ describe('depth', () => {
     for (const tail of [gap, { layer: 'flatten' }]) {
       const net = [...body, tail, dense];
       const [a, b] = (['f32', 'f64'] as const).map((dtype) =>
-        runPlanes(engine, planOf(net, [12, 12, 3], { dtype }), x, y),
+        executePlan(engine, planOf(net, [12, 12, 3], { dtype }), x, y),
       );
       for (const name of ['nngp', 'ntk'] as const)
         a![name].forEach((value, i) => expect(Math.abs(value / b![name][i]! - 1)).toBeLessThan(2e-5));
@@ -276,21 +276,21 @@ describe('plans', () => {
       block(1, false),
     ];
     const plan = planOf([conv(), ...group(1), ...group(2), ...group(2), relu, gap, dense], [32, 32, 3]);
-    expect(plan.report.programs[0]!.planes).toBe(225);
+    expect(plan.report.segments[0]!.planes).toBe(225);
     expect(plan.report.affineSteps).toBe(839680);
   });
 
   it('fold pools at the end into the global pool, and keep circular planes modular', () => {
     const tail = planOf([conv(), relu, pool(), pool(), gap, dense], [8, 8, 2]);
-    expect(tail.report.programs.length).toBe(2);
+    expect(tail.report.segments.length).toBe(2);
     const ring = planOf([conv({ padding: 'CIRCULAR' }), relu, gap], [5, 7, 2]);
-    expect(ring.report.programs[0]).toMatchObject({ modular: true, planes: 35 });
+    expect(ring.report.segments[0]).toMatchObject({ modular: true, planes: 35 });
   });
 
   it('say why a net does not fit', () => {
     const attention = { layer: 'attention', channels: 4, keyChannels: 2, valueChannels: 2, heads: 1 };
     const shaped = inferShapes([conv(), relu, attention, { layer: 'flatten' }], [4, 4, 2]);
-    expect(planPlanes(shaped, { dtype: 'f64' })).toMatchObject({
+    expect(planOffsets(shaped, { dtype: 'f64' })).toMatchObject({
       reason: expect.stringContaining('attention'),
     });
   });

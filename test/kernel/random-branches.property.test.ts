@@ -1,10 +1,10 @@
-// Random nets with branches within branches, pools of every kind inside them and masks: by planes, by the general propagation, in tiles.
+// Random nets with branches within branches, pools of every kind inside them and masks: by offsets, by the general propagation, in tiles.
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createEngine, kernel, tensor, type Engine, type NetDocument, type Tensor } from 'infinite-width';
 import { prepareTile } from '#build/kernel/kernel.js';
 import { computeTile } from '#build/kernel/tiles/tile.js';
-import { planesTile } from '#build/kernel/offsets/tile.js';
+import { offsetTile } from '#build/kernel/offsets/tile.js';
 
 let engine: Engine;
 beforeAll(async () => {
@@ -120,7 +120,7 @@ it('agree', async () => {
           return; // shapes that do not fit, states that no path takes
         }
         const slow = computeTile(engine, params, () => {});
-        const fast = planesTile(engine, params)!;
+        const fast = offsetTile(engine, params)!;
         const tiled = await kernel(engine, layers as unknown as NetDocument, x1, x2, options);
         compared++;
         for (const name of ['nngp', 'ntk'] as const) {

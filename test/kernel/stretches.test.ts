@@ -1,4 +1,4 @@
-// Nets that planes of constant offset cannot run as a whole: runs of their layers by planes, against propagation of all by itself.
+// Nets that planes of constant offset cannot run as a whole: stretches of their layers by offsets, against propagation of all by itself.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   continueKernel,
@@ -82,8 +82,8 @@ describe.each(NAMES)('%s', (name) => {
     }
   });
 
-  it('has the bits of one tile in any other, and its plan names the runs', async () => {
-    const [net, sample, runs] = nets[name]!;
+  it('has the bits of one tile in any other, and its plan names the stretches', async () => {
+    const [net, sample, stretches] = nets[name]!;
     const x = numbers([6, ...sample], 4);
     const pattern1 = name.startsWith('aggregate') ? numbers([6, sample[0]!, sample[0]!], 8) : null;
     for (const dtype of ['f64', 'f32'] as const) {
@@ -94,11 +94,11 @@ describe.each(NAMES)('%s', (name) => {
         expect(parts.ntk.data).toEqual(whole.ntk.data);
       }
     }
-    const { layers, planes } = planKernel(net, [6, ...sample]);
-    if (!('runs' in planes)) throw new Error('the whole net runs by planes');
-    expect(planes.runs.length).toBe(runs);
-    expect(new Set(layers.flatMap(({ run }) => run ?? [])).size).toBe(runs);
-    expect(layers.find(({ layer }) => layer === 'attention' || layer === 'aggregate')!.run).toBeNull();
+    const { layers, offsets } = planKernel(net, [6, ...sample]);
+    if (!('stretches' in offsets)) throw new Error('the whole net goes by offsets');
+    expect(offsets.stretches.length).toBe(stretches);
+    expect(new Set(layers.flatMap(({ stretch }) => stretch ?? [])).size).toBe(stretches);
+    expect(layers.find(({ layer }) => layer === 'attention' || layer === 'aggregate')!.stretch).toBeNull();
   });
 });
 
@@ -123,20 +123,20 @@ it('one sample, and the layers of a plan', async () => {
   expect(one.ntk.data[0]).toBe(whole.ntk.data[0]);
   expect(one.nngp.data[0]).toBe(whole.nngp.data[0]);
   const plan = planKernel(net, [3, ...sample]);
-  // input and layers of the runs by what they say; attention: 35 operations an entry and two products of 12 x 12 matrices, K and T
-  const runs = (plan.planes as { runs: readonly { flops: number }[] }).runs.reduce(
+  // input and layers of the stretches by what they say; attention: 35 operations an entry and two products of 12 x 12 matrices, K and T
+  const stretches = (plan.offsets as { stretches: readonly { flops: number }[] }).stretches.reduce(
     (sum, { flops }) => sum + flops,
     0,
   );
-  expect(plan.flops).toBe(6 * (runs + 35 * 144 + 2 * 2 * (2 * 12 ** 3)));
-  expect(plan.layers.map(({ run }) => run)).toEqual([0, 0, 0, 0, null, 1, 1, 1, 1, 1, 1]);
-  expect((plan.planes as { reason: string }).reason).toMatch(/layers\.4 \(attention\)/);
-  expect(planKernel(net, [3, ...sample], null, { masked: true }).layers.map(({ run }) => run)).toEqual(
-    plan.layers.map(({ run }) => run),
-  );
+  expect(plan.flops).toBe(6 * (stretches + 35 * 144 + 2 * 2 * (2 * 12 ** 3)));
+  expect(plan.layers.map(({ stretch }) => stretch)).toEqual([0, 0, 0, 0, null, 1, 1, 1, 1, 1, 1]);
+  expect((plan.offsets as { reason: string }).reason).toMatch(/layers\.4 \(attention\)/);
+  expect(
+    planKernel(net, [3, ...sample], null, { masked: true }).layers.map(({ stretch }) => stretch),
+  ).toEqual(plan.layers.map(({ stretch }) => stretch));
 });
 
-it('states are kept and continued through runs, with frozen layers and masks', async () => {
+it('states are kept and continued through stretches, with frozen layers and masks', async () => {
   const [net, sample] = nets['between attention and a global pool']!;
   const frozen = ['layers.0', 'layers.5', 'layers.10'];
   for (const maskConstant of [undefined, 99]) {
@@ -158,11 +158,11 @@ it('states are kept and continued through runs, with frozen layers and masks', a
   }
 });
 
-it('a series longer than the records of a run have room for', async () => {
+it('a series longer than the records of a stretch have room for', async () => {
   const tanh: NetDocument = { layer: 'tanh' };
   const net = [attention(), conv([3], { wStd: 12 }), tanh, conv([3], { wStd: 9 }), tanh, conv([2]), gap];
   const tile = { ...params('ends with positions; dropout', 'f64', false), net: parseNet(net) };
-  expect(planKernel(net, [3, 5, 2]).layers.map(({ run }) => run)).toEqual([null, 0, 0, 0, 0, 0, 0]);
+  expect(planKernel(net, [3, 5, 2]).layers.map(({ stretch }) => stretch)).toEqual([null, 0, 0, 0, 0, 0, 0]);
   const [fast, slow] = [computeTile(engine, tile), computeTile(engine, tile, () => {})];
   const again = computeTile(engine, tile);
   expect(again).toEqual(fast);
@@ -204,7 +204,7 @@ it.each([1, 2, 5, 6, 7])('%s samples: what pads a block stays finite and out of 
     for (let j = 0; j < n; j++) expect(part.ntk.data[i * n + j]).toBe(whole.ntk.data[i * 7 + j]);
 });
 
-it('masks of pools, transposed and circular convolutions by planes are those of propagation', () => {
+it('masks of pools, transposed and circular convolutions by offsets are those of propagation', () => {
   const more: Record<string, NetDocument> = {
     pool: pool({ window: [3], strides: [2] }),
     transposed: { ...(conv([3], { strides: [2] }) as object), layer: 'convTranspose' } as NetDocument,
@@ -216,7 +216,7 @@ it('masks of pools, transposed and circular convolutions by planes are those of 
       ...params('ends with positions; dropout', 'f64', true),
       net: parseNet([conv([2]), relu, layer]),
     };
-    expect(planKernel(tile.net, [3, 5, 2], null, { masked: true }).planes).not.toHaveProperty('reason');
+    expect(planKernel(tile.net, [3, 5, 2], null, { masked: true }).offsets).not.toHaveProperty('reason');
     const [fast, slow] = [computeTile(engine, tile), computeTile(engine, tile, () => {})];
     const scale = Math.max(...slow.ntk!.map(Math.abs));
     expect(slow.ntk!.some((value) => value === 0)).toBe(true);

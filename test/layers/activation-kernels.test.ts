@@ -63,7 +63,7 @@ function run(
     const out = put([...Array.from(z), 1234]);
     const kernels = engine.kernels as unknown as Record<string, (...args: unknown[]) => void>;
     if (v)
-      kernels[`activation_product_${dtype}`]!(
+      kernels[`activationProduct_${dtype}`]!(
         code,
         order,
         x.length,

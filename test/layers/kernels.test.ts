@@ -36,26 +36,26 @@ describe.each(DTYPES)('rows (%s)', (dtype) => {
     check(
       fc.property(two, ({ c, x, y, a, b }) => {
         const rows = x.length / c;
-        const combined = call('rows_combine', dtype, [x, y], ([p, q]) => [rows, c, a, p!, c, b, q!, c]);
+        const combined = call('rowsCombine', dtype, [x, y], ([p, q]) => [rows, c, a, p!, c, b, q!, c]);
         close(
           combined.after[1]!,
           x.map((value, i) => a * value + b * y[i]!),
           dtype,
         );
-        const summed = call('rows_sum', dtype, [x, y.slice(0, c)], ([p, q]) => [rows, c, a, p!, b, q!]);
+        const summed = call('rowsSum', dtype, [x, y.slice(0, c)], ([p, q]) => [rows, c, a, p!, b, q!]);
         close(
           summed.after[1]!,
           Array.from({ length: c }, (_, i) => b * y[i]! + a * total(rowsOf(x, c).map((row) => row[i]!))),
           dtype,
           rows,
         );
-        const product = call('rows_multiply', dtype, [x, y], ([p, q]) => [x.length, p!, q!, b, q!]);
+        const product = call('rowsMultiply', dtype, [x, y], ([p, q]) => [x.length, p!, q!, b, q!]);
         close(
           product.after[1]!,
           x.map((value, i) => value * y[i]! + b * y[i]!),
           dtype,
         );
-        const dot = call('rows_dot', dtype, [x, y], ([p, q]) => [x.length, p!, q!]);
+        const dot = call('rowsDot', dtype, [x, y], ([p, q]) => [x.length, p!, q!]);
         close([dot.value], [total(x.map((value, i) => value * y[i]!))], dtype, 16 * x.length);
       }),
     );
@@ -64,9 +64,9 @@ describe.each(DTYPES)('rows (%s)', (dtype) => {
   it('combine and sum with b = 0 do not read what they write', () => {
     const nothing = [NaN, NaN, NaN];
     expect(
-      call('rows_combine', dtype, [[1, 2, 3], nothing], ([p, q]) => [1, 3, 2, p!, 3, 0, q!, 3]).after[1],
+      call('rowsCombine', dtype, [[1, 2, 3], nothing], ([p, q]) => [1, 3, 2, p!, 3, 0, q!, 3]).after[1],
     ).toEqual([2, 4, 6]);
-    expect(call('rows_sum', dtype, [[1, 2, 3], nothing], ([p, q]) => [1, 3, 2, p!, 0, q!]).after[1]).toEqual([
+    expect(call('rowsSum', dtype, [[1, 2, 3], nothing], ([p, q]) => [1, 3, 2, p!, 0, q!]).after[1]).toEqual([
       2, 4, 6,
     ]);
   });
@@ -83,7 +83,7 @@ describe.each(DTYPES)('rows (%s)', (dtype) => {
         const normal = x.map(
           (value, i) => (value - stats[Math.floor(i / c)]!.mean) * stats[Math.floor(i / c)]!.s,
         );
-        const out = call('rows_normalise', dtype, [x, x, place], ([p, q, s]) => [rows, c, eps, p!, q!, s!]);
+        const out = call('rowsNormalise', dtype, [x, x, place], ([p, q, s]) => [rows, c, eps, p!, q!, s!]);
         close(out.after[1]!, normal, dtype, 16);
         close(
           out.after[2]!,
@@ -97,7 +97,7 @@ describe.each(DTYPES)('rows (%s)', (dtype) => {
           const along = total(part.map((value, j) => value * unit[j]!)) / c;
           return b * v[i]! + stats[row]!.s * (v[i]! - total(part) / c - normal[i]! * along);
         });
-        const back = call('rows_project', dtype, [out.after[1]!, out.after[2]!, v], ([p, s, q]) => [
+        const back = call('rowsProject', dtype, [out.after[1]!, out.after[2]!, v], ([p, s, q]) => [
           rows,
           c,
           p!,
@@ -119,7 +119,7 @@ describe.each(DTYPES)('rows (%s)', (dtype) => {
           const e = row.map((value) => Math.exp(value));
           return e.map((value) => value / total(e));
         });
-        const out = call('rows_softmax', dtype, [x], ([at]) => [rows, c, at!, at!]);
+        const out = call('rowsSoftmax', dtype, [x], ([at]) => [rows, c, at!, at!]);
         close(out.after[0]!, p, dtype);
         const want = v.map((value, i) => {
           const row = Math.floor(i / c) * c;
@@ -127,7 +127,7 @@ describe.each(DTYPES)('rows (%s)', (dtype) => {
           return b * value + p[i]! * (value - mean);
         });
         close(
-          call('rows_softmax_back', dtype, [p, v], ([at, q]) => [rows, c, at!, q!, b, q!]).after[1]!,
+          call('rowsSoftmaxBack', dtype, [p, v], ([at, q]) => [rows, c, at!, q!, b, q!]).after[1]!,
           want,
           dtype,
           16,
@@ -138,7 +138,7 @@ describe.each(DTYPES)('rows (%s)', (dtype) => {
 
   it('softmax of far entries neither overflows nor hides NaN', () => {
     const softmax = (x: number[]) =>
-      call('rows_softmax', dtype, [x], ([at]) => [1, x.length, at!, at!]).after[0]!;
+      call('rowsSoftmax', dtype, [x], ([at]) => [1, x.length, at!, at!]).after[0]!;
     expect(softmax([1e30, -1e30, 1e30])).toEqual([0.5, 0, 0.5]);
     expect(softmax([-Infinity, 0])).toEqual([0, 1]);
     expect(softmax([1, NaN, 2]).every(Number.isNaN)).toBe(true);

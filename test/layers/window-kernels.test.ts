@@ -35,7 +35,7 @@ describe.each(DTYPES)('windows and pools (%s)', (dtype) => {
           ),
         ).flat();
         i32(table, (places) => {
-          const out = call('conv_gather', dtype, [x, want.map(() => NaN)], ([p, q]) => [
+          const out = call('convGather', dtype, [x, want.map(() => NaN)], ([p, q]) => [
             n,
             table.length,
             c,
@@ -50,7 +50,7 @@ describe.each(DTYPES)('windows and pools (%s)', (dtype) => {
             const [s, entry] = [Math.floor(i / (table.length * c)), Math.floor(i / c) % table.length];
             if (table[entry]! >= 0) back[(s * positions + table[entry]!) * c + (i % c)]! += value;
           });
-          const scattered = call('conv_scatter', dtype, [want, x], ([p, q]) => [
+          const scattered = call('convScatter', dtype, [want, x], ([p, q]) => [
             n,
             table.length,
             c,
@@ -82,7 +82,7 @@ describe.each(DTYPES)('windows and pools (%s)', (dtype) => {
         });
         i32([0, cut, columns.length], (starts) =>
           i32(columns, (places) => {
-            const out = call('pool_map', dtype, [x, weights, y], ([p, w, q]) => [
+            const out = call('poolMap', dtype, [x, weights, y], ([p, w, q]) => [
               n,
               2,
               c,

@@ -54,7 +54,7 @@ describe('threefry2x32-20', () => {
     const bits = (key: readonly [number, number], first: number, n: number): number[] =>
       engine.heap.scope((scope) => {
         const out = scope.alloc('u32', 2 * n);
-        engine.kernels.random_bits(key[0], key[1], first, n, out.ptr);
+        engine.kernels.randomBits(key[0], key[1], first, n, out.ptr);
         return [...engine.heap.read(out)];
       });
     expect(bits([0, 0], 0, 1)).toEqual([0x99ba4efe, 0x6b200159]);

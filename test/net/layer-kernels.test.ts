@@ -49,7 +49,7 @@ describe.each(['f64', 'f32'] as const)('kernels of finite nets in %s', (dtype) =
     engine.heap.scope((scope) => use(scope.put(Int32Array.from(list)).ptr));
   const small = (k: number): number => 64 * (k + 4) * eps[dtype];
 
-  it('conv_gather and conv_scatter', () => {
+  it('convGather and convScatter', () => {
     const shape = fc.record({ samples: size(4), entries: size(9), places: size(5), c: size(11), seed });
     fc.assert(
       fc.property(shape, ({ samples, entries, places, c, seed }) => {
@@ -63,7 +63,7 @@ describe.each(['f64', 'f32'] as const)('kernels of finite nets in %s', (dtype) =
         const at = (j: number): number => table[Math.floor(j / c)]!;
         ints(table, (t) =>
           check([x, rows], [null, (s, j) => (at(j) < 0 ? 0 : x.at(s, at(j) * c + (j % c)))], 0, (px, out) =>
-            kernel('conv_gather')(samples, entries, c, px!, places * c, t, out!),
+            kernel('convGather')(samples, entries, c, px!, places * c, t, out!),
           ),
         );
         const scattered: Want = (s, j) =>
@@ -71,7 +71,7 @@ describe.each(['f64', 'f32'] as const)('kernels of finite nets in %s', (dtype) =
           total(entries, (e) => (table[e] === Math.floor(j / c) ? rows.at(s, e * c + (j % c)) : 0));
         ints(table, (t) =>
           check([rows, x], [null, scattered], small(entries), (from, to) =>
-            kernel('conv_scatter')(samples, entries, c, from!, t, to!, places * c),
+            kernel('convScatter')(samples, entries, c, from!, t, to!, places * c),
           ),
         );
       }),
@@ -79,7 +79,7 @@ describe.each(['f64', 'f32'] as const)('kernels of finite nets in %s', (dtype) =
     );
   });
 
-  it('pool_map', () => {
+  it('poolMap', () => {
     const shape = fc.record({ samples: size(3), out: size(5), places: size(6), c: size(11), beta, seed });
     fc.assert(
       fc.property(shape, ({ samples, out, places, c, beta, seed }) => {
@@ -102,7 +102,7 @@ describe.each(['f64', 'f32'] as const)('kernels of finite nets in %s', (dtype) =
         ints(starts, (ps) =>
           ints([...columns, 0], (pc) =>
             check([weights, x, y], [null, null, want], small(4), (w, px, py) =>
-              kernel('pool_map')(samples, out, c, px!, places * c, ps, pc, w!, beta, py!, out * c),
+              kernel('poolMap')(samples, out, c, px!, places * c, ps, pc, w!, beta, py!, out * c),
             ),
           ),
         );
@@ -111,19 +111,19 @@ describe.each(['f64', 'f32'] as const)('kernels of finite nets in %s', (dtype) =
     );
   });
 
-  it('rows_combine, rows_sum, rows_multiply, rows_dot, rows_block_dots', () => {
+  it('rowsCombine, rowsSum, rowsMultiply, rowsDot, rowsBlockDots', () => {
     const shape = fc.record({ rows: size(5), c: size(19), beta, seed });
     fc.assert(
       fc.property(shape, ({ rows, c, beta, seed }) => {
         const x = matrix(rows, c, seed);
         const y = matrix(rows, c, seed + 1, beta !== 0);
         check([x, y], [null, (i, j) => 1.5 * x.at(i, j) + beta * y.at(i, j)], small(2), (px, py) =>
-          kernel('rows_combine')(rows, c, 1.5, px!, c, beta, py!, c),
+          kernel('rowsCombine')(rows, c, 1.5, px!, c, beta, py!, c),
         );
         const sum = matrix(1, c, seed + 2, beta !== 0);
         const summed: Want = (_, j) => beta * sum.at(0, j) - 0.5 * total(rows, (i) => x.at(i, j));
         check([x, sum], [null, summed], small(rows), (px, py) =>
-          kernel('rows_sum')(rows, c, -0.5, px!, beta, py!),
+          kernel('rowsSum')(rows, c, -0.5, px!, beta, py!),
         );
         const u = matrix(rows, c, seed + 3);
         const v = matrix(rows, c, seed + 4, beta !== 0);
@@ -131,17 +131,17 @@ describe.each(['f64', 'f32'] as const)('kernels of finite nets in %s', (dtype) =
           [x, u, v],
           [null, null, (i, j) => x.at(i, j) * u.at(i, j) + beta * v.at(i, j)],
           small(2),
-          (px, pu, pv) => kernel('rows_multiply')(rows * c, px!, pu!, beta, pv!),
+          (px, pu, pv) => kernel('rowsMultiply')(rows * c, px!, pu!, beta, pv!),
         );
         let dot = 0;
-        check([x, u], [null, null], 0, (px, pu) => void (dot = kernel('rows_dot')(rows * c, px!, pu!)));
+        check([x, u], [null, null], 0, (px, pu) => void (dot = kernel('rowsDot')(rows * c, px!, pu!)));
         const exact = total(rows * c, (k) => x.dense[k]! * u.dense[k]!);
         expect(Math.abs(dot - exact)).toBeLessThanOrEqual(small(rows * c));
         // x and u as (n1 = rows, p1 = 1, n2 = 1, p2 = c): the inner products of their rows.
         const blocks = new Matrix(rows, 1, 3, seed + 5);
         const inner: Want = (i) => blocks.at(i, 0) + 2 * total(c, (j) => x.at(i, j) * u.at(i, j));
         check([x, u, blocks], [null, null, inner], small(2 * c), (px, pu, out) =>
-          kernel('rows_block_dots')(rows, 1, 1, c, 2, px!, pu!, out!, 3),
+          kernel('rowsBlockDots')(rows, 1, 1, c, 2, px!, pu!, out!, 3),
         );
       }),
       RUNS,
@@ -160,7 +160,7 @@ describe.each(['f64', 'f32'] as const)('kernels of finite nets in %s', (dtype) =
           1 / Math.sqrt(0.1 + total(c, (j) => (x.at(i, j) - mean(i)) ** 2) / c);
         const normal = (i: number, j: number): number => (x.at(i, j) - mean(i)) * scale(i);
         check([x, y, inverse], [null, normal, scale], small(2 * c), (px, py, ps) =>
-          kernel('rows_normalise')(rows, c, 0.1, px!, py!, ps!),
+          kernel('rowsNormalise')(rows, c, 0.1, px!, py!, ps!),
         );
         const [normals, scales] = [matrix(rows, c, seed), matrix(rows, 1, seed)];
         const soft = matrix(rows, c, seed);
@@ -179,13 +179,13 @@ describe.each(['f64', 'f32'] as const)('kernels of finite nets in %s', (dtype) =
           return beta * out.at(i, j) + scales.at(i, 0) * centred;
         };
         check([normals, scales, v, out], [null, null, null, projected], small(4 * c), (py, ps, pv, po) =>
-          kernel('rows_project')(rows, c, py!, ps!, pv!, beta, po!),
+          kernel('rowsProject')(rows, c, py!, ps!, pv!, beta, po!),
         );
-        check([x, y], [null, weight], small(c), (px, py) => kernel('rows_softmax')(rows, c, px!, py!));
+        check([x, y], [null, weight], small(c), (px, py) => kernel('rowsSoftmax')(rows, c, px!, py!));
         const back: Want = (i, j) =>
           beta * out.at(i, j) + soft.at(i, j) * (v.at(i, j) - total(c, (k) => soft.at(i, k) * v.at(i, k)));
         check([soft, v, out], [null, null, back], small(c), (pp, pv, po) =>
-          kernel('rows_softmax_back')(rows, c, pp!, pv!, beta, po!),
+          kernel('rowsSoftmaxBack')(rows, c, pp!, pv!, beta, po!),
         );
       }),
       RUNS,
@@ -342,7 +342,7 @@ describe.each(['f64', 'f32'] as const)('kernels of finite nets in %s', (dtype) =
       );
     };
     const row = [false, true, false].map((all) => Array.from({ length: c }, () => all));
-    expect(spread('rows_softmax')).toEqual(row);
-    expect(spread('rows_normalise', 0.1)).toEqual(row);
+    expect(spread('rowsSoftmax')).toEqual(row);
+    expect(spread('rowsNormalise', 0.1)).toEqual(row);
   });
 });

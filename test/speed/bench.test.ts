@@ -29,7 +29,7 @@ describe('bench', () => {
   it('counts work, time and the factor over the loops', async () => {
     const { clock, spend } = fakeWork();
     const engine = await createEngine({ variant: 'simd' });
-    const kernels = { ...engine.kernels, roofline_madd_f64: spend(1) };
+    const kernels = { ...engine.kernels, rooflineMadd_f64: spend(1) };
     const test: BenchCase = {
       name: 'x',
       dtype: 'f64',

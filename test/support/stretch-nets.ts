@@ -1,4 +1,4 @@
-// Nets with layers that planes of constant offset cannot do, for the tests of runs, and their inputs.
+// Nets with layers that planes of constant offset cannot do, for the tests of stretches, and their inputs.
 import { tensor, type NetDocument } from 'infinite-width';
 
 export function numbers(shape: readonly number[], seed: number) {
@@ -52,8 +52,8 @@ export const pool = (more = {}): NetDocument => ({
 export const stack = (...filter: number[]): NetDocument[] => [conv(filter), relu, conv(filter), erf];
 const standard = { parametrization: 'standard' };
 
-/** Nets, the shape of a sample, and how many runs there are. */
-export const nets: Record<string, [net: NetDocument[], sample: number[], runs: number]> = {
+/** Nets, the shape of a sample, and how many stretches there are. */
+export const nets: Record<string, [net: NetDocument[], sample: number[], stretches: number]> = {
   'between attention and a global pool': [
     [...stack(3, 3), attention(), ...stack(3, 3), gap, dense],
     [4, 3, 2],

@@ -54,7 +54,7 @@ const outputsOf = (net: Model): Rows => Array.from(net.forward(probed.x).data, (
 const targetRows: Rows = Array.from(probed.y.data, (value) => [value]);
 
 /** Entries [s][t][plane] of a Gram matrix over (sample, output), by kind of outputs. */
-function planesOf(full: Rows, outputs: 'trace' | 'diagonal' | 'full'): number[][][] {
+function offsetPlanOf(full: Rows, outputs: 'trace' | 'diagonal' | 'full'): number[][][] {
   const at = (s: number, t: number, i: number, j: number): number => full[s * O + i]![t * O + j]!;
   return Array.from({ length: N }, (_, s) =>
     Array.from({ length: N }, (__, t) => {
@@ -105,8 +105,8 @@ describe('kernels in training records', () => {
       expect(step).toBe([0, 2, 5, 12][seen++]);
       for (const name of ['ntk', 'nngp'] as const) {
         const full = gram(name === 'ntk' ? jacobian(trained) : outputsOf(trained));
-        const [now, first] = [planesOf(full, outputs), planesOf(starts[name], outputs)];
-        const target = planesOf(gram(targetRows), outputs);
+        const [now, first] = [offsetPlanOf(full, outputs), offsetPlanOf(starts[name], outputs)];
+        const target = offsetPlanOf(gram(targetRows), outputs);
         const got = kernels![name]!;
         const scale = Math.max(...flat(first).map(Math.abs));
         const worst = Math.max(...flat(now).map((value, i) => Math.abs(value - got.kernel!.data[i]!)));

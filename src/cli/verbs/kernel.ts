@@ -14,7 +14,7 @@ import { UsageError } from '../errors.js';
 import { outputFile, readBytes, readJson, readTensor } from '../files.js';
 import { isImagePath, readImageSet } from '../images.js';
 import { writeKernelFigures } from '../kernel-figure.js';
-import { digest, partsOf, writeKernel, type KernelRun } from '../kernel-store.js';
+import { digest, partsOf, writeKernel, type KernelCall } from '../kernel-store.js';
 import { layerLines, writeLayers } from './kernel-layers.js';
 import { oneOf, perform, realNumber, verb, wholeNumber, type Context } from '../verb.js';
 
@@ -164,7 +164,7 @@ async function computed(options: Options, given: Call, context: Context): Promis
   }
   const identity = await identityOf(options, given, call, engine);
   context.keeps(`the finished tiles in ${partsOf(options.out!)}; continue with --resume`);
-  const job: KernelRun = { net, x1, x2, get, identity, options: call, out, resume };
+  const job: KernelCall = { net, x1, x2, get, identity, options: call, out, resume };
   const sizes = { x1: x1.shape, x2: x2 && x2.shape, data: identity.data };
   const { shape, resumed, tiles } = await writeKernel(engine, job, () => ({
     ...provenance,
@@ -190,7 +190,7 @@ async function identityOf(
   { net, x1, x2, dtype, frozen }: Call,
   call: KernelOptions,
   engine: Engine,
-): Promise<KernelRun['identity'] & { readonly data: string }> {
+): Promise<KernelCall['identity'] & { readonly data: string }> {
   const functions =
     options.functions === undefined ? '' : new TextDecoder().decode(await readBytes(options.functions));
   const settings = {

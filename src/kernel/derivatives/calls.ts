@@ -3,29 +3,29 @@ import type { Shape } from '../../layers/shapes.js';
 import { allocate, asTensor, assertFinite, type Tensor, type TensorLike } from '../../math/tensor.js';
 import { parseNet, type NetDocument } from '../../net/document.js';
 import { UnsupportedError, type Engine } from '../../wasm/engine.js';
-import { compileNet, mostPlanes, type Compiled } from '../propagation/compiled-net.js';
+import { compileNet, mostSheets, type CompiledLayer } from '../propagation/compiled-net.js';
 import { couplesSamples, tileGrid, type TilePlace } from '../plan.js';
-import { tangentJob, type Direction, type TangentParams, type TangentResult } from './tile.js';
+import { derivativeJob, type Direction, type DerivativeParams, type DerivativeResult } from './tile.js';
 
 /** Arrays of one tile: a state and its input per direction, K and T, in wasm memory and once as arrays. */
 const LIVE = 6;
 /** More samples per side do not pay: rates are computed entry by entry. */
 const MOST = 128;
 
-export interface TangentPlan {
+export interface DerivativePlan {
   /** Samples per side of a tile. */
   readonly tile: number;
   readonly tileBytes: number;
 }
 
 /** How large tiles may be; RangeError with the bytes where not even one pair of samples fits. */
-export function planTangents(
-  node: Compiled,
+export function planDerivatives(
+  node: CompiledLayer,
   directions: number,
   n: number,
   memoryBytes: number,
-): TangentPlan {
-  const perPair = mostPlanes(node) * LIVE * 8 * (1 + directions);
+): DerivativePlan {
+  const perPair = mostSheets(node) * LIVE * 8 * (1 + directions);
   // Rows are padded to 4 samples.
   const fits = Math.floor(Math.sqrt(memoryBytes / perPair));
   if (fits < 4)
@@ -53,7 +53,7 @@ interface Call {
   readonly ntk: boolean;
 }
 
-function compileMatrix(net: NetDocument, sample: Shape): Compiled {
+function compileMatrix(net: NetDocument, sample: Shape): CompiledLayer {
   const node = compileNet(net, sample, { cov: 'none', joint: 'full' });
   if (node.facts.shape.length !== 1)
     throw new RangeError(
@@ -81,7 +81,7 @@ function paramsOf(
   { net, x1, x2, ntk }: Call,
   directions: readonly Direction[],
   { rows, columns }: TilePlace,
-): Omit<TangentParams, 'weights'> {
+): Omit<DerivativeParams, 'weights'> {
   const same = x2 === null && rows[0] === columns[0];
   return {
     net: parseNet(net),
@@ -109,7 +109,7 @@ export async function contractKernel(
   const n = x.shape[0]!;
   const total = new Float64Array(names.length);
   if (names.length === 0) return total;
-  const { tile } = planTangents(compileMatrix(net, x.shape.slice(1)), names.length, n, engine.memoryBytes);
+  const { tile } = planDerivatives(compileMatrix(net, x.shape.slice(1)), names.length, n, engine.memoryBytes);
   const directions = names.map((name) => ({ name }));
   const call: Call = { net, x1: x, x2: null, ntk };
   await eachTile(engine, tileGrid(n, n, tile, true), run, {
@@ -127,12 +127,12 @@ async function eachTile(
   {
     params,
     done,
-  }: { params(place: TilePlace): TangentParams; done(place: TilePlace, tile: TangentResult): void },
+  }: { params(place: TilePlace): DerivativeParams; done(place: TilePlace, tile: DerivativeResult): void },
 ): Promise<void> {
   const window = Math.max(1, engine.workers) * 2;
   for (let i = 0; i < places.length; i += window) {
     const some = places.slice(i, i + window);
-    const tiles = await engine.map(tangentJob, some.map(params), { signal });
+    const tiles = await engine.map(derivativeJob, some.map(params), { signal });
     tiles.forEach((tile, t) => done(some[t]!, tile));
     onProgress?.({ done: i + some.length, total: places.length });
   }
@@ -181,7 +181,7 @@ export async function kernelInputGradient(
       'A kernel then depends on the inputs of all samples: leave the samples (0) out of "axis".',
     );
   for (const group of directionGroups(node, sample, engine.memoryBytes)) {
-    const { tile } = planTangents(node, group.length, Math.max(n1, n2), engine.memoryBytes);
+    const { tile } = planDerivatives(node, group.length, Math.max(n1, n2), engine.memoryBytes);
     await eachTile(engine, tileGrid(n1, n2, tile, false), options, {
       params: (place) => ({ ...paramsOf(call, group, place), weights: null }),
       done: (place, result) => {
@@ -193,7 +193,7 @@ export async function kernelInputGradient(
 }
 
 /** What to differentiate in, as many directions at a time as fit. */
-function directionGroups(node: Compiled, sample: Shape, memoryBytes: number): Direction[][] {
+function directionGroups(node: CompiledLayer, sample: Shape, memoryBytes: number): Direction[][] {
   if (sample.length === 1) return [[{ input: 'covariance' }, { input: 'variance' }]];
   const channels = sample.at(-1)!;
   const size = sample.reduce((product, extent) => product * extent, 1);
@@ -201,7 +201,7 @@ function directionGroups(node: Compiled, sample: Shape, memoryBytes: number): Di
     position: Math.floor(e / channels),
     channel: e % channels,
   }));
-  const perDirection = 64 * mostPlanes(node) * LIVE * 8;
+  const perDirection = 64 * mostSheets(node) * LIVE * 8;
   const count = Math.max(1, Math.min(size, Math.floor(memoryBytes / perDirection) - 1));
   const groups: Direction[][] = [];
   for (let from = 0; from < size; from += count) groups.push(all.slice(from, from + count));

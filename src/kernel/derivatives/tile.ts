@@ -2,26 +2,26 @@
 import {
   releaseAll,
   padded,
-  planeCount,
-  Planes,
+  sheetCount,
+  Sheets,
   positionPairs,
   type Block,
 } from '../../layers/states/state.js';
 import {
-  planesFrom,
-  readPlanes,
-  type JointTangents,
-  type SideTangents,
-  type Tangent,
+  sheetsFrom,
+  readSheets,
+  type JointDerivatives,
+  type SideDerivatives,
+  type Derivative,
 } from '../../layers/states/derivatives.js';
 import type { Layer } from '../../layers/vocabulary.js';
 import type { Tensor } from '../../math/tensor.js';
 import { defineJob, NumericalError, type Core, type Job, type Ticket } from '../../wasm/engine.js';
-import { compileNet, type Compiled } from '../propagation/compiled-net.js';
+import { compileNet, type CompiledLayer } from '../propagation/compiled-net.js';
 import { ownDirections } from './directions.js';
 import { inputJoint, inputSide, makeBatch, type Batch } from '../propagation/input.js';
 import { releaseNotes } from '../propagation/propagate.js';
-import { pushJoint, pushSide, type Owners, type TangentNotes } from './propagate.js';
+import { pushJoint, pushSide, type Owners, type DerivativeNotes } from './propagate.js';
 
 /** One direction: a number of the net by name, or a change of x1. */
 export type Direction =
@@ -31,7 +31,7 @@ export type Direction =
   /** Inputs without positions: the covariances with x2, or the variances of x1, by one unit. */
   | { readonly input: 'covariance' | 'variance' };
 
-export interface TangentParams {
+export interface DerivativeParams {
   readonly net: Layer;
   readonly x1: Tensor;
   /** null: the same samples as x1. */
@@ -44,23 +44,26 @@ export interface TangentParams {
 }
 
 /** With weights one number per direction; without, (directions, n1, n2) each of NNGP and NTK. */
-export interface TangentResult {
+export interface DerivativeResult {
   readonly sums: Float64Array;
   readonly nngp: Float64Array | null;
   readonly ntk: Float64Array | null;
 }
 
 /** @internal */
-export const tangentJob: Job<TangentParams, TangentResult> = defineJob('kernel/tangent', (core, params) => {
-  try {
-    return computeTangents(core, params);
-  } catch (error) {
-    releaseAll(core);
-    throw error;
-  }
-});
+export const derivativeJob: Job<DerivativeParams, DerivativeResult> = defineJob(
+  'kernel/derivative',
+  (core, params) => {
+    try {
+      return computeDerivatives(core, params);
+    } catch (error) {
+      releaseAll(core);
+      throw error;
+    }
+  },
+);
 
-function computeTangents(core: Core, params: TangentParams): TangentResult {
+function computeDerivatives(core: Core, params: DerivativeParams): DerivativeResult {
   const first = makeBatch(params.x1, null);
   const second = params.x2 ? makeBatch(params.x2, null) : first;
   const node = compileNet(params.net, params.x1.shape.slice(1), { cov: 'none', joint: 'full' });
@@ -72,7 +75,7 @@ function computeTangents(core: Core, params: TangentParams): TangentResult {
   try {
     const one = region.put(Float64Array.from(first.data));
     const two = params.x2 ? region.put(Float64Array.from(second.data)) : one;
-    const side = (batch: Batch, operand: Ticket, moved: boolean): TangentNotes => {
+    const side = (batch: Batch, operand: Ticket, moved: boolean): DerivativeNotes => {
       const { state, notes } = pushSide(
         core,
         node,
@@ -80,14 +83,14 @@ function computeTangents(core: Core, params: TangentParams): TangentResult {
         { pattern: null, dtype: 'f64', tolerance: params.tolerance },
         owners,
       );
-      for (const data of [state.side.cov?.data, ...state.tangents]) data?.release();
+      for (const data of [state.side.cov?.data, ...state.derivatives]) data?.release();
       return notes;
     };
     const notes = side(first, one, true);
     const other = params.x2 ? side(second, two, false) : notes;
     const layout = { spatial: first.spatial, full: node.input.joint === 'full' };
     const joint = inputJoint(core, [first, second], { one, two }, [0, first.n], layout, params.ntk);
-    const seeds = { joint, tangents: jointSeeds(core, joint, second, params) };
+    const seeds = { joint, derivatives: jointSeeds(core, joint, second, params) };
     const result = runBlock(core, node, seeds, notes, other, params, owners);
     const read = collect(core, result, second.n, params);
     releaseNotes(notes);
@@ -100,13 +103,13 @@ function computeTangents(core: Core, params: TangentParams): TangentResult {
 
 function runBlock(
   core: Core,
-  node: Compiled,
-  seeds: JointTangents,
-  one: TangentNotes,
-  two: TangentNotes,
-  { x2 }: TangentParams,
+  node: CompiledLayer,
+  seeds: JointDerivatives,
+  one: DerivativeNotes,
+  two: DerivativeNotes,
+  { x2 }: DerivativeParams,
   owners: Owners,
-): JointTangents {
+): JointDerivatives {
   const block: Block = { row: 0, column: 0, same: x2 === null, frozen: new Set() };
   return pushJoint(core, node, seeds, one, two, block, owners);
 }
@@ -114,27 +117,27 @@ function runBlock(
 /** Derivatives of the input covariances K = x1 x2' / channels; numbers of the net do not change them. */
 function jointSeeds(
   core: Core,
-  joint: JointTangents['joint'],
+  joint: JointDerivatives['joint'],
   second: Batch,
-  params: TangentParams,
-): Tangent[] {
+  params: DerivativeParams,
+): Derivative[] {
   const { rows, ld, layout } = joint;
   const pairs = positionPairs(layout);
   return params.directions.map((direction) => {
     if ('name' in direction || ('input' in direction && direction.input === 'variance'))
       return { k: null, t: null };
-    const values = new Float64Array(planeCount(layout) * rows * ld);
-    for (let plane = 0; plane < pairs.length / 2; plane++) {
-      const [p, q] = [pairs[2 * plane]!, pairs[2 * plane + 1]!];
+    const values = new Float64Array(sheetCount(layout) * rows * ld);
+    for (let sheet = 0; sheet < pairs.length / 2; sheet++) {
+      const [p, q] = [pairs[2 * sheet]!, pairs[2 * sheet + 1]!];
       if ('position' in direction && p !== direction.position) continue;
       for (let i = 0; i < rows; i++) {
         for (let j = 0; j < second.n; j++) {
-          const at = (plane * rows + i) * ld + j;
+          const at = (sheet * rows + i) * ld + j;
           values[at] = 'position' in direction ? entry(second, q, j, direction.channel) / second.channels : 1;
         }
       }
     }
-    return { k: planesFrom(core, values), t: null };
+    return { k: sheetsFrom(core, values), t: null };
   });
 }
 
@@ -144,59 +147,59 @@ const entry = ({ data, n, channels }: Batch, position: number, sample: number, c
 /** Derivatives of the covariances within x1; x2 and numbers of the net do not change them. */
 function sideSeeds(
   core: Core,
-  node: Compiled,
+  node: CompiledLayer,
   batch: Batch,
   operand: Ticket,
-  params: TangentParams,
+  params: DerivativeParams,
   moved: boolean,
-): SideTangents {
+): SideDerivatives {
   const side = inputSide(core, batch, operand, node.input);
   const ld = padded(batch.n);
   const { cov } = side;
-  const tangents = params.directions.map((direction): Planes<'f64'> | null => {
+  const derivatives = params.directions.map((direction): Sheets<'f64'> | null => {
     if ('name' in direction || !moved || !cov) return null;
     if ('input' in direction)
-      return direction.input === 'variance' ? planesFrom(core, new Float64Array(ld).fill(1)) : null;
+      return direction.input === 'variance' ? sheetsFrom(core, new Float64Array(ld).fill(1)) : null;
     const { position, channel } = direction;
     const pairs = positionPairs({ spatial: side.spatial, full: cov.full });
     const values = new Float64Array((pairs.length / 2) * ld);
-    for (let plane = 0; plane < pairs.length / 2; plane++) {
-      const [p, q] = [pairs[2 * plane]!, pairs[2 * plane + 1]!];
+    for (let sheet = 0; sheet < pairs.length / 2; sheet++) {
+      const [p, q] = [pairs[2 * sheet]!, pairs[2 * sheet + 1]!];
       for (let i = 0; i < batch.n; i++) {
         const sum =
           (p === position ? entry(batch, q, i, channel) : 0) +
           (q === position ? entry(batch, p, i, channel) : 0);
-        values[plane * ld + i] = sum / batch.channels;
+        values[sheet * ld + i] = sum / batch.channels;
       }
     }
-    return planesFrom(core, values);
+    return sheetsFrom(core, values);
   });
-  return { side, tangents };
+  return { side, derivatives };
 }
 
 /** Reads the result of a net without output positions. */
 function collect(
   core: Core,
-  { joint, tangents }: JointTangents,
+  { joint, derivatives }: JointDerivatives,
   n2: number,
-  params: TangentParams,
-): TangentResult {
+  params: DerivativeParams,
+): DerivativeResult {
   const { rows, ld } = joint;
-  const count = tangents.length;
+  const count = derivatives.length;
   const { weights, ntk } = params;
   const sums = new Float64Array(weights ? count : 0);
   const make = (wanted: boolean): Float64Array | null =>
     !weights && wanted ? new Float64Array(count * rows * n2) : null;
   const out = { nngp: make(true), ntk: make(ntk) };
-  for (const [d, tangent] of tangents.entries()) {
+  for (const [d, derivative] of derivatives.entries()) {
     for (const [field, name] of [
       ['k', 'nngp'],
       ['t', 'ntk'],
     ] as const) {
-      const planes = tangent[field];
-      if (!planes) continue;
-      const values = readPlanes(core, planes);
-      planes.release();
+      const sheets = derivative[field];
+      if (!sheets) continue;
+      const values = readSheets(core, sheets);
+      sheets.release();
       const target = out[name];
       const counted = weights && (name === 'ntk') === ntk;
       for (let i = 0; i < rows; i++) {

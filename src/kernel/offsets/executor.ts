@@ -2,7 +2,7 @@
 import type { Allocator, Core, Kernels, Ptr, Ticket } from '../../wasm/engine.js';
 import { masksOf } from './masks.js';
 import { fillWatched, NoRoom, type Watched } from './watched.js';
-import type { GivenPlanes, PlannedRun, PlanesPlan } from './plan-types.js';
+import type { GivenPlanes, PlannedWork, OffsetPlan } from './plan-types.js';
 import { giveRoom } from './plan-cache.js';
 
 export type Floats = Float64Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
@@ -18,42 +18,42 @@ export interface Images {
 }
 
 /** K and Theta of all pairs, (n1, n2, ...result of a pair). */
-export interface PlanesBlock {
+export interface OffsetBlock {
   readonly nngp: Floats;
   readonly ntk: Floats;
 }
 
 /** The block of kernels of `x1` with `x2`; `x2` null: of x1 with itself, exact on the diagonal and symmetric. */
-export function runPlanes(core: Core, plan: PlanesPlan, x1: Images, x2: Images | null): PlanesBlock {
-  return core.heap.scope((scope) => new Runner(core, plan, scope).block(x1, x2));
+export function executePlan(core: Core, plan: OffsetPlan, x1: Images, x2: Images | null): OffsetBlock {
+  return core.heap.scope((scope) => new Executor(core, plan, scope).block(x1, x2));
 }
 
 /** @internal The bench drives it step by step. */
-export class Runner {
+export class Executor {
   readonly core: Core;
-  readonly plan: PlanesPlan;
+  readonly plan: OffsetPlan;
   readonly scope: Allocator;
-  readonly run: Kernels['planes_f64'];
+  readonly kernel: Kernels['offsetsExecute_f64'];
   readonly interleave: (records: number, y: number, stride: number, count: number, back: number) => void;
   readonly context: Ticket<'i32'>;
   readonly words: Int32Array<ArrayBuffer>;
   readonly steps: { readonly [K in 'pairs' | 'diagonal' | 'tables']: Ticket<'i32'> };
   readonly y: Ticket;
   readonly blob: Ticket<'i32'>;
-  /** Planes that one group of pairs starts from. */
+  /** Sheets that one group of pairs starts from. */
   readonly start: Ticket;
   readonly arena: Ticket;
   /** Terms of every series so far, by the index of its parameters. */
   readonly terms: Map<number, number> = new Map();
   readonly stride: number;
 
-  constructor(core: Core, plan: PlanesPlan, scope: Allocator) {
+  constructor(core: Core, plan: OffsetPlan, scope: Allocator) {
     const { dtype, lanes } = plan;
     this.core = core;
     this.plan = plan;
     this.scope = scope;
-    this.run = core.kernels[`planes_${dtype}`];
-    this.interleave = core.kernels[`planesInterleave_${dtype}`] as typeof this.interleave;
+    this.kernel = core.kernels[`offsetsExecute_${dtype}`];
+    this.interleave = core.kernels[`offsetsInterleave_${dtype}`] as typeof this.interleave;
     this.arena = scope.zeros('u8', plan.arenaBytes + 64);
     const splat = new (floats(dtype))(plan.constants.length * lanes);
     plan.constants.forEach((value, i) => splat.fill(value, i * lanes, (i + 1) * lanes));
@@ -87,11 +87,11 @@ export class Runner {
     this.words.set(pointers);
   }
 
-  block(x1: Images, x2: Images | null): PlanesBlock {
+  block(x1: Images, x2: Images | null): OffsetBlock {
     const { plan } = this;
     const n2 = (x2 ?? x1).count;
     const size = x1.count * n2 * plan.output.elements;
-    const result: PlanesBlock = { nngp: new (floats(plan.dtype))(size), ntk: new (floats(plan.dtype))(size) };
+    const result: OffsetBlock = { nngp: new (floats(plan.dtype))(size), ntk: new (floats(plan.dtype))(size) };
     const rows = this.records(x1);
     const out = this.scope.alloc(plan.dtype, x1.count * plan.output.elements * 2 * plan.lanes);
     for (let first = 0; first < n2; first += plan.lanes) {
@@ -119,7 +119,7 @@ export class Runner {
     values: Floats,
     at: number,
     lane: number,
-    { nngp, ntk }: PlanesBlock,
+    { nngp, ntk }: OffsetBlock,
     i: number,
     j: number,
     n2: number,
@@ -221,7 +221,7 @@ export class Runner {
 
   /** `rows` null: the images in the lanes with themselves. */
   execute(name: 'pairs' | 'diagonal' | 'tables', rows: number | null, out: number, count: number): void {
-    const planned: PlannedRun = this.plan[name];
+    const planned: PlannedWork = this.plan[name];
     this.words[2] = rows ?? this.y.ptr;
     this.words[4] = out;
     this.words[5] = +(rows === null);
@@ -230,9 +230,9 @@ export class Runner {
     const { ptr } = this.context;
     let from = 0;
     for (const { step, watched } of [...planned.pauses, { step: planned.steps.length / 4, watched: null }]) {
-      this.core.heap.write(this.context, this.words); // a run moves on in it
+      this.core.heap.write(this.context, this.words); // execution moves on in it
       const at = (this.steps[name].ptr + 16 * from) as Ptr<'i32'>;
-      this.run(ptr as Ptr<'i32'>, at, step - from, count, this.stride, outBytes);
+      this.kernel(ptr as Ptr<'i32'>, at, step - from, count, this.stride, outBytes);
       from = step;
       if (watched) this.fill(watched);
     }

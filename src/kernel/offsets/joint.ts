@@ -1,10 +1,10 @@
 // A plan between states: from images, or from the planes that other layers have left, to planes that other layers go on from.
 import type { Block, Joint } from '../../layers/states/state.js';
 import type { Allocator, Core, Ticket } from '../../wasm/engine.js';
-import type { PlanesPlan } from './plan-types.js';
-import { floats, Runner, type Floats, type Images } from './executor.js';
+import type { OffsetPlan } from './plan-types.js';
+import { floats, Executor, type Floats, type Images } from './executor.js';
 
-/** What a plan keeps of the samples of one side (`Runner.records`), and their number. */
+/** What a plan keeps of the samples of one side (`Executor.records`), and their number. */
 export interface SideRecords {
   readonly ticket: Ticket;
   readonly count: number;
@@ -16,12 +16,12 @@ export interface SideRecords {
 const GROUP_BYTES = 2 ** 22;
 
 /** Bytes of one group: its planes at the start and at the end, K and T. */
-export function groupBytes({ state, output }: PlanesPlan): number {
+export function groupBytes({ state, output }: OffsetPlan): number {
   return 32 * ((state?.pairs.pairs.length ?? 0) + output.elements);
 }
 
 /** Rows of pairs that are between the two layouts at once, of blocks with rows of `ld` samples. */
-export function groupRows(plan: PlanesPlan, rows: number, ld: number): number {
+export function groupRows(plan: OffsetPlan, rows: number, ld: number): number {
   const { lanes } = plan;
   const fits = Math.floor(GROUP_BYTES / ((ld / lanes) * groupBytes(plan)));
   return Math.min(rows, Math.max(1, Math.floor(fits / lanes)) * lanes);
@@ -31,25 +31,31 @@ export function groupRows(plan: PlanesPlan, rows: number, ld: number): number {
  * Fills `end` (zero before) from `start`; null: the records hold images. Of a mirrored block what is above the diagonal stays
  * finite, no more. Columns of blocks begin at 0.
  */
-export function runJointPlanes(
+export function executeJoint(
   core: Core,
-  plan: PlanesPlan,
+  plan: OffsetPlan,
   start: Joint | null,
   sides: readonly [SideRecords, SideRecords],
   block: Block,
   end: Joint,
 ): void {
   core.heap.scope((scope) =>
-    new JointRunner(core, plan, scope, end, sides[1].count).between(start, sides, block),
+    new JointExecutor(core, plan, scope, end, sides[1].count).between(start, sides, block),
   );
 }
 
-/** The same for covariances within samples: states of one row, without T. `x` as for `Runner.tables`. */
-export function runWithin(core: Core, plan: PlanesPlan, start: Joint | null, x: Images, end: Joint): void {
-  core.heap.scope((scope) => new JointRunner(core, plan, scope, end, x.count).within(start, x));
+/** The same for covariances within samples: states of one row, without T. `x` as for `Executor.tables`. */
+export function executeWithin(
+  core: Core,
+  plan: OffsetPlan,
+  start: Joint | null,
+  x: Images,
+  end: Joint,
+): void {
+  core.heap.scope((scope) => new JointExecutor(core, plan, scope, end, x.count).within(start, x));
 }
 
-class JointRunner extends Runner {
+class JointExecutor extends Executor {
   readonly end: Joint;
   readonly columns: number;
   /** Groups of a row, those of padding included. */
@@ -67,7 +73,7 @@ class JointRunner extends Runner {
   readonly to: Ticket;
   readonly exact: Ticket;
 
-  constructor(core: Core, plan: PlanesPlan, scope: Allocator, end: Joint, columns: number) {
+  constructor(core: Core, plan: OffsetPlan, scope: Allocator, end: Joint, columns: number) {
     super(core, plan, scope);
     const { lanes, dtype } = plan;
     this.end = end;
@@ -227,7 +233,7 @@ class JointRunner extends Runner {
       ] as const) {
         if (!x) continue;
         const from = x.ptr + row * ld * size;
-        this.core.kernels.planesToGroups(
+        this.core.kernels.sheetsToGroups(
           index.length,
           planes,
           rows * this.width,

@@ -27,7 +27,7 @@ import {
   sharedAxis,
   type MixAxis,
 } from './axis.js';
-import { NotPlanes, POINT, type Filter, type MixNode, type Node } from './nodes.js';
+import { NotByOffsets, POINT, type Filter, type MixNode, type Node } from './nodes.js';
 import { activationOf, weights, type SeriesOptions } from './parameters.js';
 
 export interface LowerOptions extends SeriesOptions {
@@ -41,7 +41,7 @@ export interface LowerOptions extends SeriesOptions {
 export function lower(net: Shaped, unrolled: ReadonlySet<string>, options: LowerOptions): Node[] {
   const spatial = net.input.slice(0, -1);
   if (spatial.length > 2)
-    throw new NotPlanes(`${spatial.length} spatial axes; planes are made for one or two`);
+    throw new NotByOffsets(`${spatial.length} spatial axes; planes are made for one or two`);
   const axes: (0 | 1)[] = spatial.length === 2 ? [0, 1] : spatial.length === 1 ? [1] : [];
   const nodes: Node[] = [
     {
@@ -156,7 +156,7 @@ class Builder {
         return this.collapse(layer.layer, x, path, output.at(-1)!);
       case 'layerNorm': {
         const over = layer.axis.map((axis) => normaliseAxis(axis, input.length + 1));
-        if (over.includes(0)) throw new NotPlanes(`${path} (layerNorm) couples the samples`);
+        if (over.includes(0)) throw new NotByOffsets(`${path} (layerNorm) couples the samples`);
         const real = over.filter((axis) => axis < input.length).map((axis) => from.axes[axis - 1]);
         return this.push({
           ...base,
@@ -169,7 +169,7 @@ class Builder {
       case 'dropout':
         return layer.mode === 'test' ? x : this.push({ ...base, op: 'dropout', keep: layer.keep });
       default:
-        throw new NotPlanes(`${path} (${layer.layer}) needs all pairs of positions at once`);
+        throw new NotByOffsets(`${path} (${layer.layer}) needs all pairs of positions at once`);
     }
   }
 

@@ -11,9 +11,9 @@ export interface States {
   readonly deferred: ReadonlySet<number>;
 }
 
-export function statesOf({ nodes, users, programs, last }: Split, masked: boolean): States {
+export function statesOf({ nodes, users, segments, last }: Split, masked: boolean): States {
   const deferred = new Set<number>();
-  const ends = new Set(programs.map((p) => p.end));
+  const ends = new Set(segments.map((p) => p.end));
   for (const [i, node] of nodes.entries()) {
     if (node.op !== 'affine' || node.w === 0 || ends.has(i) || users[i]!.length !== 1) continue;
     const user = nodes[users[i]![0]!]!;
@@ -62,7 +62,7 @@ function gammas(
     const wanted = new Set(users[i]!.map((u) => wants(nodes[u] as Node, gamma[u]!)));
     const ended = i === last ? endWants(nodes[i]!) : null;
     if (ended !== null) wanted.add(ended);
-    // Planes are given as K and T.
+    // Sheets are given as K and T.
     const free = !deferred.has(i) && nodes[i]!.op !== 'state';
     gamma[i] = wanted.size === 1 && free ? [...wanted][0]! : 0;
   }

@@ -2,8 +2,8 @@
 import type { ActivationLayer } from '../../layers/vocabulary.js';
 import type { MixAxis } from './axis.js';
 
-/** Thrown while lowering a net that planes cannot represent; `planPlanes` turns it into a reason. */
-export class NotPlanes extends Error {}
+/** Thrown while lowering a net that planes cannot represent; `planOffsets` turns it into a reason. */
+export class NotByOffsets extends Error {}
 
 export interface Filter {
   readonly kh: number;

@@ -1,16 +1,16 @@
-// One program as an op list: which slots hold which planes, what is fused into which row.
+// One segment as an op list: which slots hold which planes, what is fused into which row.
 import { activationConstants, affineConstants, UNIT } from './constants.js';
 import type { Blob } from './blob.js';
 import { POINT, type ActivationNode, type Node, type NormNode } from './nodes.js';
 import { CLASS_WORDS, encode, FINISH, OP_WORDS, OPS, pad, type Op } from './ops.js';
-import type { Evaluation, Program } from './segments.js';
+import type { Evaluation, Segment } from './segments.js';
 import { Rows, type Context, type Source } from './rows.js';
 import { stride } from './slots.js';
 import type { Watched } from './watched.js';
 import { isRowNorm } from './node-facts.js';
 
 /** An op list in the blob. */
-export interface Compiled {
+export interface OpList {
   readonly ops: readonly Op[];
   readonly list: number;
   readonly classes: number;
@@ -19,24 +19,19 @@ export interface Compiled {
   readonly watched: ReadonlyMap<Op, Watched>;
 }
 
-export function compileProgram(program: Program, context: Context): Compiled {
-  return new Compiler(program, context).run();
+export function compileSegment(segment: Segment, context: Context): OpList {
+  return new Compiler(segment, context).opList();
 }
 
-/** The program record of the executor: ops [from, to) of a list; returns its blob index. */
-export function putProgram(
-  blob: Blob,
-  { list, classes, modular }: Compiled,
-  from: number,
-  to: number,
-): number {
+/** The segment record of the executor: ops [from, to) of a list; returns its blob index. */
+export function putSegment(blob: Blob, { list, classes, modular }: OpList, from: number, to: number): number {
   return blob.put([list + from * OP_WORDS, to - from, classes, +modular]);
 }
 
 class Compiler extends Rows {
   readonly watched = new Map<Op, Watched>();
 
-  run(): Compiled {
+  opList(): OpList {
     for (const step of this.p.steps) this.evaluate(step);
     this.sink();
     const zero = this.p.modular

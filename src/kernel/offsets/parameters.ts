@@ -3,7 +3,7 @@ import { dualOf } from '../../layers/activation/dual/dual.js';
 import { tableEntries } from '../../layers/activation/dual/tables.js';
 import { baseWidthOf } from '../../layers/affine/kernel.js';
 import type { ActivationLayer, ConvLayer, DenseLayer } from '../../layers/vocabulary.js';
-import { NotPlanes, type Activation } from './nodes.js';
+import { NotByOffsets, type Activation } from './nodes.js';
 
 /**
  * w is W^2 here; T' = W^2 A(T + gamma K) + bT in both parametrisations (kernels of Dense and Conv, arXiv 2001.07301). Weights
@@ -19,7 +19,7 @@ export function weights(
   const w = layer.wStd ** 2;
   const b2 = (layer.bStd ?? 0) ** 2;
   const standard = layer.parametrization === 'standard';
-  if (standard && w === 0) throw new NotPlanes(`${path} (${layer.layer}) has wStd = 0`);
+  if (standard && w === 0) throw new NotByOffsets(`${path} (${layer.layer}) has wStd = 0`);
   if (frozen) return { w, b2, bT: 0, gamma: 0 };
   return {
     w,
@@ -49,7 +49,7 @@ export function activationOf(
 ): Activation {
   const dual = dualOf(layer);
   if (dual.form === 'function')
-    throw new NotPlanes(`${path} (${layer.layer}) has its dual in code, called entry by entry`);
+    throw new NotByOffsets(`${path} (${layer.layer}) has its dual in code, called entry by entry`);
   if (dual.form !== 'closed') {
     const usual = tableEntries(dual, Float64Array.of(USUAL_VARIANCE), tolerance);
     const width = Math.max(usual.width, dual.form === 'series' ? room : 0);

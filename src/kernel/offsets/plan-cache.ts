@@ -3,27 +3,27 @@ import { releaseAll } from '../../layers/states/state.js';
 import type { Shaped } from '../../layers/shapes.js';
 import type { Core } from '../../wasm/engine.js';
 import { lower, type LowerOptions } from './lower.js';
-import { NotPlanes } from './nodes.js';
-import { planPlanes } from './plan.js';
-import type { PlanesOptions, PlanesPlan } from './plan-types.js';
+import { NotByOffsets } from './nodes.js';
+import { planOffsets } from './plan.js';
+import type { OffsetOptions, OffsetPlan } from './plan-types.js';
 import { LONGEST, NoRoom } from './watched.js';
 
-const plans = new Map<string, PlanesPlan | { readonly reason: string }>();
+const plans = new Map<string, OffsetPlan | { readonly reason: string }>();
 const MOST_PLANS = 32;
 
 /** What plans are for, and the room for series where the usual one was too small. */
 const keys = new WeakMap<object, string>();
 const rooms = new Map<string, number>();
 
-/** `planPlanes`, remembered. */
+/** `planOffsets`, remembered. */
 export function rememberedPlan(
   net: Shaped,
-  options: Omit<PlanesOptions, 'room'>,
-): PlanesPlan | { readonly reason: string } {
+  options: Omit<OffsetOptions, 'room'>,
+): OffsetPlan | { readonly reason: string } {
   const key = JSON.stringify([net, options]);
   let plan = plans.get(key);
   if (!plan) {
-    plan = planPlanes(net, { ...options, room: rooms.get(key) ?? 0 });
+    plan = planOffsets(net, { ...options, room: rooms.get(key) ?? 0 });
     if (plans.size >= MOST_PLANS) plans.delete(plans.keys().next().value!);
     plans.set(key, plan);
     keys.set(plan, key);
@@ -32,7 +32,7 @@ export function rememberedPlan(
 }
 
 /** After `error` while `plan` ran: plans for the same have more room from now on. */
-export function giveRoom(plan: PlanesPlan, { width }: NoRoom): void {
+export function giveRoom(plan: OffsetPlan, { width }: NoRoom): void {
   const key = keys.get(plan);
   if (key === undefined) return;
   rooms.set(key, Math.max(width, Math.min(2 * width, LONGEST)));
@@ -54,13 +54,13 @@ export function withRoom<R>(core: Core, run: () => R): R {
   }
 }
 
-/** Whether a layer runs by planes, wherever it stands. */
-export function planeable(net: Shaped, options: Pick<LowerOptions, 'frozen' | 'tolerance'>): boolean {
+/** Whether a layer goes by offsets, wherever it stands. */
+export function goesByOffsets(net: Shaped, options: Pick<LowerOptions, 'frozen' | 'tolerance'>): boolean {
   try {
     lower(net, new Set(), { ...options, room: 0, source: 'state' });
     return true;
   } catch (error) {
-    if (error instanceof NotPlanes) return false;
+    if (error instanceof NotByOffsets) return false;
     throw error;
   }
 }

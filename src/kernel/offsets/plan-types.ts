@@ -1,16 +1,16 @@
 // What a plan is asked for and what it holds.
 import type { Node } from './nodes.js';
 import type { Records } from './records.js';
-import type { PlanesReport } from './report.js';
+import type { OffsetReport } from './report.js';
 import type { Watched } from './watched.js';
 
-export interface PlanesOptions {
+export interface OffsetOptions {
   readonly dtype: 'f32' | 'f64';
   /** Same-position entries only, where the net ends with space. */
   readonly diagonalSpatial?: boolean;
   /** Inputs have masked entries. */
   readonly masked?: boolean;
-  /** Planes of K and T are given in place of images. */
+  /** Sheets of K and T are given in place of images. */
   readonly state?: boolean;
   /** Paths of layers that are not trained. */
   readonly frozen?: readonly string[];
@@ -23,7 +23,7 @@ export interface PlanesOptions {
 }
 
 /** One schedule of the executor with the layout of stored planes that it belongs to. */
-export interface PlannedRun {
+export interface PlannedWork {
   readonly steps: Int32Array;
   /** 1: stored planes lie where the self pass has them. */
   readonly layout: 0 | 1;
@@ -31,7 +31,7 @@ export interface PlannedRun {
   readonly pauses: readonly { readonly step: number; readonly watched: Watched }[];
 }
 
-/** Planes that are given in place of images. */
+/** Sheets that are given in place of images. */
 export interface GivenPlanes {
   /** Blob index of the table of their addresses; the bytes from the first plane to each, -1 where it is not wanted. */
   readonly table: number;
@@ -41,7 +41,7 @@ export interface GivenPlanes {
 }
 
 /** A plan is plain data: it is made once and sent to workers. */
-export interface PlanesPlan {
+export interface OffsetPlan {
   readonly dtype: 'f32' | 'f64';
   readonly tolerance: number;
   readonly lanes: number;
@@ -58,9 +58,9 @@ export interface PlanesPlan {
   readonly state: { readonly pairs: GivenPlanes; readonly self: GivenPlanes } | null;
   readonly nodes: readonly Node[];
   /** Pairs of different images; images with themselves (exact diagonal, symmetric offsets once); tables. */
-  readonly pairs: PlannedRun;
-  readonly diagonal: PlannedRun;
-  readonly tables: PlannedRun;
+  readonly pairs: PlannedWork;
+  readonly diagonal: PlannedWork;
+  readonly tables: PlannedWork;
   /** The planes of the result, in order; a collapsed net has one of a single position. */
   readonly output: {
     readonly H: number;
@@ -72,5 +72,5 @@ export interface PlanesPlan {
     readonly place: Int32Array;
     readonly mirror: Int32Array;
   };
-  readonly report: PlanesReport;
+  readonly report: OffsetReport;
 }

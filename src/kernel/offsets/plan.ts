@@ -3,11 +3,11 @@ import type { Shaped } from '../../layers/shapes.js';
 import { commonWeight } from './axis.js';
 import { Arena, Blob, Constants } from './blob.js';
 import { defaultTolerance } from '../tiles/checks.js';
-import { compileProgram, putProgram, type Compiled } from './op-list.js';
+import { compileSegment, putSegment, type OpList } from './op-list.js';
 import type { Node } from './nodes.js';
-import { NotPlanes, split, type Offset, type Program, type Split } from './segments.js';
+import { NotByOffsets, split, type Offset, type Segment, type Split } from './segments.js';
 import { Records } from './records.js';
-import type { GivenPlanes, PlanesOptions, PlanesPlan } from './plan-types.js';
+import type { GivenPlanes, OffsetOptions, OffsetPlan } from './plan-types.js';
 import { placesOf, reportOf } from './report.js';
 import type { Store } from './rows.js';
 import {
@@ -25,33 +25,33 @@ import { encode } from './ops.js';
 import { statesOf } from './node-facts.js';
 import type { Watched } from './watched.js';
 
-/** Where a program starts in the blob, and its offsets. */
+/** Where a segment starts in the blob, and its offsets. */
 interface Address {
   readonly at: number;
   readonly offsets: number;
-  readonly compiled: Compiled;
+  readonly compiled: OpList;
 }
 
-/** The plan, or the reason why the net does not run by planes. */
-export function planPlanes(net: Shaped, options: PlanesOptions): PlanesPlan | { readonly reason: string } {
+/** The plan, or the reason why the net does not go by offsets. */
+export function planOffsets(net: Shaped, options: OffsetOptions): OffsetPlan | { readonly reason: string } {
   try {
     return new Planner(net, options).plan();
   } catch (error) {
-    if (error instanceof NotPlanes) return { reason: error.message };
+    if (error instanceof NotByOffsets) return { reason: error.message };
     throw error;
   }
 }
 
 class Planner {
   readonly split: Split;
-  readonly options: PlanesOptions;
+  readonly options: OffsetOptions;
   readonly tolerance: number;
   readonly blob = new Blob();
   readonly constants = new Constants();
   readonly arena = new Arena();
   readonly stores = new Map<number, Store>();
 
-  constructor(net: Shaped, options: PlanesOptions) {
+  constructor(net: Shaped, options: OffsetOptions) {
     this.options = options;
     const masked = options.masked ?? false;
     const { diagonalSpatial: diagonal = false, frozen = [], state = false, room = 0 } = options;
@@ -60,20 +60,20 @@ class Planner {
     this.split = split(net, { masked, diagonal, frozen, source, room, tolerance: this.tolerance });
   }
 
-  plan(): PlanesPlan {
-    const { nodes, programs, last, stored } = this.split;
+  plan(): OffsetPlan {
+    const { nodes, segments, last, stored } = this.split;
     const masked = this.options.masked ?? false;
     const masks = new Set(masked ? nodes.keys() : []);
     const records = new Records(nodes, masks);
     const states = statesOf(this.split, masked);
     const end = nodes[last]!;
-    const final = programs.at(-1)!;
+    const final = segments.at(-1)!;
     const output = this.outputTable(end, final);
 
-    // The ring needs the addresses of programs, programs those of stores: tables are filled in afterwards.
+    // The ring needs the addresses of segments, segments those of stores: tables are filled in afterwards.
     const links = this.options.fullStore ? null : chainOf(this.split);
     const full = this.reserveStores();
-    const addresses = new Map<Program, Address>();
+    const addresses = new Map<Segment, Address>();
     const context = {
       split: this.split,
       states,
@@ -86,10 +86,10 @@ class Planner {
       masked,
       output,
     };
-    for (const program of programs) {
-      const compiled = compileProgram(program, context);
-      const at = putProgram(this.blob, compiled, 0, compiled.ops.length);
-      addresses.set(program, { at, offsets: this.offsets(program.offsets, false), compiled });
+    for (const segment of segments) {
+      const compiled = compileSegment(segment, context);
+      const at = putSegment(this.blob, compiled, 0, compiled.ops.length);
+      addresses.set(segment, { at, offsets: this.offsets(segment.offsets, false), compiled });
     }
     const pairs = links ? this.ring(links, addresses, full) : this.inOrder(addresses, full, false);
     const diagonal = this.diagonal(pairs, addresses, links !== null);
@@ -143,7 +143,7 @@ class Planner {
     return this.blob.put(weighted.flat());
   }
 
-  private outputTable(end: Node, final: Program): number {
+  private outputTable(end: Node, final: Segment): number {
     const places = new Map<string, number>();
     let next = 0;
     for (const offset of final.offsets) {
@@ -156,7 +156,7 @@ class Planner {
   /** Tables of every stored node; the places of planes are patched in when the schedule is known. */
   private reserveStores(): Map<number, { pairs: number; self: number }> {
     const tables = new Map<number, { pairs: number; self: number }>();
-    const { nodes, stored, programs } = this.split;
+    const { nodes, stored, segments } = this.split;
     for (const [index, { modular }] of stored) {
       const node = nodes[index]!;
       if (node.op === 'collapse') {
@@ -175,10 +175,10 @@ class Planner {
       const uniform = commons.length === 1 && commons[0]![0] !== null && commons[0]![1] !== null;
       const [sh, sw] = uniform ? (commons[0] as readonly [number, number]) : [1, 1];
       const maps = node.maps.map(([h, w], branch): [number, number] => {
-        const program = programs.find((p) => p.sink === index && p.branch === branch)!;
+        const segment = segments.find((p) => p.sink === index && p.branch === branch)!;
         return [
-          axisTable(h, program.modular, modular, false, sh, this.blob, this.constants),
-          axisTable(w, program.modular, modular, true, sw, this.blob, this.constants),
+          axisTable(h, segment.modular, modular, false, sh, this.blob, this.constants),
+          axisTable(w, segment.modular, modular, true, sw, this.blob, this.constants),
         ];
       });
       this.stores.set(index, { pairs, self, accumulator: 0, scale: sh * sw, maps });
@@ -188,7 +188,7 @@ class Planner {
   }
 
   /** Where planes that are given lie, by the demands of pairs and of variances. */
-  private givenPlanes(): PlanesPlan['state'] {
+  private givenPlanes(): OffsetPlan['state'] {
     const [node, demand, store] = [this.split.nodes[0]!, this.split.stored.get(0), this.stores.get(0)];
     if (node.op !== 'state' || !demand || !store) return null;
     const { modular } = demand;
@@ -222,12 +222,12 @@ class Planner {
 
   private ring(
     links: NonNullable<ReturnType<typeof chainOf>>,
-    addresses: ReadonlyMap<Program, Address>,
+    addresses: ReadonlyMap<Segment, Address>,
     tables: ReadonlyMap<number, { pairs: number }>,
   ): Schedule {
     const { schedule, places, cleared } = ringSchedule(links, addresses, this.arena);
     for (const [index, at] of places) this.patch(index, tables.get(index)!.pairs, at);
-    const rest = this.split.programs.slice(links.length);
+    const rest = this.split.segments.slice(links.length);
     return [
       ...this.clearAccumulators(),
       ...cleared,
@@ -240,9 +240,9 @@ class Planner {
     return count === 0 ? [] : [0, address.at, address.offsets, count];
   }
 
-  /** All programs one after the other, with all planes between them. */
+  /** All segments one after the other, with all planes between them. */
   private inOrder(
-    addresses: ReadonlyMap<Program, Address>,
+    addresses: ReadonlyMap<Segment, Address>,
     tables: ReadonlyMap<number, { pairs: number; self: number }>,
     self: boolean,
   ): Schedule {
@@ -254,16 +254,16 @@ class Planner {
       this.patch(index, self ? table.self : table.pairs, places);
       if (bytes > 0) clear.push(1, at, bytes, 0);
     }
-    for (const p of this.split.programs) {
+    for (const p of this.split.segments) {
       const address = addresses.get(p)!;
       if (!self) clear.push(...this.whole(address, p.offsets.length));
-      else this.selfRun(p, address.compiled, clear);
+      else this.addSelf(p, address.compiled, clear);
     }
     return clear;
   }
 
   /** Offset 0 comes first, as all others need its tables, and stops where TypeScript looks at variances. */
-  private selfRun(p: Program, compiled: Compiled, steps: Schedule): void {
+  private addSelf(p: Segment, compiled: OpList, steps: Schedule): void {
     if (p.self.length === 0) return;
     const offsets = this.offsets(p.self, false);
     const { ops, watched } = compiled;
@@ -272,24 +272,24 @@ class Planner {
       const at = ops.indexOf(op);
       const more = [...op.more!, 1];
       const only = { ...compiled, list: this.blob.put(encode({ ...op, more })) };
-      if (at > from) steps.push(0, putProgram(this.blob, compiled, from, at), offsets, 1);
-      steps.push(0, putProgram(this.blob, only, 0, 1), offsets, 1);
+      if (at > from) steps.push(0, putSegment(this.blob, compiled, from, at), offsets, 1);
+      steps.push(0, putSegment(this.blob, only, 0, 1), offsets, 1);
       this.pauses.push({ step: steps.length / 4, watched: stop });
       from = at;
     }
-    if (from > 0) steps.push(0, putProgram(this.blob, compiled, from, ops.length), offsets, 1);
+    if (from > 0) steps.push(0, putSegment(this.blob, compiled, from, ops.length), offsets, 1);
     const done = from > 0 ? 1 : 0;
-    const at = putProgram(this.blob, compiled, 0, ops.length);
+    const at = putSegment(this.blob, compiled, 0, ops.length);
     steps.push(...this.whole({ at, offsets: offsets + 3 * done }, p.self.length - done));
   }
 
-  /** Plane -d of an image with itself equals plane d: a global pool right behind the only program takes half of them, twice. */
-  private diagonal(pairs: Schedule, addresses: ReadonlyMap<Program, Address>, ring: boolean): Schedule {
-    const { programs, nodes } = this.split;
-    const first = programs[0]!;
+  /** Plane -d of an image with itself equals plane d: a global pool right behind the only segment takes half of them, twice. */
+  private diagonal(pairs: Schedule, addresses: ReadonlyMap<Segment, Address>, ring: boolean): Schedule {
+    const { segments, nodes } = this.split;
+    const first = segments[0]!;
     const node = first.sink < 0 ? null : nodes[first.sink]!;
     const halves = !ring && node?.op === 'collapse' && node.pairing === 'all' && !first.modular;
-    if (!halves || programs.filter((p) => p.sink === first.sink).length !== 1) return pairs;
+    if (!halves || segments.filter((p) => p.sink === first.sink).length !== 1) return pairs;
     const { at } = addresses.get(first)!;
     const count = (first.offsets.length + 1) / 2;
     const half = [0, at, this.offsets(first.offsets, true), count];

@@ -1,11 +1,11 @@
 // What a plan costs and where its results go.
 import type { Node } from './nodes.js';
-import type { Program, Split } from './segments.js';
+import type { Segment, Split } from './segments.js';
 import { planeSize } from './schedule.js';
 
 /** What a plan costs, before anything runs. */
-export interface PlanesReport {
-  readonly programs: readonly {
+export interface OffsetReport {
+  readonly segments: readonly {
     readonly end: string;
     readonly planes: number;
     readonly modular: boolean;
@@ -23,7 +23,7 @@ export interface PlanesReport {
 /** Results are zipped: (X, X', Y, Y'), or (X, Y) with same-position entries only. */
 export function placesOf(
   end: Node,
-  final: Pick<Program, 'offsets' | 'modular'>,
+  final: Pick<Segment, 'offsets' | 'modular'>,
   diagonal: boolean,
 ): { elements: number; place: Int32Array; mirror: Int32Array } {
   const place: number[] = [];
@@ -43,15 +43,15 @@ export function placesOf(
   return { elements: place.length, place: Int32Array.from(place), mirror: Int32Array.from(mirror) };
 }
 
-/** Work of all programs, per pair of images. */
+/** Work of all segments, per pair of images. */
 export function reportOf(
-  { nodes, programs }: Split,
+  { nodes, segments }: Split,
   ring: boolean,
-  bytes: PlanesReport['bytes'],
-): PlanesReport {
+  bytes: OffsetReport['bytes'],
+): OffsetReport {
   let affineSteps = 0;
   let flops = 0;
-  const list = programs.map((p) => {
+  const list = segments.map((p) => {
     let elements = 0;
     for (const { node, fh, fw } of p.steps) {
       const at = nodes[node]!;
@@ -64,5 +64,5 @@ export function reportOf(
     }
     return { end: nodes[p.end]!.path || 'input', planes: p.offsets.length, modular: p.modular, elements };
   });
-  return { programs: list, affineSteps, flops, ring, bytes };
+  return { segments: list, affineSteps, flops, ring, bytes };
 }

@@ -1,9 +1,9 @@
-// Rows of one program: which plane a row reads, through which affine map, and where it goes.
+// Rows of one segment: which plane a row reads, through which affine map, and where it goes.
 import type { Arena, Blob, Constants } from './blob.js';
 import { affineConstants, UNIT, type RowScales } from './constants.js';
 import { POINT, type AffineNode, type NormNode } from './nodes.js';
 import { FINISH, OPS, type Op } from './ops.js';
-import type { Evaluation, Program, Split } from './segments.js';
+import type { Evaluation, Segment, Split } from './segments.js';
 import type { Records } from './records.js';
 import { Slots } from './slots.js';
 import type { States } from './node-facts.js';
@@ -40,13 +40,13 @@ export interface Source {
   readonly norm: number | null;
 }
 
-/** The operations of a program, row after row. */
+/** The operations of a segment, row after row. */
 export class Rows extends Slots {
   readonly c: Context;
   readonly ops: Op[] = [];
 
-  constructor(program: Program, context: Context) {
-    super(program, context.split.nodes, context.arena);
+  constructor(segment: Segment, context: Context) {
+    super(segment, context.split.nodes, context.arena);
     this.c = context;
   }
 
@@ -126,7 +126,7 @@ export class Rows extends Slots {
     const users = this.c.split.users[norm]!;
     return (
       this.p.end !== norm &&
-      !this.c.split.programs.some((p) => p.end === norm) &&
+      !this.c.split.segments.some((p) => p.end === norm) &&
       users.length === 1 &&
       this.nodes[users[0]!]!.op === 'activation'
     );

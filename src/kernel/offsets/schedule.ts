@@ -1,10 +1,10 @@
-// The order of programs and rows of offsets, and where stored planes lie meanwhile.
+// The order of segments and rows of offsets, and where stored planes lie meanwhile.
 import { flowsInto, type MixAxis } from './axis.js';
 import type { Arena, Blob, Constants } from './blob.js';
 import type { MixNode, Node } from './nodes.js';
-import type { Offset, Program, Split } from './segments.js';
+import type { Offset, Segment, Split } from './segments.js';
 
-/** Steps of the executor, four words each: [0, program, offsets, count] or [1, arena offset, bytes, 0]. */
+/** Steps of the executor, four words each: [0, segment, offsets, count] or [1, arena offset, bytes, 0]. */
 export type Schedule = number[];
 
 interface Row {
@@ -49,12 +49,12 @@ export function planeTable(
   return blob.put(table);
 }
 
-/** The rows (or columns, as runs) of every input offset of an axis: see assembly/offsets-mix.ts. Returns its blob index. */
+/** The rows (or columns, as spans) of every input offset of an axis: see assembly/offsets-mix.ts. Returns its blob index. */
 export function axisTable(
   axis: MixAxis,
   inModular: boolean,
   outModular: boolean,
-  runs: boolean,
+  spans: boolean,
   scale: number,
   blob: Blob,
   constants: Constants,
@@ -70,7 +70,7 @@ export function axisTable(
         weight: f.weight === scale ? 0 : constants.put([f.weight / scale]),
       }));
       const wide = widened(entries);
-      const words = runs ? asRuns(wide) : wide.map((f) => [f.out, f.input, f.taps, f.weight]);
+      const words = spans ? asSpans(wide) : wide.map((f) => [f.out, f.input, f.taps, f.weight]);
       const list = inverse.get(e) ?? [];
       inverse.set(e, list);
       list.push(outModular ? d : d + axis.out - 1, blob.put(words.flat()), words.length);
@@ -104,9 +104,9 @@ function widened(flows: readonly Entry[]): WideEntry[] {
   return wide;
 }
 
-/** Entries of consecutive outputs with equal steps as runs {out, in, length, step, taps, weight}. */
-function asRuns(wide: readonly WideEntry[]): number[][] {
-  const runs: number[][] = [];
+/** Entries of consecutive outputs with equal steps as spans {out, in, length, step, taps, weight}. */
+function asSpans(wide: readonly WideEntry[]): number[][] {
+  const spans: number[][] = [];
   const open: number[][] = [];
   for (const { out, input, taps, weight } of wide) {
     const fits = open.find(
@@ -117,15 +117,15 @@ function asRuns(wide: readonly WideEntry[]): number[][] {
         (r[2] === 1 ? input > r[1]! : r[1]! + r[2]! * r[3]! === input),
     );
     if (!fits) {
-      const run = [out, input, 1, 0, taps, weight];
-      runs.push(run);
-      open.push(run);
+      const span = [out, input, 1, 0, taps, weight];
+      spans.push(span);
+      open.push(span);
     } else {
       if (fits[2] === 1) fits[3] = input - fits[1]!;
       fits[2]!++;
     }
   }
-  return runs;
+  return spans;
 }
 
 /** Places for all planes at once. */
@@ -146,44 +146,44 @@ export function fullStore(
   return { places, at, bytes };
 }
 
-/** What a ring needs to know of program k and of the store that it writes and program k+1 reads. */
+/** What a ring needs to know of segment k and of the store that it writes and segment k+1 reads. */
 export interface Link {
-  readonly program: Program;
-  /** Null for the last program of the chain. */
+  readonly segment: Segment;
+  /** Null for the last segment of the chain. */
   readonly store: {
     readonly node: MixNode;
     readonly index: number;
     readonly modular: boolean;
     readonly offsets: readonly Offset[];
-    /** Factor of the offset from the end of the next program to this store. */
+    /** Factor of the offset from the end of the next segment to this store. */
     readonly factor: number;
   } | null;
 }
 
-/** One chain of programs in which every store is read by the next program only, and holds rows of offsets. */
-export function chainOf({ nodes, programs, stored }: Split): Link[] | null {
+/** One chain of segments in which every store is read by the next segment only, and holds rows of offsets. */
+export function chainOf({ nodes, segments, stored }: Split): Link[] | null {
   const links: Link[] = [];
-  for (const [i, program] of programs.entries()) {
-    const sources = program.steps.filter(({ node }) => nodes[node]!.inputs.length === 0 || stored.has(node));
-    const before = programs[i - 1];
+  for (const [i, segment] of segments.entries()) {
+    const sources = segment.steps.filter(({ node }) => nodes[node]!.inputs.length === 0 || stored.has(node));
+    const before = segments[i - 1];
     if (sources.length !== 1 || (before && before.sink !== sources[0]!.node)) return null;
-    const node = program.sink < 0 ? null : nodes[program.sink]!;
+    const node = segment.sink < 0 ? null : nodes[segment.sink]!;
     if (!node || node.op === 'collapse') {
-      links.push({ program, store: null });
+      links.push({ segment, store: null });
       break; // what follows holds a single position
     }
     if (node.op !== 'mix' || node.inputs.length !== 1) return null;
-    const next = programs[i + 1]!.steps.find((s) => s.node === program.sink);
+    const next = segments[i + 1]!.steps.find((s) => s.node === segment.sink);
     if (!next) return null;
-    const { offsets, modular } = stored.get(program.sink)!;
+    const { offsets, modular } = stored.get(segment.sink)!;
     links.push({
-      program,
-      store: { node, index: program.sink, modular, offsets, factor: next.fh },
+      segment,
+      store: { node, index: segment.sink, modular, offsets, factor: next.fh },
     });
   }
-  const plain = links.every(({ program, store }) => !program.modular && !store?.modular && reached(store));
+  const plain = links.every(({ segment, store }) => !segment.modular && !store?.modular && reached(store));
   const rings = new Set(links.map(({ store }) => store?.index));
-  const again = programs.slice(links.length).some((p) => p.steps.some(({ node }) => rings.has(node)));
+  const again = segments.slice(links.length).some((p) => p.steps.some(({ node }) => rings.has(node)));
   return links.length > 1 && plain && !again ? links : null;
 }
 
@@ -200,15 +200,15 @@ function reached(store: Link['store']): boolean {
  */
 export function ringSchedule(
   links: readonly Link[],
-  records: ReadonlyMap<Program, { readonly at: number; readonly offsets: number }>,
+  records: ReadonlyMap<Segment, { readonly at: number; readonly offsets: number }>,
   arena: Arena,
 ): { schedule: Schedule; places: Map<number, Map<string, number>>; cleared: Schedule } {
   const schedule: Schedule = [];
   const cleared: Schedule = [];
   const places = new Map<number, Map<string, number>>();
-  const plans = links.map(({ program, store }) => {
-    const rows = rowsOf(program.offsets);
-    if (!store) return { program, rows, store: null };
+  const plans = links.map(({ segment, store }) => {
+    const rows = rowsOf(segment.offsets);
+    if (!store) return { segment, rows, store: null };
     const wanted = rowsOf(store.offsets);
     // The input rows that a stored row still waits for.
     const waits = new Map(
@@ -219,14 +219,14 @@ export function ringSchedule(
     );
     places.set(store.index, new Map());
     return {
-      program,
+      segment,
       rows,
       store: { ...store, wanted, waits, bytes, free: [] as number[], at: new Map<number, number>() },
     };
   });
   const go = (k: number, row: Row): void => {
-    const { program, store } = plans[k]!;
-    const record = records.get(program)!;
+    const { segment, store } = plans[k]!;
+    const record = records.get(segment)!;
     if (store) {
       for (const want of store.wanted) {
         if (!store.waits.get(want.dh)!.has(row.dh) || store.at.has(want.dh)) continue;

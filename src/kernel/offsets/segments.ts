@@ -1,13 +1,13 @@
-// Cuts a graph at its mixing layers into programs, and finds by backward demand which offsets every program must run for.
+// Cuts a graph at its mixing layers into segments, and finds by backward demand which offsets every segment must run for.
 import { flowsInto } from './axis.js';
 import { lower, type LowerOptions } from './lower.js';
-import { NotPlanes, type CollapseNode, type MixNode, type Node } from './nodes.js';
+import { NotByOffsets, type CollapseNode, type MixNode, type Node } from './nodes.js';
 import { subsample } from './sampling.js';
 import type { Shaped } from '../../layers/shapes.js';
 
 export type Offset = readonly [dh: number, dw: number];
 
-/** A node evaluated at a multiple of the program's offset (the product of the strides behind it). */
+/** A node evaluated at a multiple of the segment's offset (the product of the strides behind it). */
 export interface Evaluation {
   readonly node: number;
   readonly fh: number;
@@ -15,9 +15,9 @@ export interface Evaluation {
 }
 
 /** What runs depth first for one offset after the other: from stored planes or the images to one stored node or the result. */
-export interface Program {
+export interface Segment {
   readonly end: number;
-  /** The node that is stored: -1 for the result of the net. `branch` is the input of it that this program makes. */
+  /** The node that is stored: -1 for the result of the net. `branch` is the input of it that this segment makes. */
   readonly sink: number;
   readonly branch: number;
   /** In order of evaluation; sources first. */
@@ -32,7 +32,7 @@ export interface Program {
 export interface Split {
   readonly nodes: readonly Node[];
   readonly users: readonly (readonly number[])[];
-  readonly programs: readonly Program[];
+  readonly segments: readonly Segment[];
   /** Offsets at which a stored node is read. */
   readonly stored: ReadonlyMap<
     number,
@@ -41,7 +41,7 @@ export interface Split {
   readonly last: number;
 }
 
-type Draft = { -readonly [K in keyof Program]: Program[K] };
+type Draft = { -readonly [K in keyof Segment]: Segment[K] };
 
 export interface SplitOptions extends LowerOptions {
   readonly masked: boolean;
@@ -56,11 +56,11 @@ export function split(net: Shaped, options: SplitOptions): Split {
     const nodes = options.masked ? lowered : subsample(lowered);
     const last = options.masked ? nodes.length - 1 : foldTail(nodes);
     const users = usersOf(nodes, last);
-    const programs = cut(nodes, last);
-    const clash = modularity(nodes, programs);
+    const segments = cut(nodes, last);
+    const clash = modularity(nodes, segments);
     if (clash.length === 0) {
-      const stored = demand(nodes, programs, options.diagonal);
-      return { nodes, users, programs, stored, last };
+      const stored = demand(nodes, segments, options.diagonal);
+      return { nodes, users, segments, stored, last };
     }
     for (const path of clash) unrolled.add(path);
   }
@@ -102,11 +102,11 @@ function usersOf(nodes: readonly Node[], last: number): number[][] {
   return users;
 }
 
-/** Nodes whose planes are there before a program reads them. */
+/** Nodes whose planes are there before a segment reads them. */
 const isStored = (node: Node): boolean => ['mix', 'collapse', 'state'].includes(node.op);
 
 function cut(nodes: readonly Node[], last: number): Draft[] {
-  const programs: Draft[] = [];
+  const segments: Draft[] = [];
   const reached = new Set([last]);
   for (let i = last; i >= 0; i--) {
     if (!reached.has(i)) continue;
@@ -114,13 +114,13 @@ function cut(nodes: readonly Node[], last: number): Draft[] {
     for (const input of node.inputs) reached.add(input);
     const ends = isStored(node) ? node.inputs : [];
     for (const [branch, end] of [...ends.entries()].reverse())
-      programs.unshift(program(nodes, end, i, branch));
+      segments.unshift(segment(nodes, end, i, branch));
   }
-  programs.push(program(nodes, last, -1, 0));
-  return programs;
+  segments.push(segment(nodes, last, -1, 0));
+  return segments;
 }
 
-function program(nodes: readonly Node[], end: number, sink: number, branch: number): Draft {
+function segment(nodes: readonly Node[], end: number, sink: number, branch: number): Draft {
   const steps: Evaluation[] = [];
   const seen = new Set<string>();
   const visit = (node: number, fh: number, fw: number): void => {
@@ -138,11 +138,11 @@ function program(nodes: readonly Node[], end: number, sink: number, branch: numb
   return { end, sink, branch, steps, modular: false, offsets: [], self: [] };
 }
 
-/** Marks modular programs; the paths of circular convolutions that cannot be on modular planes. */
-function modularity(nodes: readonly Node[], programs: Draft[]): string[] {
+/** Marks modular segments; the paths of circular convolutions that cannot be on modular planes. */
+function modularity(nodes: readonly Node[], segments: Draft[]): string[] {
   const circularOf = (p: Draft): string[] =>
     p.steps.map(({ node }) => nodes[node]!).flatMap((n) => (n.op === 'affine' && n.circular ? [n.path] : []));
-  for (const p of programs) {
+  for (const p of segments) {
     const paths = circularOf(p);
     if (paths.length === 0) continue;
     const end = nodes[p.end]!;
@@ -156,7 +156,7 @@ function modularity(nodes: readonly Node[], programs: Draft[]): string[] {
     p.modular = true;
   }
   for (const node of nodes.keys()) {
-    const readers = programs.filter((p) => p.steps.some((s) => s.node === node) && isStored(nodes[node]!));
+    const readers = segments.filter((p) => p.steps.some((s) => s.node === node) && isStored(nodes[node]!));
     if (new Set(readers.map((p) => p.modular)).size > 1)
       return readers.filter((p) => p.modular).flatMap(circularOf);
   }
@@ -196,7 +196,7 @@ export function scaleOffset([h, w]: Offset, at: Evaluation, node: Node, modular:
   return modular ? [a % node.H, b % node.W] : [a, b];
 }
 
-function demand(nodes: readonly Node[], programs: Draft[], diagonal: boolean): Split['stored'] {
+function demand(nodes: readonly Node[], segments: Draft[], diagonal: boolean): Split['stored'] {
   const wanted = new Map<number, { offsets: Offsets; self: Offsets }>();
   const at = (node: number): { offsets: Offsets; self: Offsets } => {
     const found = wanted.get(node) ?? { offsets: new Offsets(), self: new Offsets() };
@@ -204,8 +204,8 @@ function demand(nodes: readonly Node[], programs: Draft[], diagonal: boolean): S
     return found;
   };
   const modularOf = (node: number): boolean =>
-    programs.some((p) => p.modular && p.steps.some((s) => s.node === node));
-  for (const p of [...programs].reverse()) {
+    segments.some((p) => p.modular && p.steps.some((s) => s.node === node));
+  for (const p of [...segments].reverse()) {
     const joint = new Offsets();
     const self = new Offsets();
     const end = nodes[p.end]!;
@@ -236,10 +236,10 @@ function demand(nodes: readonly Node[], programs: Draft[], diagonal: boolean): S
   return stored;
 }
 
-/** The offsets of the end of program `p` that flow into the given offsets of its sink. */
+/** The offsets of the end of segment `p` that flow into the given offsets of its sink. */
 function needed(
   sink: MixNode | CollapseNode,
-  p: Program,
+  p: Segment,
   end: Node,
   offsets: readonly Offset[],
   outModular: boolean,
@@ -261,4 +261,4 @@ function needed(
   return from.list(false);
 }
 
-export { NotPlanes };
+export { NotByOffsets };

@@ -1,9 +1,9 @@
 // Which slot of the arena holds the plane of a node, from its first row to its last reader.
 import type { Arena } from './blob.js';
 import { POINT, type Node } from './nodes.js';
-import type { Evaluation, Program } from './segments.js';
+import type { Evaluation, Segment } from './segments.js';
 
-/** Planes of equal size and equal factor of the offset. */
+/** Sheets of equal size and equal factor of the offset. */
 export interface PlaneClass {
   readonly H: number;
   readonly W: number;
@@ -15,9 +15,9 @@ export interface PlaneClass {
   readonly free: number[];
 }
 
-/** Slots of one program: planes of a class share them as they become free. */
+/** Slots of one segment: planes of a class share them as they become free. */
 export class Slots {
-  readonly p: Program;
+  readonly p: Segment;
   readonly nodes: readonly Node[];
   readonly arena: Arena;
   readonly classes: PlaneClass[] = [];
@@ -25,16 +25,16 @@ export class Slots {
   readonly left: Map<string, number> = new Map();
   readonly haloed: Set<string> = new Set();
 
-  constructor(program: Program, nodes: readonly Node[], arena: Arena) {
-    this.p = program;
+  constructor(segment: Segment, nodes: readonly Node[], arena: Arena) {
+    this.p = segment;
     this.nodes = nodes;
     this.arena = arena;
-    for (const step of program.steps) {
+    for (const step of segment.steps) {
       for (const input of this.inputs(step)) this.count(input);
       this.class(step);
       this.border(step);
     }
-    this.count({ node: program.end, fh: 1, fw: 1 });
+    this.count({ node: segment.end, fh: 1, fw: 1 });
   }
 
   protected key({ node, fh, fw }: Evaluation): string {
@@ -59,7 +59,7 @@ export class Slots {
     return this.classes.push({ H, W, fh, fw, bh: 0, bw: 0, slots: [], free: [] }) - 1;
   }
 
-  /** Planes are surrounded by as many zeros (or by the other side) as the widest filter reads. */
+  /** Sheets are surrounded by as many zeros (or by the other side) as the widest filter reads. */
   protected border(step: Evaluation): void {
     const node = this.nodes[step.node]!;
     if (node.op !== 'affine') return;

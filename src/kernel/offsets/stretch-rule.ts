@@ -1,10 +1,10 @@
-// A run of layers by planes as one step of the propagation.
+// A stretch of layers by offsets as one step of the propagation.
 import { spreadJoint } from '../../layers/states/operators.js';
 import type { Note, Rule } from '../../layers/states/rule.js';
 import {
   padded,
-  planeCount,
-  Planes,
+  sheetCount,
+  Sheets,
   type Block,
   type Joint,
   type Layout,
@@ -12,18 +12,18 @@ import {
 } from '../../layers/states/state.js';
 import type { Layer } from '../../layers/vocabulary.js';
 import type { Core } from '../../wasm/engine.js';
-import type { Run } from '../propagation/compiled-net.js';
-import { runJointPlanes, runWithin, type SideRecords } from './joint.js';
+import type { Stretch } from '../propagation/compiled-net.js';
+import { executeJoint, executeWithin, type SideRecords } from './joint.js';
 import { masksOf } from './masks.js';
-import type { PlanesPlan } from './plan-types.js';
-import { Runner, type Images } from './executor.js';
+import type { OffsetPlan } from './plan-types.js';
+import { Executor, type Images } from './executor.js';
 
-interface RunNote extends Note, SideRecords {}
+interface StretchNote extends Note, SideRecords {}
 
-/** The rule of the layers of a run together. */
-export function runRule(run: Run): Rule<Layer> {
-  const [first, last] = [run.layers[0]!, run.layers.at(-1)!];
-  const rule: Rule<Layer, RunNote> = {
+/** The rule of the layers of a stretch together. */
+export function stretchRule(stretch: Stretch): Rule<Layer> {
+  const [first, last] = [stretch.layers[0]!, stretch.layers.at(-1)!];
+  const rule: Rule<Layer, StretchNote> = {
     facts: () => last.facts,
     demand: () => first.input,
     side(core, _node, side) {
@@ -34,13 +34,13 @@ export function runRule(run: Run): Rule<Layer> {
         masks: keep ? masksOfSide(keep, n, ld) : undefined,
         within: cov ? { values: core.heap.read(cov.data.ticket), ld, full: cov.full } : undefined,
       };
-      const result = sideByPlanes(core, run, x, side);
+      const result = sideByOffsets(core, stretch, x, side);
       cov?.data.release();
       return result;
     },
     joint(core, _node, joint, one, two, block) {
       const all = first.input.joint === 'full' && !joint.layout.full ? spreadJoint(core, joint) : joint;
-      return jointByPlanes(core, run, all, [one, two], block, { ...joint, ntk: joint.t !== null });
+      return jointByOffsets(core, stretch, all, [one, two], block, { ...joint, ntk: joint.t !== null });
     },
   };
   return rule as unknown as Rule<Layer>;
@@ -54,14 +54,14 @@ function masksOfSide(keep: Float64Array, n: number, ld: number): Uint8Array[] {
   );
 }
 
-/** One side through a run: its records, and what is after it. `start` null: `x` holds images. */
-export function sideByPlanes(
+/** One side through a stretch: its records, and what is after it. `start` null: `x` holds images. */
+export function sideByOffsets(
   core: Core,
-  run: Run,
+  stretch: Stretch,
   x: Images,
   start: Side | null = null,
-): { side: Side; note: RunNote } {
-  const { plan, within, spatial, output } = run;
+): { side: Side; note: StretchNote } {
+  const { plan, within, spatial, output } = stretch;
   const n = x.count;
   const ld = padded(n);
   const records = keptRecords(core, plan, x);
@@ -74,32 +74,32 @@ export function sideByPlanes(
   };
 }
 
-/** The joint kernels through a run; `start` null: the records hold images. */
-export function jointByPlanes(
+/** The joint kernels through a stretch; `start` null: the records hold images. */
+export function jointByOffsets(
   core: Core,
-  { plan, output, spatial }: Run,
+  { plan, output, spatial }: Stretch,
   start: Joint | null,
   sides: readonly [SideRecords, SideRecords],
   block: Block,
   size: Pick<Joint, 'rows' | 'ld'> & { ntk: boolean },
 ): Joint {
   const layout = { spatial, full: output.joint === 'full' };
-  const length = planeCount(layout) * size.rows * size.ld;
+  const length = sheetCount(layout) * size.rows * size.ld;
   const [k, t] = [true, size.ntk].map((wanted) =>
-    wanted ? new Planes(core, plan.dtype, length, true) : null,
+    wanted ? new Sheets(core, plan.dtype, length, true) : null,
   );
   const end: Joint = { rows: size.rows, ld: size.ld, layout, k: k!, t: t ?? null };
-  runJointPlanes(core, plan, start, sides, block, end);
+  executeJoint(core, plan, start, sides, block, end);
   start?.k.release();
   start?.t?.release();
   return end;
 }
 
-function keptRecords(core: Core, plan: PlanesPlan, x: Images): Omit<RunNote, 'count'> {
+function keptRecords(core: Core, plan: OffsetPlan, x: Images): Omit<StretchNote, 'count'> {
   return core.heap.scope((scope) => {
-    const runner = new Runner(core, plan, scope);
+    const runner = new Executor(core, plan, scope);
     const records = runner.records(x);
-    const kept = new Planes(core, 'f64', Math.ceil(records.length / 8));
+    const kept = new Sheets(core, 'f64', Math.ceil(records.length / 8));
     core.kernels.copyRows(1, records.length, records.ptr, 0, kept.ptr, 0);
     return { ticket: kept.ticket, terms: runner.terms, release: () => kept.release() };
   });
@@ -107,13 +107,13 @@ function keptRecords(core: Core, plan: PlanesPlan, x: Images): Omit<RunNote, 'co
 
 function covariances(
   core: Core,
-  plan: PlanesPlan,
+  plan: OffsetPlan,
   x: Images,
   start: Side | null,
   layout: Layout,
 ): Side['cov'] {
   const ld = padded(x.count);
-  const data = new Planes(core, 'f64', planeCount(layout) * ld, true);
+  const data = new Sheets(core, 'f64', sheetCount(layout) * ld, true);
   const state = start?.cov && {
     rows: 1,
     ld,
@@ -121,12 +121,12 @@ function covariances(
     k: start.cov.data,
     t: null,
   };
-  runWithin(core, plan, state ?? null, x, { rows: 1, ld, layout, k: data, t: null });
+  executeWithin(core, plan, state ?? null, x, { rows: 1, ld, layout, k: data, t: null });
   return { full: layout.full, data };
 }
 
 function visibleAfter(
-  { nodes }: PlanesPlan,
+  { nodes }: OffsetPlan,
   masks: readonly Uint8Array[],
   ld: number,
 ): Float64Array<ArrayBuffer> {

@@ -1,4 +1,4 @@
-// The seam to the general path of kernels: which calls run by planes, how large their tiles are, and a tile.
+// The seam to the general path of kernels: which calls go by offsets, how large their tiles are, and a tile.
 import { shapeLayer, type Shape } from '../../layers/shapes.js';
 import type { Layer } from '../../layers/vocabulary.js';
 import type { Tensor } from '../../math/tensor.js';
@@ -6,12 +6,12 @@ import type { Core } from '../../wasm/engine.js';
 import { overflow } from '../tiles/checks.js';
 import { isMasked } from '../propagation/input.js';
 import type { TileParams, TileResult } from '../tiles/tile-params.js';
-import type { PlanesPlan } from './plan-types.js';
+import type { OffsetPlan } from './plan-types.js';
 import { rememberedPlan, withRoom } from './plan-cache.js';
-import { runPlanes, type Images } from './executor.js';
+import { executePlan, type Images } from './executor.js';
 
-/** What decides whether and how a call runs by planes. */
-export interface PlanesCall {
+/** What decides whether and how a call goes by offsets. */
+export interface OffsetCall {
   readonly net: Layer;
   readonly sample: Shape;
   readonly dtype: 'f32' | 'f64';
@@ -24,14 +24,14 @@ export interface PlanesCall {
 }
 
 /** The plan of a call, or why it takes the general path. */
-export function planesOf(call: PlanesCall): PlanesPlan | { readonly reason: string } {
+export function offsetPlanOf(call: OffsetCall): OffsetPlan | { readonly reason: string } {
   if (call.sample.length < 2) return { reason: 'no spatial axes' };
   const { net, sample, ...options } = call;
   return rememberedPlan(shapeLayer(net, sample), options);
 }
 
 /** Bytes that a tile with `side` images on both sides holds: planes, records of one side, results. */
-export function planesBytes(plan: PlanesPlan, side: number): number {
+export function offsetBytes(plan: OffsetPlan, side: number): number {
   const bytes = plan.dtype === 'f32' ? 4 : 8;
   const images = (side + 2 * plan.lanes) * plan.report.bytes.perImage;
   const results = side * plan.output.elements * bytes * (2 * plan.lanes + 2 * side);
@@ -43,26 +43,28 @@ const STEP_SECONDS = { f32: 2.5e-9, f64: 8e-9 } as const;
 const TILE_SECONDS = 1.5;
 
 /** Images per side of a tile: about a second and a half of work, within the memory budget; a multiple of the lanes. */
-export function planesSide(plan: PlanesPlan, most: number, memoryBytes: number): number {
+export function offsetSide(plan: OffsetPlan, most: number, memoryBytes: number): number {
   const seconds = Math.max(1e-7, plan.report.affineSteps * STEP_SECONDS[plan.dtype]);
   let side = Math.min(most, 512, Math.max(4, Math.floor(Math.sqrt(TILE_SECONDS / seconds))));
-  while (side > 1 && planesBytes(plan, side) > memoryBytes) side = Math.floor(side / 2);
-  if (planesBytes(plan, side) > memoryBytes) {
+  while (side > 1 && offsetBytes(plan, side) > memoryBytes) side = Math.floor(side / 2);
+  if (offsetBytes(plan, side) > memoryBytes) {
     throw new RangeError(
-      `kernel: one pair of samples needs ${planesBytes(plan, 1)} bytes, more than memoryBytes = ${memoryBytes}. Raise memoryBytes or shrink the input.`,
+      `kernel: one pair of samples needs ${offsetBytes(plan, 1)} bytes, more than memoryBytes = ${memoryBytes}. Raise memoryBytes or shrink the input.`,
     );
   }
   return side > 4 ? Math.floor(side / 4) * 4 : side;
 }
 
-/** The tile by planes, or null where the call takes the general path. */
-export function planesTile(core: Core, params: TileParams): TileResult | null {
-  const call = planesCall(params, params.x1.shape.slice(1));
+/** The tile by offsets, or null where the call takes the general path. */
+export function offsetTile(core: Core, params: TileParams): TileResult | null {
+  const call = offsetCall(params, params.x1.shape.slice(1));
   const { maskConstant } = params;
   const images = (x: Tensor): Images => imagesOf(x, maskConstant);
   const result = withRoom(core, () => {
-    const plan = planesOf(call);
-    return 'reason' in plan ? null : runPlanes(core, plan, images(params.x1), params.x2 && images(params.x2));
+    const plan = offsetPlanOf(call);
+    return 'reason' in plan
+      ? null
+      : executePlan(core, plan, images(params.x1), params.x2 && images(params.x2));
   });
   if (!result) return null;
   for (const values of [result.nngp, result.ntk])
@@ -70,7 +72,7 @@ export function planesTile(core: Core, params: TileParams): TileResult | null {
   return { nngp: result.nngp, ntk: params.ntk ? result.ntk : null };
 }
 
-export function planesCall(
+export function offsetCall(
   {
     net,
     dtype,
@@ -80,7 +82,7 @@ export function planesCall(
     tolerance,
   }: Pick<TileParams, 'net' | 'dtype' | 'diagonalSpatial' | 'maskConstant' | 'frozen' | 'tolerance'>,
   sample: Shape,
-): PlanesCall {
+): OffsetCall {
   return { net, sample, dtype, diagonalSpatial, masked: maskConstant !== null, frozen, tolerance };
 }
 

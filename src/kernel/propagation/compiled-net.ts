@@ -12,13 +12,13 @@ import { indexRule, resizeRule } from '../../layers/position/resize-kernel.js';
 import { rnnRule } from '../../layers/recurrent/kernel.js';
 import { layerError, NO_NOTE, type Rule } from '../../layers/states/rule.js';
 import { shapeLayer, type Shape, type Shaped } from '../../layers/shapes.js';
-import { larger, planeCount, type Demand, type Facts } from '../../layers/states/state.js';
+import { larger, sheetCount, type Demand, type Facts } from '../../layers/states/state.js';
 import { isActivation, type Layer, type RepeatLayer, type SerialLayer } from '../../layers/vocabulary.js';
 import { parseNet, type NetDocument } from '../../net/document.js';
-import type { PlanesPlan } from '../offsets/plan-types.js';
+import type { OffsetPlan } from '../offsets/plan-types.js';
 
 /** A layer in its place with all that propagation needs to know. */
-export interface Compiled {
+export interface CompiledLayer {
   readonly shaped: Shaped;
   readonly facts: Facts;
   /** What is wanted of its input, and of its output. */
@@ -26,18 +26,18 @@ export interface Compiled {
   readonly output: Demand;
   /** null: a container. */
   readonly rule: Rule<Layer> | null;
-  readonly children: readonly Compiled[];
-  /** Layers that run by planes as one. */
-  readonly run?: Run;
+  readonly children: readonly CompiledLayer[];
+  /** Layers that go by offsets as one. */
+  readonly stretch?: Stretch;
 }
 
-/** Consecutive layers that run by planes of constant offset. */
-export interface Run {
-  readonly layers: readonly Compiled[];
+/** Consecutive layers that go by planes of constant offset. */
+export interface Stretch {
+  readonly layers: readonly CompiledLayer[];
   /** Of the joint kernels, and in f64 of the covariances within samples (null: nothing after needs them). */
-  readonly plan: PlanesPlan;
-  readonly within: PlanesPlan | null;
-  readonly output: Compiled['output'];
+  readonly plan: OffsetPlan;
+  readonly within: OffsetPlan | null;
+  readonly output: CompiledLayer['output'];
   readonly spatial: readonly number[];
 }
 
@@ -82,7 +82,7 @@ function ruleOf(layer: Layer): Rule<Layer> | null {
 }
 
 /** Compiles a net for samples of `inputShape` (spatial axes, channels). Throws where no limit exists, naming the layer. */
-export function compileNet(net: NetDocument, inputShape: Shape, wanted: Demand): Compiled {
+export function compileNet(net: NetDocument, inputShape: Shape, wanted: Demand): CompiledLayer {
   return compileLayer(parseNet(net), inputFacts(inputShape), wanted);
 }
 
@@ -90,7 +90,7 @@ export function compileNet(net: NetDocument, inputShape: Shape, wanted: Demand):
 export const inputFacts = (shape: Shape): Facts => ({ shape, gaussian: false, offDiagonalZero: false });
 
 /** The same for a parsed layer, after others that leave `input`. */
-export function compileLayer(layer: Layer, input: Facts, wanted: Demand): Compiled {
+export function compileLayer(layer: Layer, input: Facts, wanted: Demand): CompiledLayer {
   const shaped = shapeLayer(layer, input.shape);
   const facts = new Map<Shaped, { input: Facts; output: Facts }>();
   forward(shaped, input, facts);
@@ -117,13 +117,13 @@ function forward(node: Shaped, input: Facts, all: AllFacts): Facts {
   return output;
 }
 
-function backward(node: Shaped, wanted: Demand, all: AllFacts): Compiled {
+function backward(node: Shaped, wanted: Demand, all: AllFacts): CompiledLayer {
   const rule = ruleOf(node.layer);
   const { input: inputFacts, output: facts } = all.get(node)!;
   const base = { shaped: node, facts, output: wanted, rule };
   if (rule) return { ...base, input: rule.demand(node, wanted, inputFacts), children: [] };
   if (isSequence(node.layer)) {
-    const children: Compiled[] = [];
+    const children: CompiledLayer[] = [];
     let demand = wanted;
     for (const child of [...node.children].reverse()) {
       const compiled = backward(child, demand, all);
@@ -139,9 +139,9 @@ function backward(node: Shaped, wanted: Demand, all: AllFacts): Compiled {
   return { ...base, input, children };
 }
 
-/** The most planes any state of a net has. */
-export function mostPlanes(node: Compiled): number {
-  const input = planeCount({ spatial: node.shaped.input.slice(0, -1), full: node.input.joint === 'full' });
-  const output = planeCount({ spatial: node.shaped.output.slice(0, -1), full: node.output.joint === 'full' });
-  return Math.max(input, output, ...node.children.map(mostPlanes));
+/** The most sheets any state of a net has. */
+export function mostSheets(node: CompiledLayer): number {
+  const input = sheetCount({ spatial: node.shaped.input.slice(0, -1), full: node.input.joint === 'full' });
+  const output = sheetCount({ spatial: node.shaped.output.slice(0, -1), full: node.output.joint === 'full' });
+  return Math.max(input, output, ...node.children.map(mostSheets));
 }

@@ -4,7 +4,7 @@ import { denseAffine } from '../../layers/affine/kernel.js';
 import { IDENTITY, parameterBlock, type Affine } from '../../layers/activation/dual/tables.js';
 import type { Shaped } from '../../layers/shapes.js';
 import { isActivation, type DenseLayer } from '../../layers/vocabulary.js';
-import { isSequence, type Compiled } from './compiled-net.js';
+import { isSequence, type CompiledLayer } from './compiled-net.js';
 import type { Notes } from './propagate.js';
 
 /** An activation with the affine map after it, or (no tables) an affine map alone. */
@@ -15,7 +15,7 @@ export interface ChainLayer {
 
 /** The layers of a net in order; null where a layer does more than map entries one by one, or samples are masked. */
 export function chainLayers(
-  node: Compiled,
+  node: CompiledLayer,
   one: Notes,
   two: Notes,
   frozen: ReadonlySet<string>,

@@ -1,11 +1,11 @@
 // Tiles of nets without positions: the Gram matrix first, then all layers on blocks of rows that stay in cache.
-import { padded, Planes, type Block } from '../../layers/states/state.js';
+import { padded, Sheets, type Block } from '../../layers/states/state.js';
 import type { Core, FloatType, Kernels, Ptr, Ticket } from '../../wasm/engine.js';
 import { chainDiagonal, chainLayers, chainProgram, mostTables, type ChainLayer } from './dense-chain.js';
 import { overflow } from '../tiles/checks.js';
-import type { Compiled } from './compiled-net.js';
+import type { CompiledLayer } from './compiled-net.js';
 import type { Batch, Operands } from './input.js';
-import { runJoint, type Notes } from './propagate.js';
+import { propagateJoint, type Notes } from './propagate.js';
 import type { SphereTable, TileParams, TileResult } from '../tiles/tile-params.js';
 
 /** Rows of a block: K and T of it stay in a level-2 cache up to some thousand columns, and their mirror fills cache lines. */
@@ -24,7 +24,7 @@ type Typed =
   | 'gemm'
   | 'dualChain'
   | 'sphereMap'
-  | 'planeFinite'
+  | 'sheetsFinite'
   | 'transposeInto'
   | 'mirror'
   | 'getDiagonal'
@@ -35,8 +35,8 @@ function kernelOf<N extends Typed>(core: Core, name: N, dtype: FloatType): Kerne
   return core.kernels[`${name}_${dtype}`] as Kernels[`${N}_f64`];
 }
 
-export function assertFinite(core: Core, { ticket, ptr }: Planes): void {
-  if (!kernelOf(core, 'planeFinite', ticket.dtype)(ticket.length, ptr as Ptr<'f64'>))
+export function assertFinite(core: Core, { ticket, ptr }: Sheets): void {
+  if (!kernelOf(core, 'sheetsFinite', ticket.dtype)(ticket.length, ptr as Ptr<'f64'>))
     throw overflow(ticket.dtype);
 }
 
@@ -56,7 +56,7 @@ interface Flat {
 export function flatTile(
   core: Core,
   params: TileParams,
-  node: Compiled,
+  node: CompiledLayer,
   batches: readonly [Batch, Batch],
   operands: Operands,
   notes: readonly [Notes, Notes],
@@ -205,24 +205,31 @@ function runSphere(flat: Flat, { square, series, diagonal }: SphereTable): void 
 }
 
 /** Any net: layer by layer on blocks. */
-function runBlocks(flat: Flat, node: Compiled, [one, two]: readonly [Notes, Notes]): void {
+function runBlocks(flat: Flat, node: CompiledLayer, [one, two]: readonly [Notes, Notes]): void {
   const { core, params, bytes, ld } = flat;
   eachBlock(flat, (row, rows, columns) => {
     const width = padded(columns);
     const at = row * ld * bytes;
-    const k = new Planes(core, params.dtype, rows * width);
+    const k = new Sheets(core, params.dtype, rows * width);
     core.kernels.copyRows(rows, width * bytes, flat.k.ptr + at, ld * bytes, k.ptr, width * bytes);
-    const t = flat.t ? new Planes(core, params.dtype, rows * width, true) : null;
+    const t = flat.t ? new Sheets(core, params.dtype, rows * width, true) : null;
     const layout = { spatial: node.shaped.input.slice(0, -1), full: node.input.joint === 'full' };
-    const joint = runJoint(core, node, { rows, ld: width, layout, k, t }, one, two, blockOf(params, row));
-    for (const [planes, matrix] of [
+    const joint = propagateJoint(
+      core,
+      node,
+      { rows, ld: width, layout, k, t },
+      one,
+      two,
+      blockOf(params, row),
+    );
+    for (const [sheets, matrix] of [
       [joint.k, flat.k],
       [joint.t, flat.t],
     ] as const) {
-      if (!planes || !matrix) continue;
-      assertFinite(core, planes);
-      core.kernels.copyRows(rows, columns * bytes, planes.ptr, width * bytes, matrix.ptr + at, ld * bytes);
-      planes.release();
+      if (!sheets || !matrix) continue;
+      assertFinite(core, sheets);
+      core.kernels.copyRows(rows, columns * bytes, sheets.ptr, width * bytes, matrix.ptr + at, ld * bytes);
+      sheets.release();
     }
   });
 }

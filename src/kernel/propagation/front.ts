@@ -1,9 +1,9 @@
-// Where the propagation of a net starts whose first layers run by planes: at their end.
+// Where the propagation of a net starts whose first layers stretch by offsets: at their end.
 import { padded, type Joint, type Side } from '../../layers/states/state.js';
 import type { Core } from '../../wasm/engine.js';
-import type { Run } from './compiled-net.js';
+import type { Stretch } from './compiled-net.js';
 import { imagesOf } from '../offsets/tile.js';
-import { jointByPlanes, sideByPlanes } from '../offsets/stretch-rule.js';
+import { jointByOffsets, sideByOffsets } from '../offsets/stretch-rule.js';
 import { blockOf } from './flat-tile.js';
 import type { TileParams } from '../tiles/tile-params.js';
 
@@ -15,12 +15,12 @@ export interface Front {
 }
 
 /** The state of a tile after the first layers of its net. */
-export function afterImages(core: Core, params: TileParams, run: Run): Front {
+export function afterImages(core: Core, params: TileParams, stretch: Stretch): Front {
   const { x1, x2, maskConstant, ntk } = params;
-  const sides = (x2 ? [x1, x2] : [x1]).map((x) => sideByPlanes(core, run, imagesOf(x, maskConstant)));
+  const sides = (x2 ? [x1, x2] : [x1]).map((x) => sideByOffsets(core, stretch, imagesOf(x, maskConstant)));
   const size = { rows: x1.shape[0]!, ld: padded((x2 ?? x1).shape[0]!), ntk };
   const records = [sides[0]!.note, sides.at(-1)!.note] as const;
-  const joint = jointByPlanes(core, run, null, records, blockOf(params, 0), size);
+  const joint = jointByOffsets(core, stretch, null, records, blockOf(params, 0), size);
   sides.forEach(({ note }) => note.release?.());
   return { joint, sides: sides.map(({ side }) => side) };
 }

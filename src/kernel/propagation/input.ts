@@ -2,8 +2,8 @@
 import type { Core, Ptr, Ticket } from '../../wasm/engine.js';
 import type { Tensor } from '../../math/tensor.js';
 import {
-  planeCount,
-  Planes,
+  sheetCount,
+  Sheets,
   positionPairs,
   type Demand,
   type Joint,
@@ -71,18 +71,18 @@ export function inputSide(core: Core, batch: Batch, operand: Ticket, wanted: Dem
   if (!full) return { n, ld, spatial, keep, cov: { full, data: squares(core, batch, operand, ld) } };
   const pairs = positionPairs({ spatial, full });
   const values = new Float64Array((pairs.length / 2) * ld);
-  for (let plane = 0; plane < pairs.length / 2; plane++) {
-    const [p, q] = [pairs[2 * plane]!, pairs[2 * plane + 1]!];
+  for (let sheet = 0; sheet < pairs.length / 2; sheet++) {
+    const [p, q] = [pairs[2 * sheet]!, pairs[2 * sheet + 1]!];
     for (let i = 0; i < n; i++) {
       const [a, b] = [(p * n + i) * channels, (q * n + i) * channels];
       let sum = 0;
       for (let c = 0; c < channels; c++) sum += data[a + c]! * data[b + c]!;
-      values[plane * ld + i] = sum / channels;
+      values[sheet * ld + i] = sum / channels;
     }
   }
-  const planes = new Planes(core, 'f64', values.length);
-  core.heap.write(planes.ticket, values);
-  return { n, ld, spatial, keep, cov: { full, data: planes } };
+  const sheets = new Sheets(core, 'f64', values.length);
+  core.heap.write(sheets.ticket, values);
+  return { n, ld, spatial, keep, cov: { full, data: sheets } };
 }
 
 /** Mean squares over channels, (positions, ld); from `operand`, the batch in wasm memory, unless it was rounded there. */
@@ -91,8 +91,8 @@ function squares(
   { n, positions, channels, data }: Batch,
   operand: Ticket,
   ld: number,
-): Planes<'f64'> {
-  const planes = new Planes(core, 'f64', positions * ld, true);
+): Sheets<'f64'> {
+  const sheets = new Sheets(core, 'f64', positions * ld, true);
   const single = data instanceof Float32Array;
   const kernel = core.kernels[
     single ? 'rowSquares_f32' : 'rowSquares_f64'
@@ -101,11 +101,11 @@ function squares(
     const x = single === (operand.dtype === 'f32') ? operand : scope.put(data);
     const bytes = n * channels * data.BYTES_PER_ELEMENT;
     for (let p = 0; p < positions; p++) {
-      const out = planes.ptr + p * ld * 8;
+      const out = sheets.ptr + p * ld * 8;
       kernel(n, channels, 1 / channels, (x.ptr + p * bytes) as Ptr<'f64'>, out as Ptr<'f64'>);
     }
   });
-  return planes;
+  return sheets;
 }
 
 /** The two batches in wasm memory; `two` is `one` for a batch with itself. */
@@ -126,18 +126,18 @@ export function inputJoint(
   const { dtype } = one;
   const bytes = dtype === 'f32' ? 4 : 8;
   const ld = padded(second.n);
-  const planes = planeCount(layout);
-  const k = new Planes(core, dtype as 'f64', planes * rows * ld, true);
-  const t = ntk ? new Planes(core, dtype as 'f64', planes * rows * ld, true) : null;
+  const sheets = sheetCount(layout);
+  const k = new Sheets(core, dtype as 'f64', sheets * rows * ld, true);
+  const t = ntk ? new Sheets(core, dtype as 'f64', sheets * rows * ld, true) : null;
   const pairs = positionPairs(layout);
   const { channels } = first;
   const gemm = core.kernels[dtype === 'f32' ? 'gemm_f32' : 'gemm_f64'] as typeof core.kernels.gemm_f64;
   core.heap.scope((scope) => {
     const work = scope.alloc('u8', core.kernels.gemmWorkBytes()).ptr;
-    for (let plane = 0; plane < planes; plane++) {
-      const a = one.ptr + (pairs[2 * plane]! * first.n + row) * channels * bytes;
-      const b = two.ptr + pairs[2 * plane + 1]! * second.n * channels * bytes;
-      const c = k.ptr + plane * rows * ld * bytes;
+    for (let sheet = 0; sheet < sheets; sheet++) {
+      const a = one.ptr + (pairs[2 * sheet]! * first.n + row) * channels * bytes;
+      const b = two.ptr + pairs[2 * sheet + 1]! * second.n * channels * bytes;
+      const c = k.ptr + sheet * rows * ld * bytes;
       gemm(
         0,
         1,

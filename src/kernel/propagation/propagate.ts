@@ -8,7 +8,7 @@ import type { Shaped } from '../../layers/shapes.js';
 import type { Block, Joint, Pattern, Side } from '../../layers/states/state.js';
 import { isActivation, type DenseLayer } from '../../layers/vocabulary.js';
 import type { Core } from '../../wasm/engine.js';
-import { isSequence, type Compiled } from './compiled-net.js';
+import { isSequence, type CompiledLayer } from './compiled-net.js';
 
 /** What the layers of a net noted about one side. */
 export interface Notes {
@@ -26,9 +26,9 @@ export interface SideOptions {
 }
 
 /** Propagates one side; it is consumed. */
-export function runSide(
+export function propagateSide(
   core: Core,
-  node: Compiled,
+  node: CompiledLayer,
   side: Side,
   options: SideOptions,
 ): { side: Side; notes: Notes } {
@@ -48,7 +48,7 @@ export function runSide(
   const notes: Notes[] = [];
   if (isSequence(shaped.layer)) {
     for (const child of children) {
-      const result = runSide(core, child, side, options);
+      const result = propagateSide(core, child, side, options);
       side = result.side;
       notes.push(result.notes);
     }
@@ -57,7 +57,7 @@ export function runSide(
   const sides = children.map((child, i) => {
     const last = i === children.length - 1;
     if (!last) side.cov?.data.share();
-    const result = runSide(core, child, side, options);
+    const result = propagateSide(core, child, side, options);
     notes.push(result.notes);
     return result.side;
   });
@@ -71,12 +71,12 @@ export function releaseNotes({ note, children }: Notes): void {
 }
 
 /** Sees the state after every layer of a net; must not change it. */
-export type Tap = (node: Compiled, joint: Joint) => void;
+export type Tap = (node: CompiledLayer, joint: Joint) => void;
 
 /** Propagates one block of the joint kernels; it is consumed. */
-export function runJoint(
+export function propagateJoint(
   core: Core,
-  node: Compiled,
+  node: CompiledLayer,
   joint: Joint,
   one: Notes,
   two: Notes,
@@ -103,7 +103,8 @@ export function runJoint(
         joint = activateJoint(core, joint, first, second, block, affine);
         i++;
         joint = finish(core, children[i]!, joint, one.children[i]!, two.children[i]!, block);
-      } else joint = runJoint(core, children[i]!, joint, one.children[i]!, two.children[i]!, block, tap);
+      } else
+        joint = propagateJoint(core, children[i]!, joint, one.children[i]!, two.children[i]!, block, tap);
     }
     return joint;
   }
@@ -112,7 +113,7 @@ export function runJoint(
       joint.k.share();
       joint.t?.share();
     }
-    return runJoint(core, child, joint, one.children[i]!, two.children[i]!, block, tap);
+    return propagateJoint(core, child, joint, one.children[i]!, two.children[i]!, block, tap);
   });
   joint = mergeJoints(core, shaped as Merging, joints);
   tap?.(node, joint);
@@ -121,8 +122,8 @@ export function runJoint(
 
 /** The affine map of a dense layer right after an activation, where both can run as one. */
 function fusable(
-  node: Compiled,
-  next: Compiled | undefined,
+  node: CompiledLayer,
+  next: CompiledLayer | undefined,
   block: Block,
 ): ReturnType<typeof denseAffine> | null {
   if (!next || !isActivation(node.shaped.layer) || next.shaped.layer.layer !== 'dense') return null;
@@ -133,7 +134,7 @@ function fusable(
 /** Trims to what is wanted and zeroes masked entries. */
 export function finish(
   core: Core,
-  node: Compiled,
+  node: CompiledLayer,
   joint: Joint,
   one: Notes,
   two: Notes,

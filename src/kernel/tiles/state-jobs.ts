@@ -2,8 +2,8 @@
 import { usesFunctions } from '../../layers/activation/functions.js';
 import {
   padded,
-  planeCount,
-  Planes,
+  sheetCount,
+  Sheets,
   releaseAll,
   type Facts,
   type Joint,
@@ -14,14 +14,14 @@ import type { NetDocument } from '../../net/document.js';
 import type { Layer } from '../../layers/vocabulary.js';
 import { allocate, sizeOf, type Tensor } from '../../math/tensor.js';
 import { defineJob, type Core, type Job, type JobContext } from '../../wasm/engine.js';
-import { compileLayer, inputFacts, mostPlanes, type Compiled } from '../propagation/compiled-net.js';
+import { compileLayer, inputFacts, mostSheets, type CompiledLayer } from '../propagation/compiled-net.js';
 import { inputJoint, inputSide, makeBatch, type Batch } from '../propagation/input.js';
 import { LIVE } from '../plan.js';
-import { releaseNotes, runJoint, runSide, type Notes } from '../propagation/propagate.js';
+import { releaseNotes, propagateJoint, propagateSide, type Notes } from '../propagation/propagate.js';
 import { interleave, separate } from './interleave.js';
 import { imagesOf } from '../offsets/tile.js';
 import type { Images } from '../offsets/executor.js';
-import { jointByPlanes, sideByPlanes } from '../offsets/stretch-rule.js';
+import { jointByOffsets, sideByOffsets } from '../offsets/stretch-rule.js';
 import { withRoom } from '../offsets/plan-cache.js';
 import { divide } from '../offsets/stretches.js';
 import { putOperands, unpack, wantedOutput } from './tile.js';
@@ -137,9 +137,9 @@ export const headJob: Job<HeadCall, Kernels> = defineJob(
             : { covariance: covariance2!, visible: visible2 },
         ),
       joint: ([row, rows]) => {
-        const size = n2 * planeCount(layout);
-        const put = ({ data }: Tensor): Planes =>
-          putPlanes(core, data.subarray(row * size, (row + rows) * size) as Tensor['data'], layout, rows, n2);
+        const size = n2 * sheetCount(layout);
+        const put = ({ data }: Tensor): Sheets =>
+          putSheets(core, data.subarray(row * size, (row + rows) * size) as Tensor['data'], layout, rows, n2);
         return { rows, ld: padded(n2), layout, k: put(nngp), t: call.ntk ? put(ntk!) : null };
       },
     };
@@ -158,14 +158,14 @@ interface Start {
   readonly dtype: 'f32' | 'f64';
   side(i: 0 | 1): Side;
   joint(rows: readonly [number, number]): Joint;
-  /** Where the first layers may run by planes. */
+  /** Where the first layers may go by offsets. */
   images?(i: 0 | 1): Images;
 }
 
 /** Runs both sides, then blocks of rows; `sides` (one where they are the same) are the caller's. */
 async function propagate(
   core: Core,
-  whole: Compiled,
+  whole: CompiledLayer,
   options: StateCall,
   { n, same, masked, dtype, side, joint: start, images }: Start,
   context: JobContext,
@@ -180,21 +180,21 @@ async function propagate(
   let ntk: Tensor | null = null;
   try {
     const { front, node, ends } = withRoom(core, () => {
-      const { front: run, rest } = divide(
+      const { front: stretch, rest } = divide(
         whole,
         { dtype, masked, frozen: options.frozen, tolerance },
         images !== undefined,
       );
       const numbers = same ? ([0] as const) : ([0, 1] as const);
       const found = numbers.map((i) => {
-        const first = run && sideByPlanes(core, run, images!(i));
+        const first = stretch && sideByOffsets(core, stretch, images!(i));
         const at = first?.side ?? side(i);
-        const end = runSide(core, rest, at, { pattern: options.patterns[i], dtype, tolerance });
+        const end = propagateSide(core, rest, at, { pattern: options.patterns[i], dtype, tolerance });
         return { ...end, records: first?.note };
       });
-      return { front: run, node: rest, ends: found };
+      return { front: stretch, node: rest, ends: found };
     });
-    const perRow = mostPlanes(node) * LIVE * padded(n[1]) * (dtype === 'f32' ? 4 : 8);
+    const perRow = mostSheets(node) * LIVE * padded(n[1]) * (dtype === 'f32' ? 4 : 8);
     const most = Math.max(1, Math.floor(Math.min(options.memoryBytes, BLOCK_BYTES) / perRow));
     const [one, two] = [ends[0]!.notes, ends.at(-1)!.notes] as [Notes, Notes];
     const frozen = new Set(options.frozen);
@@ -203,8 +203,8 @@ async function propagate(
       const block = { row, column: 0, same, frozen };
       const size = { rows, ld: padded(n[1]), ntk: options.ntk };
       const records = [ends[0]!.records!, ends.at(-1)!.records!] as const;
-      const first = front ? jointByPlanes(core, front, null, records, block, size) : start([row, rows]);
-      const joint = runJoint(core, node, first, one, two, block);
+      const first = front ? jointByOffsets(core, front, null, records, block, size) : start([row, rows]);
+      const joint = propagateJoint(core, node, first, one, two, block);
       const at = row * sizeOf(shape.slice(1));
       nngp.data.set(unpack(core, joint, joint.k, n[1]), at);
       if (joint.t) (ntk ??= make()).data.set(unpack(core, joint, joint.t, n[1]), at);
@@ -237,7 +237,7 @@ function readSide(core: Core, { n, ld, spatial, cov, keep }: Side): PlainSide {
   const { full, data } = cov!;
   const row = { rows: 1, ld };
   const covariance = {
-    data: interleave(core.heap.read(data.ticket), planeCount({ spatial, full }), row, n),
+    data: interleave(core.heap.read(data.ticket), sheetCount({ spatial, full }), row, n),
     shape: [n, ...positionsOf(spatial, full)],
   };
   data.release();
@@ -248,20 +248,20 @@ function readSide(core: Core, { n, ld, spatial, cov, keep }: Side): PlainSide {
 function putSide(core: Core, layout: Joint['layout'], { covariance, visible }: PlainSide): Side {
   const { spatial, full } = layout;
   const n = covariance.shape[0]!;
-  const data = putPlanes(core, covariance.data, layout, 1, n) as Planes<'f64'>;
+  const data = putSheets(core, covariance.data, layout, 1, n) as Sheets<'f64'>;
   const keep = visible && (separate(visible.data, sizeOf(spatial), 1, n) as Float64Array<ArrayBuffer>);
   return { n, ld: padded(n), spatial, keep, cov: { full, data } };
 }
 
-function putPlanes(
+function putSheets(
   core: Core,
   data: Tensor['data'],
   layout: Joint['layout'],
   rows: number,
   columns: number,
-): Planes {
-  const values = separate(data, planeCount(layout), rows, columns);
-  const planes = new Planes(core, values instanceof Float32Array ? 'f32' : 'f64', values.length);
-  core.heap.write(planes.ticket, values);
-  return planes;
+): Sheets {
+  const values = separate(data, sheetCount(layout), rows, columns);
+  const sheets = new Sheets(core, values instanceof Float32Array ? 'f32' : 'f64', values.length);
+  core.heap.write(sheets.ticket, values);
+  return sheets;
 }

@@ -1,14 +1,20 @@
 // One tile of a kernel matrix: the unit of parallelism. Samples x samples, both sides propagated here.
 import { usesFunctions } from '../../layers/activation/functions.js';
-import { planeCount, Planes, positionPairs, type Joint, type Side } from '../../layers/states/state.js';
+import { sheetCount, Sheets, positionPairs, type Joint, type Side } from '../../layers/states/state.js';
 import { defineJob, type Core, type Job } from '../../wasm/engine.js';
-import { compileNet, mostPlanes, type Compiled, type Run } from '../propagation/compiled-net.js';
+import { compileNet, mostSheets, type CompiledLayer, type Stretch } from '../propagation/compiled-net.js';
 import { assertFinite, blockOf, flatTile, sphereTile } from '../propagation/flat-tile.js';
 import { afterImages } from '../propagation/front.js';
 import { inputJoint, inputSide, makeBatch, type Batch, type Operands } from '../propagation/input.js';
 import { interleave } from './interleave.js';
-import { planesCall, planesTile } from '../offsets/tile.js';
-import { releaseNotes, runJoint, runSide, type Notes, type Tap } from '../propagation/propagate.js';
+import { offsetCall, offsetTile } from '../offsets/tile.js';
+import {
+  releaseNotes,
+  propagateJoint,
+  propagateSide,
+  type Notes,
+  type Tap,
+} from '../propagation/propagate.js';
 import { withRoom } from '../offsets/plan-cache.js';
 import { divide } from '../offsets/stretches.js';
 import type { Pattern } from '../../layers/states/state.js';
@@ -22,19 +28,19 @@ export const tileJob: Job<TileParams, TileResult> = defineJob(
 );
 
 /** What is wanted at the end of a net: everything unless the caller wants equal positions only. */
-export function wantedOutput(diagonalSpatial: boolean): Compiled['output'] {
+export function wantedOutput(diagonalSpatial: boolean): CompiledLayer['output'] {
   return { cov: 'none', joint: diagonalSpatial ? 'diagonal' : 'full' };
 }
 
 export function computeTile(core: Core, params: TileParams, tap?: Tap): TileResult {
-  const byPlanes = tap ? null : planesTile(core, params);
-  if (byPlanes) return byPlanes;
+  const byOffsets = tap ? null : offsetTile(core, params);
+  if (byOffsets) return byOffsets;
   return withRoom(core, () => propagatedTile(core, params, tap));
 }
 
 function propagatedTile(core: Core, params: TileParams, tap?: Tap): TileResult {
   const whole = compileNet(params.net, params.x1.shape.slice(1), wantedOutput(params.diagonalSpatial));
-  const call = planesCall(params, params.x1.shape.slice(1));
+  const call = offsetCall(params, params.x1.shape.slice(1));
   const { front, rest: node } = tap ? { front: null, rest: whole } : divide(whole, call, true);
   if (front) return afterFront(core, params, front, node);
   const first = makeBatch(params.x1, params.maskConstant);
@@ -47,8 +53,8 @@ function propagatedTile(core: Core, params: TileParams, tap?: Tap): TileResult {
     if (params.sphere && !tap) return sphereTile(core, params, params.sphere, batches, operands);
     sides.push(sideNotes(core, node, first, operands.one, params.pattern1, params));
     sides.push(params.x2 ? sideNotes(core, node, second, operands.two, params.pattern2, params) : sides[0]!);
-    const run = mostPlanes(node) === 1 && !tap ? flatTile : spatialTile;
-    result = run(core, params, node, batches, operands, sides as [Notes, Notes], tap);
+    const propagate = mostSheets(node) === 1 && !tap ? flatTile : spatialTile;
+    result = propagate(core, params, node, batches, operands, sides as [Notes, Notes], tap);
   } finally {
     dispose();
   }
@@ -60,7 +66,7 @@ function propagatedTile(core: Core, params: TileParams, tap?: Tap): TileResult {
 
 function sideNotes(
   core: Core,
-  node: Compiled,
+  node: CompiledLayer,
   batch: Batch,
   operand: Operands['one'],
   pattern: Pattern | null,
@@ -69,7 +75,7 @@ function sideNotes(
   const input = inputSide(core, batch, operand, node.input);
   if (square !== undefined && input.cov)
     core.heap.write(input.cov.data.ticket, new Float64Array(batch.n).fill(square));
-  const { side, notes } = runSide(core, node, input, {
+  const { side, notes } = propagateSide(core, node, input, {
     pattern,
     dtype,
     tolerance,
@@ -98,11 +104,11 @@ export function putOperands(
   return [{ one, two: first === second ? one : put(second) }, () => region.dispose()];
 }
 
-/** Nets with positions: all rows at once, planes of samples x samples. */
+/** Nets with positions: all rows at once, sheets of samples x samples. */
 function spatialTile(
   core: Core,
   params: TileParams,
-  node: Compiled,
+  node: CompiledLayer,
   batches: readonly [Batch, Batch],
   operands: Operands,
   [one, two]: readonly [Notes, Notes],
@@ -113,13 +119,13 @@ function spatialTile(
   return propagated(core, params, node, joint, batches[1].n, [one, two], tap);
 }
 
-/** Nets whose first layers run by planes. */
-function afterFront(core: Core, params: TileParams, run: Run, rest: Compiled): TileResult {
+/** Nets whose first layers go by offsets. */
+function afterFront(core: Core, params: TileParams, stretch: Stretch, rest: CompiledLayer): TileResult {
   const { dtype, tolerance } = params;
-  const { joint, sides } = afterImages(core, params, run);
+  const { joint, sides } = afterImages(core, params, stretch);
   const notes = sides.map((side, i) => {
     const pattern = i === 0 ? params.pattern1 : params.pattern2;
-    const end = runSide(core, rest, side, { pattern, dtype, tolerance });
+    const end = propagateSide(core, rest, side, { pattern, dtype, tolerance });
     end.side.cov?.data.release();
     return end.notes;
   });
@@ -132,13 +138,13 @@ function afterFront(core: Core, params: TileParams, run: Run, rest: Compiled): T
 function propagated(
   core: Core,
   params: TileParams,
-  node: Compiled,
+  node: CompiledLayer,
   start: Joint,
   columns: number,
   [one, two]: readonly [Notes, Notes],
   tap?: Tap,
 ): TileResult {
-  const joint = runJoint(core, node, start, one, two, blockOf(params, 0), tap);
+  const joint = propagateJoint(core, node, start, one, two, blockOf(params, 0), tap);
   const result = {
     nngp: unpack(core, joint, joint.k, columns),
     ntk: joint.t && unpack(core, joint, joint.t, columns),
@@ -155,7 +161,7 @@ function propagated(
  * must not depend on tiles.
  */
 function mirror(values: TileResult['nngp'], n: number, { spatial, full }: Joint['layout']): void {
-  const swap = transposedPlanes(spatial, full);
+  const swap = transposedSheets(spatial, full);
   const size = values.length / (n * n);
   for (let i = 0; i < n; i++) {
     for (let j = i + 1; j < n; j++) {
@@ -165,20 +171,20 @@ function mirror(values: TileResult['nngp'], n: number, { spatial, full }: Joint[
   }
 }
 
-/** (planes, rows, ld) to (rows, columns, ...zipped positions). */
-export function unpack(core: Core, joint: Joint, planes: Planes, columns: number): TileResult['nngp'] {
-  assertFinite(core, planes);
-  return interleave(core.heap.read(planes.ticket), planeCount(joint.layout), joint, columns);
+/** (sheets, rows, ld) to (rows, columns, ...zipped positions). */
+export function unpack(core: Core, joint: Joint, sheets: Sheets, columns: number): TileResult['nngp'] {
+  assertFinite(core, sheets);
+  return interleave(core.heap.read(sheets.ticket), sheetCount(joint.layout), joint, columns);
 }
 
-/** For every plane (p, q) the plane (q, p). */
-export function transposedPlanes(spatial: readonly number[], full: boolean): Int32Array | null {
+/** For every sheet (p, q) the sheet (q, p). */
+export function transposedSheets(spatial: readonly number[], full: boolean): Int32Array | null {
   if (!full || spatial.length === 0) return null;
   const pairs = positionPairs({ spatial, full });
   const positions = spatial.reduce((size, extent) => size * extent, 1);
-  const planeOf = new Int32Array(positions * positions);
-  for (let i = 0; i < pairs.length; i += 2) planeOf[pairs[i]! * positions + pairs[i + 1]!] = i / 2;
+  const sheetOf = new Int32Array(positions * positions);
+  for (let i = 0; i < pairs.length; i += 2) sheetOf[pairs[i]! * positions + pairs[i + 1]!] = i / 2;
   const swap = new Int32Array(pairs.length / 2);
-  for (let i = 0; i < pairs.length; i += 2) swap[i / 2] = planeOf[pairs[i + 1]! * positions + pairs[i]!]!;
+  for (let i = 0; i < pairs.length; i += 2) swap[i / 2] = sheetOf[pairs[i + 1]! * positions + pairs[i]!]!;
   return swap;
 }

@@ -4,14 +4,14 @@
 import type { Core } from '../../wasm/engine.js';
 import { variances } from '../states/operators.js';
 import type { Shaped } from '../shapes.js';
-import { positionPairs, type Block, type Planes } from '../states/state.js';
+import { positionPairs, type Block, type Sheets } from '../states/state.js';
 import {
-  planesFrom,
-  readPlanes,
-  type JointTangents,
-  type SideTangents,
-  type TangentNote,
-  type TangentRule,
+  sheetsFrom,
+  readSheets,
+  type JointDerivatives,
+  type SideDerivatives,
+  type DerivativeNote,
+  type DerivativeRule,
 } from '../states/derivatives.js';
 import type { ActivationLayer } from '../vocabulary.js';
 import { dualOf } from './dual/dual.js';
@@ -26,39 +26,39 @@ interface OwnNote {
   readonly n: number;
   readonly ld: number;
 }
-const ownOf = (note: TangentNote): OwnNote => note.own as OwnNote;
+const ownOf = (note: DerivativeNote): OwnNote => note.own as OwnNote;
 
-export const activationTangents: TangentRule<ActivationLayer> = {
-  side(core, node, { side, tangents }, context) {
+export const activationDerivatives: DerivativeRule<ActivationLayer> = {
+  side(core, node, { side, derivatives }, context) {
     const cov = side.cov!;
     const dual = dualOf(node.layer);
-    const diagonal = (data: Planes<'f64'>): Float64Array<ArrayBuffer> =>
+    const diagonal = (data: Sheets<'f64'>): Float64Array<ArrayBuffer> =>
       variances(core, { ...side, cov: { ...cov, data } });
     const rates = sideRates(dual, diagonal(cov.data), context.tolerance);
-    const dq = tangents.map((data) => data && diagonal(data));
+    const dq = derivatives.map((data) => data && diagonal(data));
     const own: OwnNote = { rates, dq, n: side.n, ld: side.ld };
     const wholes = cov.full && context.wanted.cov === 'full';
-    const next = context.wanted.cov === 'none' ? tangents.map(() => null) : null;
+    const next = context.wanted.cov === 'none' ? derivatives.map(() => null) : null;
     const moved =
       next ??
       (wholes
-        ? pushCovariances(core, node, { side, tangents }, own)
+        ? pushCovariances(core, node, { side, derivatives }, own)
         : dq.map(
             (d) =>
               d &&
-              planesFrom(
+              sheetsFrom(
                 core,
                 d.map((value, i) => rates.kappaRate[i]! * value),
               ),
           ));
-    if (!wholes) for (const data of tangents) data?.release();
+    if (!wholes) for (const data of derivatives) data?.release();
     const result = activationRule.side(core, node, side, context);
-    return { state: { side: result.side, tangents: moved }, note: { note: result.note, own } };
+    return { state: { side: result.side, derivatives: moved }, note: { note: result.note, own } };
   },
 
-  joint(core, node, { joint, tangents }, one, two, block, wanted) {
-    const k = readPlanes(core, joint.k);
-    const t = joint.t && readPlanes(core, joint.t);
+  joint(core, node, { joint, derivatives }, one, two, block, wanted) {
+    const k = readSheets(core, joint.k);
+    const t = joint.t && readSheets(core, joint.t);
     const next = activationRule.joint(
       core,
       node,
@@ -68,7 +68,7 @@ export const activationTangents: TangentRule<ActivationLayer> = {
       block,
       wanted,
     );
-    return { joint: next, tangents: pushPairs(core, node, { joint, tangents }, k, t, one, two, block) };
+    return { joint: next, derivatives: pushPairs(core, node, { joint, derivatives }, k, t, one, two, block) };
   },
 };
 
@@ -84,19 +84,19 @@ interface Direction {
 /** Reads the directions that are not zero. */
 function directionsOf(
   core: Core,
-  { joint, tangents }: JointTangents,
+  { joint, derivatives }: JointDerivatives,
   one: OwnNote,
   two: OwnNote,
 ): Direction[] {
   const zeros = [new Float64Array(one.rates.q.length), new Float64Array(two.rates.q.length)] as const;
   const { length } = joint.k.ticket;
-  return tangents.flatMap(({ k, t }, index) => {
+  return derivatives.flatMap(({ k, t }, index) => {
     const [first, second] = [one.dq[index] ?? null, two.dq[index] ?? null];
     const moves = k !== null || first !== null || second !== null;
     if (!moves && !t) return [];
-    const read = (planes: Planes | null, needed: boolean): Direction['k'] => {
-      const values = planes ? readPlanes(core, planes) : needed ? new Float64Array(length) : null;
-      planes?.release();
+    const read = (sheets: Sheets | null, needed: boolean): Direction['k'] => {
+      const values = sheets ? readSheets(core, sheets) : needed ? new Float64Array(length) : null;
+      sheets?.release();
       return values;
     };
     const arrays = { k: read(k, moves), t: read(t, joint.t !== null && moves) };
@@ -107,25 +107,25 @@ function directionsOf(
 function pushPairs(
   core: Core,
   { layer }: Shaped<ActivationLayer>,
-  state: JointTangents,
+  state: JointDerivatives,
   k: Float64Array,
   t: Float64Array | null,
-  noteOne: TangentNote,
-  noteTwo: TangentNote,
+  noteOne: DerivativeNote,
+  noteTwo: DerivativeNote,
   block: Block,
-): JointTangents['tangents'] {
+): JointDerivatives['derivatives'] {
   const { rows, ld, layout } = state.joint;
   const [one, two] = [ownOf(noteOne), ownOf(noteTwo)];
   const directions = directionsOf(core, state, one, two);
   const { pair } = pairRates(dualOf(layer), one.rates, two.rates);
   const pairs = positionPairs(layout);
   const out = noRates();
-  for (let plane = 0; plane < pairs.length / 2; plane++) {
-    const [p, q] = [pairs[2 * plane]!, pairs[2 * plane + 1]!];
+  for (let sheet = 0; sheet < pairs.length / 2; sheet++) {
+    const [p, q] = [pairs[2 * sheet]!, pairs[2 * sheet + 1]!];
     for (let i = 0; i < rows; i++) {
       const first = p * one.ld + block.row + i;
       for (let j = 0; j < two.n; j++) {
-        const [at, second] = [(plane * rows + i) * ld + j, q * two.ld + block.column + j];
+        const [at, second] = [(sheet * rows + i) * ld + j, q * two.ld + block.column + j];
         pair(k[at]!, first, second, out);
         if (block.same && first === second) {
           out.byK = out.byQ2 = out.slopeByK = out.slopeByQ2 = 0;
@@ -133,21 +133,23 @@ function pushPairs(
           out.byQ1 = one.rates.kappaRate[first]!;
           out.slopeByQ1 = one.rates.slopeRate[first]!;
         }
-        const tangent = t ? t[at]! : 0;
+        const derivative = t ? t[at]! : 0;
         for (const d of directions) {
           const [a, b] = [d.one[first]!, d.two[second]!];
           if (d.t) {
             const bend = (d.k ? out.slopeByK * d.k[at]! : 0) + out.slopeByQ1 * a + out.slopeByQ2 * b;
-            d.t[at] = out.slope * d.t[at]! + bend * tangent;
+            d.t[at] = out.slope * d.t[at]! + bend * derivative;
           }
           if (d.k) d.k[at] = out.byK * d.k[at]! + out.byQ1 * a + out.byQ2 * b;
         }
       }
     }
   }
-  const result = state.tangents.map(() => ({ k: null, t: null }) as { k: Planes | null; t: Planes | null });
+  const result = state.derivatives.map(
+    () => ({ k: null, t: null }) as { k: Sheets | null; t: Sheets | null },
+  );
   for (const { index, k: dk, t: dt } of directions)
-    result[index] = { k: dk && planesFrom(core, dk), t: dt && planesFrom(core, dt) };
+    result[index] = { k: dk && sheetsFrom(core, dk), t: dt && sheetsFrom(core, dt) };
   return result;
 }
 
@@ -155,18 +157,18 @@ function pushPairs(
 function pushCovariances(
   core: Core,
   { layer }: Shaped<ActivationLayer>,
-  { side, tangents }: SideTangents,
+  { side, derivatives }: SideDerivatives,
   { rates, dq }: OwnNote,
-): SideTangents['tangents'] {
-  const k = readPlanes(core, side.cov!.data);
-  const moved = tangents.map((data) => data && readPlanes(core, data));
+): SideDerivatives['derivatives'] {
+  const k = readSheets(core, side.cov!.data);
+  const moved = derivatives.map((data) => data && readSheets(core, data));
   const { pair } = pairRates(dualOf(layer), rates, rates);
   const pairs = positionPairs({ spatial: side.spatial, full: true });
   const out = noRates();
-  for (let plane = 0; plane < pairs.length / 2; plane++) {
-    const [p, q] = [pairs[2 * plane]! * side.ld, pairs[2 * plane + 1]! * side.ld];
+  for (let sheet = 0; sheet < pairs.length / 2; sheet++) {
+    const [p, q] = [pairs[2 * sheet]! * side.ld, pairs[2 * sheet + 1]! * side.ld];
     for (let i = 0; i < side.n; i++) {
-      const at = plane * side.ld + i;
+      const at = sheet * side.ld + i;
       if (p !== q) pair(k[at]!, p + i, q + i, out);
       for (const [d, values] of moved.entries()) {
         if (!values) continue;
@@ -177,6 +179,6 @@ function pushCovariances(
       }
     }
   }
-  for (const data of tangents) data?.release();
-  return moved.map((values) => values && planesFrom(core, values));
+  for (const data of derivatives) data?.release();
+  return moved.map((values) => values && sheetsFrom(core, values));
 }

@@ -111,7 +111,7 @@ function timesDerivative(
   }
   const rest = [...phi.parameters, ...coefficients(pass, phi, k)];
   const x0 = pass.value(x, 0).ptr;
-  kernelOf(core, 'activation_product', dtype)(phi.code, k, n * size, x0, g.ptr, beta, out.ptr, ...rest);
+  kernelOf(core, 'activationProduct', dtype)(phi.code, k, n * size, x0, g.ptr, beta, out.ptr, ...rest);
 }
 
 /** Where the coefficients of the derivative lie, and how many there are. */

@@ -2,7 +2,7 @@
 import { atan2, cos, sin } from '../../math/elementary.js';
 import { NumericalError, type Core } from '../../wasm/engine.js';
 import type { Note } from '../states/rule.js';
-import { positionPairs, type Block, type Joint, type Planes, type Side } from '../states/state.js';
+import { positionPairs, type Block, type Joint, type Sheets, type Side } from '../states/state.js';
 import type { DualFunction, DualValue } from './functions.js';
 import type { Affine } from './dual/tables.js';
 
@@ -111,16 +111,16 @@ export function functionNote(
 /** Covariances within samples, all pairs of positions: kappa of every entry, in place. */
 export function mapFunctionSide(
   core: Core,
-  cov: Planes<'f64'>,
+  cov: Sheets<'f64'>,
   spatial: readonly number[],
   note: FunctionNote,
 ): void {
   const pairs = positionPairs({ spatial, full: true });
   const values = core.heap.read(cov.ticket);
-  for (let plane = 0; plane < pairs.length / 2; plane++) {
-    const [p, q] = [pairs[2 * plane]! * note.ld, pairs[2 * plane + 1]! * note.ld];
+  for (let sheet = 0; sheet < pairs.length / 2; sheet++) {
+    const [p, q] = [pairs[2 * sheet]! * note.ld, pairs[2 * sheet + 1]! * note.ld];
     for (let i = 0; i < note.n; i++) {
-      const at = plane * note.ld + i;
+      const at = sheet * note.ld + i;
       values[at] =
         p === q
           ? note.kappa[p + i]!
@@ -141,11 +141,11 @@ export function mapFunctionJoint(
   const pairs = positionPairs(layout);
   const columns = Math.min(ld, two.n - column);
   const [ks, ts] = [core.heap.read(k.ticket), t && core.heap.read(t.ticket)];
-  for (let plane = 0; plane < pairs.length / 2; plane++) {
-    const [p, q] = [pairs[2 * plane]! * one.ld + row, pairs[2 * plane + 1]! * two.ld + column];
+  for (let sheet = 0; sheet < pairs.length / 2; sheet++) {
+    const [p, q] = [pairs[2 * sheet]! * one.ld + row, pairs[2 * sheet + 1]! * two.ld + column];
     for (let i = 0; i < rows; i++) {
       for (let j = 0; j < columns; j++) {
-        const at = (plane * rows + i) * ld + j;
+        const at = (sheet * rows + i) * ld + j;
         const identical = same && p + i === q + j;
         const { kappa, slope } = identical
           ? { kappa: one.kappa[p + i]!, slope: one.slope[p + i]! }

@@ -12,16 +12,16 @@ export function powerCoefficient(pass: Pass, x: number, length: number, m: numbe
   const out = pass.scratch(`jet ${m} ${k}`, length);
   const one = pass.value(x, 1);
   const other = k === 3 ? powerCoefficient(pass, x, length, 2, 2) : pass.value(x, m - 1);
-  kernelOf(pass.core, 'rows_multiply', pass.dtype)(length, one.ptr, other.ptr, 0, out.ptr);
+  kernelOf(pass.core, 'rowsMultiply', pass.dtype)(length, one.ptr, other.ptr, 0, out.ptr);
   const factor = k === 3 ? 1 / 3 : m === 2 ? 0.5 : 1; // x1^2/2, x1 x2, x1^3/6
   if (factor !== 1)
-    kernelOf(pass.core, 'rows_combine', pass.dtype)(1, length, factor, out.ptr, 0, 0, out.ptr, 0);
+    kernelOf(pass.core, 'rowsCombine', pass.dtype)(1, length, factor, out.ptr, 0, 0, out.ptr, 0);
   return out;
 }
 
 /** x o y in scratch memory. */
 export function entrywise(pass: Pass, x: Numbers, y: Numbers, length: number): Numbers {
   const out = pass.scratch('jet product', length);
-  kernelOf(pass.core, 'rows_multiply', pass.dtype)(length, x.ptr, y.ptr, 0, out.ptr);
+  kernelOf(pass.core, 'rowsMultiply', pass.dtype)(length, x.ptr, y.ptr, 0, out.ptr);
   return out;
 }

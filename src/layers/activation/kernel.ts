@@ -3,8 +3,8 @@ import type { Core, Ptr } from '../../wasm/engine.js';
 import { layerError, type Note, type Rule, type SideContext } from '../states/rule.js';
 import {
   larger,
-  Planes,
-  planeCount,
+  Sheets,
+  sheetCount,
   positionPairs,
   type Block,
   type Joint,
@@ -66,7 +66,7 @@ export function activateSide(
     return { side: { ...side, cov: { full: true, data } }, note };
   }
   cov.data.release();
-  const data = new Planes(core, 'f64', note.kappa.length);
+  const data = new Sheets(core, 'f64', note.kappa.length);
   core.heap.write(data.ticket, note.kappa);
   return { side: { ...side, cov: { full: false, data } }, note };
 }
@@ -96,7 +96,7 @@ function mapCovariance(
   side: Side & { cov: object },
   tolerance: number,
   exact: AnyNote,
-): Planes<'f64'> {
+): Sheets<'f64'> {
   const data = side.cov.data.own(core);
   if ('fn' in exact || dual.form === 'function') {
     mapFunctionSide(core, data, side.spatial, exact as FunctionNote);
@@ -111,10 +111,10 @@ function mapCovariance(
   );
   const pairs = positionPairs({ spatial: side.spatial, full: true });
   mapWithin(core, data, pairs, [own, own], side.ld);
-  for (let plane = 0; plane < pairs.length / 2; plane++) {
-    const p = pairs[2 * plane]!;
-    if (p === pairs[2 * plane + 1]) {
-      core.heap.write(data.ticket, exact.kappa.subarray(p * side.ld, (p + 1) * side.ld), plane * side.ld);
+  for (let sheet = 0; sheet < pairs.length / 2; sheet++) {
+    const p = pairs[2 * sheet]!;
+    if (p === pairs[2 * sheet + 1]) {
+      core.heap.write(data.ticket, exact.kappa.subarray(p * side.ld, (p + 1) * side.ld), sheet * side.ld);
     }
   }
   own.tables.release();
@@ -129,7 +129,7 @@ export function jointParameters(one: DualTables, two: DualTables): readonly numb
 /** kappa of covariances within samples, every entry with the variances of its own column; tables are in f64. */
 function mapWithin(
   core: Core,
-  data: Planes<'f64'>,
+  data: Sheets<'f64'>,
   pairs: Int32Array<ArrayBuffer>,
   [one, two]: readonly [DualTables, DualTables],
   ld: number,
@@ -173,7 +173,7 @@ export function mapCovariances(
       i < n ? dualAt(first, [first.k[i]!, value, second.k[i]!], false).kappa : 0,
     );
   }
-  const data = new Planes(core, 'f64', ld);
+  const data = new Sheets(core, 'f64', ld);
   core.heap.write(data.ticket, values);
   mapWithin(core, data, Int32Array.of(0, 0), [one, two], ld);
   const mapped = core.heap.read(data.ticket);
@@ -211,7 +211,7 @@ export function activateJoint(
     map(
       one.kind,
       scope.put(parameterBlock({ params }, fused)).ptr,
-      planeCount(joint.layout),
+      sheetCount(joint.layout),
       joint.rows,
       joint.ld,
       index,
@@ -237,8 +237,8 @@ export function activateJoint(
 function keepIdentical(
   core: Core,
   joint: Joint,
-  k: Planes,
-  t: Planes | null,
+  k: Sheets,
+  t: Sheets | null,
   note: ActivationNote,
   block: Block,
   { alpha, beta, gamma, delta }: Affine,
@@ -249,13 +249,13 @@ function keepIdentical(
   for (let q = 0; q < pairs.length; q += 2) if (pairs[q] === pairs[q + 1]) positions.push(pairs[q]!);
   const count = positions.length * joint.rows;
   const same = core.kernels[
-    k.ticket.dtype === 'f32' ? 'planeSame_f32' : 'planeSame_f64'
-  ] as typeof core.kernels.planeSame_f64;
-  const copy = (put: number, planes: Planes, values: Float64Array<ArrayBuffer>): Float64Array =>
+    k.ticket.dtype === 'f32' ? 'sheetsSame_f32' : 'sheetsSame_f64'
+  ] as typeof core.kernels.sheetsSame_f64;
+  const copy = (put: number, sheets: Sheets, values: Float64Array<ArrayBuffer>): Float64Array =>
     core.heap.scope((scope) => {
       const saved = scope.put(values);
       const index = scope.put(pairs).ptr;
-      same(put, pairs.length / 2, joint.rows, joint.ld, shift, index, planes.ptr as Ptr<'f64'>, saved.ptr);
+      same(put, pairs.length / 2, joint.rows, joint.ld, shift, index, sheets.ptr as Ptr<'f64'>, saved.ptr);
       return core.heap.read(saved);
     });
   const before = t && copy(0, t, new Float64Array(count));

@@ -52,7 +52,7 @@ export function convMap(
     const rows = pass.scratch('windows', count * positions * fanIn);
     const from = after(pass, x, first * xStep).ptr;
     const table = pass.table(key, make).ptr;
-    kernelOf(pass.core, 'conv_gather', pass.dtype)(count, positions * taps, c, from, xStep, table, rows.ptr);
+    kernelOf(pass.core, 'convGather', pass.dtype)(count, positions * taps, c, from, xStep, table, rows.ptr);
     return rows;
   };
   /** Calls `each` for blocks of samples. */
@@ -94,7 +94,7 @@ export function convMap(
         });
         const to = after(pass, gx, first * xStep).ptr;
         const table = pass.table(key, make).ptr;
-        kernelOf(pass.core, 'conv_scatter', pass.dtype)(
+        kernelOf(pass.core, 'convScatter', pass.dtype)(
           count,
           positions * taps,
           c,

@@ -2,9 +2,14 @@
 //   ntk:      K' = w^2 A K + b^2, T' = w^2 A (T + K) + b^2
 //   standard: K' = w^2 A K + b^2, T' = w^2 A T + |filter| N A K + [bias].
 import type { Core } from '../../wasm/engine.js';
-import { accumulate, linearTangents, type Tangent, type TangentRule } from '../states/derivatives.js';
+import {
+  accumulate,
+  linearDerivatives,
+  type Derivative,
+  type DerivativeRule,
+} from '../states/derivatives.js';
 import type { Rule } from '../states/rule.js';
-import { Planes, type Joint } from '../states/state.js';
+import { Sheets, type Joint } from '../states/state.js';
 import type { Shaped } from '../shapes.js';
 import type { ConvLayer, DenseLayer } from '../vocabulary.js';
 import { filterSize } from './kernel.js';
@@ -24,26 +29,26 @@ const changed = (node: Shaped<WeightLayer>, fields: Partial<WeightLayer>): Shape
 });
 
 /** The rule of a layer with weights of which `own` are directions. */
-export function weightTangents(rule: Rule<WeightLayer>, own: OwnDirections): TangentRule<WeightLayer> {
-  const through = linearTangents(rule);
+export function weightDerivatives(rule: Rule<WeightLayer>, own: OwnDirections): DerivativeRule<WeightLayer> {
+  const through = linearDerivatives(rule);
   return {
     side(core, node, state, context) {
       const { wStd, bStd } = node.layer;
       const { cov } = state.side;
-      const alone = (fields: Partial<WeightLayer>, data: Planes<'f64'>): Planes<'f64'> =>
+      const alone = (fields: Partial<WeightLayer>, data: Sheets<'f64'>): Sheets<'f64'> =>
         rule.side(core, changed(node, fields), { ...state.side, cov: { ...cov!, data } }, context).side.cov!
           .data;
       const average = cov && own.wStd !== undefined ? alone({ wStd: 1, bStd: null }, cov.data.share()) : null;
       const ones =
         cov && own.bStd !== undefined ? alone({ wStd: 0, bStd: 1 }, emptyLike(core, cov.data)) : null;
       const next = through.side(core, node, state, context);
-      const tangents = [...next.state.tangents];
-      const put = (d: number, source: Planes<'f64'>, factor: number): void => {
-        tangents[d] = accumulate(core, tangents[d]!, source, factor);
+      const derivatives = [...next.state.derivatives];
+      const put = (d: number, source: Sheets<'f64'>, factor: number): void => {
+        derivatives[d] = accumulate(core, derivatives[d]!, source, factor);
       };
       if (average) put(own.wStd!, average, 2 * wStd);
       if (ones) put(own.bStd!, ones, 2 * bStd!);
-      return { ...next, state: { ...next.state, tangents } };
+      return { ...next, state: { ...next.state, derivatives } };
     },
 
     joint(core, node, state, one, two, block, wanted) {
@@ -51,7 +56,7 @@ export function weightTangents(rule: Rule<WeightLayer>, own: OwnDirections): Tan
       const { wStd, bStd, parametrization } = node.layer;
       const trained = joint.t !== null && !block.frozen.has(node.path);
       const ntk = trained && parametrization === 'ntk';
-      const alone = (fields: Partial<WeightLayer>, k: Planes): Planes => {
+      const alone = (fields: Partial<WeightLayer>, k: Sheets): Sheets => {
         const input: Joint = { ...joint, k, t: null };
         return rule.joint(core, changed(node, fields), input, one.note, two.note, block, wanted).k;
       };
@@ -62,11 +67,11 @@ export function weightTangents(rule: Rule<WeightLayer>, own: OwnDirections): Tan
       const averageT = own.wStd !== undefined && joint.t ? alone(unit, joint.t.share()) : null;
       const ones = own.bStd === undefined ? null : alone({ wStd: 0, bStd: 1 }, emptyLike(core, joint.k));
       const next = through.joint(core, node, state, one, two, block, wanted);
-      const tangents: Tangent[] = [...next.tangents];
-      const put = (d: number, field: keyof Tangent, source: Planes, factor: number): void => {
-        const tangent = tangents[d]!;
-        const sum = accumulate(core, tangent[field], source.share(), factor);
-        tangents[d] = { ...tangent, [field]: sum };
+      const derivatives: Derivative[] = [...next.derivatives];
+      const put = (d: number, field: keyof Derivative, source: Sheets, factor: number): void => {
+        const derivative = derivatives[d]!;
+        const sum = accumulate(core, derivative[field], source.share(), factor);
+        derivatives[d] = { ...derivative, [field]: sum };
       };
       if (own.wStd !== undefined) {
         put(own.wStd, 'k', averageK!, 2 * wStd);
@@ -78,12 +83,12 @@ export function weightTangents(rule: Rule<WeightLayer>, own: OwnDirections): Tan
         if (ntk) put(own.bStd!, 't', ones, 2 * bStd!);
       }
       if (width !== undefined) put(width, 't', averageK!, filterSize(node.layer));
-      for (const planes of [averageK, averageT, ones]) planes?.release();
-      return { ...next, tangents };
+      for (const sheets of [averageK, averageT, ones]) sheets?.release();
+      return { ...next, derivatives };
     },
   };
 }
 
-function emptyLike<D extends 'f32' | 'f64'>(core: Core, planes: Planes<D>): Planes<D> {
-  return new Planes(core, planes.ticket.dtype, planes.ticket.length, true);
+function emptyLike<D extends 'f32' | 'f64'>(core: Core, sheets: Sheets<D>): Sheets<D> {
+  return new Sheets(core, sheets.ticket.dtype, sheets.ticket.length, true);
 }

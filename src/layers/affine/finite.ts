@@ -132,7 +132,7 @@ function forward(
   const bias = order === 0 ? w0.b : order === 1 ? w1?.b : null;
   if (!bias) return;
   const rows = (pass.n * map.positions * map.channels) / biasLength;
-  kernelOf(pass.core, 'rows_combine', pass.dtype)(
+  kernelOf(pass.core, 'rowsCombine', pass.dtype)(
     rows,
     biasLength,
     biasScale,
@@ -163,7 +163,7 @@ function backward(pass: Pass, order: number, parts: Parts): void {
   }
   if (!gradient.to.b) return;
   const rows = (pass.n * map.positions * map.channels) / biasLength;
-  kernelOf(pass.core, 'rows_sum', pass.dtype)(
+  kernelOf(pass.core, 'rowsSum', pass.dtype)(
     rows,
     biasLength,
     biasScale,

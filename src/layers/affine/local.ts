@@ -24,7 +24,7 @@ export function localMap(
   /** The windows (samples, fanIn) of one position. */
   const windows = (pass: Pass, x: Numbers, p: number): Numbers => {
     const rows = pass.scratch('windows', pass.n * fanIn);
-    kernelOf(pass.core, 'conv_gather', pass.dtype)(
+    kernelOf(pass.core, 'convGather', pass.dtype)(
       pass.n,
       taps,
       c,
@@ -46,7 +46,7 @@ export function localMap(
     patches(pass, x, first, count) {
       const rows = pass.scratch('windows', count * positions * fanIn);
       const from = after(pass, x, first * xStep).ptr;
-      kernelOf(pass.core, 'conv_gather', pass.dtype)(
+      kernelOf(pass.core, 'convGather', pass.dtype)(
         count,
         positions * taps,
         c,
@@ -77,7 +77,7 @@ export function localMap(
         });
         kernelOf(
           pass.core,
-          'conv_scatter',
+          'convScatter',
           pass.dtype,
         )(...[pass.n, taps, c, rows.ptr, table(pass) + 4 * p * taps, gx.ptr, xStep]);
       });

@@ -89,12 +89,12 @@ function constantMap(positions: number, channels: number): WeightMap {
     kind: 'local',
     ...{ positions, channels, fanIn: 1 },
     apply: (pass, w, _x, y, alpha, beta) =>
-      void kernelOf(pass.core, 'rows_combine', pass.dtype)(pass.n, size, alpha, w.ptr, 0, beta, y.ptr, size),
+      void kernelOf(pass.core, 'rowsCombine', pass.dtype)(pass.n, size, alpha, w.ptr, 0, beta, y.ptr, size),
     transpose: (pass, _w, _gy, gx, _alpha, beta) => {
       if (beta === 0) pass.core.heap.fill(gx, 0);
     },
     gradient: (pass, _x, gy, gw, alpha, beta) =>
-      void kernelOf(pass.core, 'rows_sum', pass.dtype)(pass.n, size, alpha, gy.ptr, beta, gw.ptr),
+      void kernelOf(pass.core, 'rowsSum', pass.dtype)(pass.n, size, alpha, gy.ptr, beta, gw.ptr),
     patches(pass, _x, _first, count) {
       const ones = pass.scratch(`ones ${positions}`, count * positions);
       pass.core.heap.fill(ones, 1);
@@ -208,9 +208,9 @@ function pushMix(builder: Builder, path: string, weights: ValueRef, value: Value
 /** Softmax of every run of `width` numbers. */
 function pushSoftmax(builder: Builder, path: string, input: ValueRef, width: number): ValueRef {
   return pushRowwise(builder, path, input, width, () => ({
-    value: (pass, rows, x, y) => void kernelOf(pass.core, 'rows_softmax', pass.dtype)(rows, width, x, y),
+    value: (pass, rows, x, y) => void kernelOf(pass.core, 'rowsSoftmax', pass.dtype)(rows, width, x, y),
     project: (pass, rows, y, v, beta, to) =>
-      void kernelOf(pass.core, 'rows_softmax_back', pass.dtype)(rows, width, y, v, beta, to),
+      void kernelOf(pass.core, 'rowsSoftmaxBack', pass.dtype)(rows, width, y, v, beta, to),
     series: softmaxSeries,
     projectSeries: softmaxProjection,
   }));

@@ -9,7 +9,7 @@ import { affineJoint, affineSide } from '../states/affine-map.js';
 import { exp } from '../../math/elementary.js';
 import { layerError, type Note, type Rule } from '../states/rule.js';
 import type { Shaped } from '../shapes.js';
-import { Planes, positionPairs, type Joint, type Side } from '../states/state.js';
+import { Sheets, positionPairs, type Joint, type Side } from '../states/state.js';
 import { mixJoint, mixSide, tokenCovariance, type TokenMatrices } from '../states/tokens.js';
 import type { AttentionLayer } from '../vocabulary.js';
 
@@ -73,26 +73,26 @@ function softmax(row: Float64Array, most: number): void {
   for (let q = 0; q < row.length; q++) row[q] = row[q]! / sum;
 }
 
-/** wK x + wR I on planes of pairs of positions, each `inner` entries. */
+/** wK x + wR I on sheets of pairs of positions, each `inner` entries. */
 function embedded<D extends 'f32' | 'f64'>(
   core: Core,
-  x: Planes<D>,
+  x: Sheets<D>,
   spatial: readonly number[],
   inner: number,
   { keep, embed }: Constants,
-): Planes<D> {
-  const planes = x.own(core);
-  const { dtype } = planes.ticket;
+): Sheets<D> {
+  const sheets = x.own(core);
+  const { dtype } = sheets.ticket;
   const pairs = positionPairs({ spatial, full: true });
   const run = core.kernels[
-    dtype === 'f32' ? 'planeAffine_f32' : 'planeAffine_f64'
-  ] as typeof core.kernels.planeAffine_f64;
-  for (let plane = 0; plane < pairs.length / 2; plane++) {
-    const at = (planes.ptr + plane * inner * (dtype === 'f32' ? 4 : 8)) as Ptr<'f64'>;
-    const identity = pairs[2 * plane] === pairs[2 * plane + 1] ? embed : 0;
+    dtype === 'f32' ? 'sheetsAffine_f32' : 'sheetsAffine_f64'
+  ] as typeof core.kernels.sheetsAffine_f64;
+  for (let sheet = 0; sheet < pairs.length / 2; sheet++) {
+    const at = (sheets.ptr + sheet * inner * (dtype === 'f32' ? 4 : 8)) as Ptr<'f64'>;
+    const identity = pairs[2 * sheet] === pairs[2 * sheet + 1] ? embed : 0;
     run(inner, at, 0 as Ptr<'f64'>, keep, identity, 1, 0, 0);
   }
-  return planes;
+  return sheets;
 }
 
 export const attentionRule: Rule<AttentionLayer, AttentionNote> = {
@@ -120,7 +120,7 @@ export const attentionRule: Rule<AttentionLayer, AttentionNote> = {
       data.release();
       return { side: { ...side, cov: null }, note: { matrices } };
     }
-    const positioned = (x: Planes<'f64'>): Planes<'f64'> =>
+    const positioned = (x: Sheets<'f64'>): Sheets<'f64'> =>
       embedded(core, x, side.spatial, side.ld, constants(node));
     if (matrices) {
       data = mixSide(core, side, node.layer.valuePositional ? positioned(data) : data, matrices);
@@ -132,8 +132,8 @@ export const attentionRule: Rule<AttentionLayer, AttentionNote> = {
     const values = node.layer.valuePositional ? null : core.heap.read(data.ticket);
     data = positioned(data).own(core);
     const keys = core.heap.read(data.ticket);
-    const factor = planeDot(keys, values ?? keys, side.ld);
-    timesPlane(keys, factor, side.ld);
+    const factor = sheetDot(keys, values ?? keys, side.ld);
+    timesSheet(keys, factor, side.ld);
     core.heap.write(data.ticket, keys);
     const { scale } = constants(node);
     return {
@@ -148,11 +148,11 @@ export const attentionRule: Rule<AttentionLayer, AttentionNote> = {
     const inner = joint.rows * joint.ld;
     const own = block.frozen.has(node.path) ? 0 : 1;
     // `trained`: embeddings are weights of the layer too.
-    const positioned = (x: Planes, trained: number): Planes =>
+    const positioned = (x: Sheets, trained: number): Sheets =>
       embedded(core, x, spatial, inner, { ...c, embed: trained * c.embed });
     if (!one.matrices || !two.matrices) return identityScaled(core, node, joint, positioned, own);
     const [first, second] = [one.matrices, two.matrices];
-    const value = (x: Planes, trained: number): Planes =>
+    const value = (x: Sheets, trained: number): Sheets =>
       mixJoint(core, node.layer.valuePositional ? positioned(x, trained) : x, joint, first, second, block);
     const mixed = { ...joint, k: value(joint.k, 1), t: joint.t && value(joint.t, own) };
     return affineJoint(core, mixed, {
@@ -164,13 +164,13 @@ export const attentionRule: Rule<AttentionLayer, AttentionNote> = {
   },
 };
 
-/** out[e] = sum over planes of a b. */
-function planeDot(a: Float64Array, b: Float64Array, inner: number): Float64Array {
+/** out[e] = sum over sheets of a b. */
+function sheetDot(a: Float64Array, b: Float64Array, inner: number): Float64Array {
   const sum = new Float64Array(inner);
   for (let i = 0; i < a.length; i++) sum[i % inner] = sum[i % inner]! + a[i]! * b[i]!;
   return sum;
 }
-function timesPlane(x: Float64Array, factor: Float64Array, inner: number): void {
+function timesSheet(x: Float64Array, factor: Float64Array, inner: number): void {
   for (let i = 0; i < x.length; i++) x[i] = x[i]! * factor[i % inner]!;
 }
 
@@ -179,24 +179,24 @@ function identityScaled(
   core: Core,
   node: Shaped<AttentionLayer>,
   joint: Joint,
-  positioned: (x: Planes, trained: number) => Planes,
+  positioned: (x: Sheets, trained: number) => Sheets,
   own: number,
 ): Joint {
   const { out, bias, scale } = constants(node);
   const inner = joint.rows * joint.ld;
-  const read = (x: Planes): Float64Array => Float64Array.from(core.heap.read(x.ticket));
+  const read = (x: Sheets): Float64Array => Float64Array.from(core.heap.read(x.ticket));
   const withValues = node.layer.valuePositional;
   const kv = read(joint.k);
   const tv = joint.t && read(joint.t);
   const k = positioned(joint.k, 1);
   const t = joint.t && positioned(joint.t, own);
   const kq = read(k);
-  const d = planeDot(kq, withValues ? kq : kv, inner);
+  const d = sheetDot(kq, withValues ? kq : kv, inner);
   const s2 = out * scale * scale;
   if (t && tv) {
     const tq = read(t);
-    const cross = planeDot(kq, withValues ? tq : tv, inner);
-    const other = planeDot(withValues ? kq : kv, tq, inner);
+    const cross = sheetDot(kq, withValues ? tq : tv, inner);
+    const other = sheetDot(withValues ? kq : kv, tq, inner);
     const result = tq.map(
       (value, i) =>
         s2 * ((cross[i % inner]! + other[i % inner]!) * kq[i]! + d[i % inner]! * (value + own * 4 * kq[i]!)) +

@@ -16,7 +16,7 @@ export function compileDropout(
   const size = sizeOfShape(input.shape);
   const apply = (pass: Pass, x: Numbers, beta: number, y: Numbers): void => {
     const mask = maskOf(pass, operation, layer.keep, pass.n * size);
-    if (mask) kernelOf(pass.core, 'rows_multiply', pass.dtype)(pass.n * size, x.ptr, mask.ptr, beta, y.ptr);
+    if (mask) kernelOf(pass.core, 'rowsMultiply', pass.dtype)(pass.n * size, x.ptr, mask.ptr, beta, y.ptr);
     else combine(pass, 1, used(pass, x, size), beta, y);
   };
   const operation: Operation = {

@@ -1,5 +1,5 @@
 // Dropout in training scales by 1/keep the entries of one variable with itself; in test mode it does nothing.
-import { positionPairs, type Joint, type Planes } from '../states/state.js';
+import { positionPairs, type Joint, type Sheets } from '../states/state.js';
 import { scaleSide } from '../states/operators.js';
 import { NO_NOTE, type Rule } from '../states/rule.js';
 import type { DropoutLayer } from '../vocabulary.js';
@@ -17,13 +17,13 @@ export const dropoutRule: Rule<DropoutLayer> = {
       return { side: next, note: NO_NOTE };
     }
     const pairs = positionPairs({ spatial: side.spatial, full: true });
-    for (let plane = 0; plane < pairs.length / 2; plane++) {
-      if (pairs[2 * plane] !== pairs[2 * plane + 1]) continue;
-      const values = core.heap.read(data.ticket, plane * side.ld, side.ld);
+    for (let sheet = 0; sheet < pairs.length / 2; sheet++) {
+      if (pairs[2 * sheet] !== pairs[2 * sheet + 1]) continue;
+      const values = core.heap.read(data.ticket, sheet * side.ld, side.ld);
       core.heap.write(
         data.ticket,
         values.map((value) => value / layer.keep),
-        plane * side.ld,
+        sheet * side.ld,
       );
     }
     return { side: next, note: NO_NOTE };
@@ -37,16 +37,16 @@ export const dropoutRule: Rule<DropoutLayer> = {
   },
 };
 
-function scaleIdentical(core: Core, joint: Joint, planes: Planes, factor: number, shift: number): void {
+function scaleIdentical(core: Core, joint: Joint, sheets: Sheets, factor: number, shift: number): void {
   const pairs = positionPairs(joint.layout);
   const same = core.kernels[
-    planes.ticket.dtype === 'f32' ? 'planeSame_f32' : 'planeSame_f64'
-  ] as typeof core.kernels.planeSame_f64;
+    sheets.ticket.dtype === 'f32' ? 'sheetsSame_f32' : 'sheetsSame_f64'
+  ] as typeof core.kernels.sheetsSame_f64;
   core.heap.scope((scope) => {
     const index = scope.put(pairs).ptr;
     const saved = scope.alloc('f64', (pairs.length / 2) * joint.rows);
     const copy = (put: number): void =>
-      same(put, pairs.length / 2, joint.rows, joint.ld, shift, index, planes.ptr as Ptr<'f64'>, saved.ptr);
+      same(put, pairs.length / 2, joint.rows, joint.ld, shift, index, sheets.ptr as Ptr<'f64'>, saved.ptr);
     copy(0);
     core.heap.write(
       saved,

@@ -46,7 +46,7 @@ export function pushProduct(builder: Builder, path: string, inputs: readonly Val
 function pushPair(builder: Builder, path: string, a: ValueRef, b: ValueRef): ValueRef {
   const size = sizeOfShape(a.shape);
   const multiply: Bilinear['apply'] = (pass, x, y, beta, z) =>
-    void kernelOf(pass.core, 'rows_multiply', pass.dtype)(pass.n * size, x.ptr, y.ptr, beta, z.ptr);
+    void kernelOf(pass.core, 'rowsMultiply', pass.dtype)(pass.n * size, x.ptr, y.ptr, beta, z.ptr);
   return pushBilinear(builder, path, a, b, a.shape, { apply: multiply, left: multiply, right: multiply });
 }
 
@@ -123,7 +123,7 @@ export function pushConcat(
   ): void =>
     void kernelOf(
       pass.core,
-      'rows_combine',
+      'rowsCombine',
       pass.dtype,
     )(...[pass.n * outer, width, 1, from.ptr, fromStep, beta, to.ptr, toStep]);
   builder.push({

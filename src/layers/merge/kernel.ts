@@ -4,7 +4,7 @@ import type { Core, Ptr } from '../../wasm/engine.js';
 import { combine } from '../states/operators.js';
 import { layerError } from '../states/rule.js';
 import { normaliseAxis, type Shaped } from '../shapes.js';
-import { Planes, positionPairs, type Facts, type Joint, type Layout, type Side } from '../states/state.js';
+import { Sheets, positionPairs, type Facts, type Joint, type Layout, type Side } from '../states/state.js';
 import type { ConcatLayer, Layer, MergeLayer } from '../vocabulary.js';
 
 export type Merging = Shaped<MergeLayer | ConcatLayer>;
@@ -61,7 +61,7 @@ export function mergeFacts(node: Merging, branches: readonly Facts[]): Facts {
   };
 }
 
-/** Old plane (or none) of every plane of a concatenation along a spatial axis, for the branch from `start` on. */
+/** Old sheet (or none) of every sheet of a concatenation along a spatial axis, for the branch from `start` on. */
 function blockRows(branch: Layout, axis: number, start: number, total: number): [number, number][][] {
   const spatial = branch.spatial.map((n, i) => (i === axis ? total : n));
   const extent = branch.spatial[axis]!;
@@ -77,26 +77,26 @@ function blockRows(branch: Layout, axis: number, start: number, total: number): 
     return index;
   };
   const positions = branch.spatial.reduce((size, n) => size * n, 1);
-  const planeOf = new Map<number, number>();
+  const sheetOf = new Map<number, number>();
   const before = positionPairs(branch);
-  for (let i = 0; i < before.length; i += 2) planeOf.set(before[i]! * positions + before[i + 1]!, i / 2);
+  for (let i = 0; i < before.length; i += 2) sheetOf.set(before[i]! * positions + before[i + 1]!, i / 2);
   const after = positionPairs({ spatial, full: branch.full });
-  return Array.from({ length: extent && after.length / 2 }, (_, plane) => {
-    const [p, q] = [inside(after[2 * plane]!, spatial), inside(after[2 * plane + 1]!, spatial)];
-    const from = p < 0 || q < 0 ? undefined : planeOf.get(p * positions + q);
+  return Array.from({ length: extent && after.length / 2 }, (_, sheet) => {
+    const [p, q] = [inside(after[2 * sheet]!, spatial), inside(after[2 * sheet + 1]!, spatial)];
+    const from = p < 0 || q < 0 ? undefined : sheetOf.get(p * positions + q);
     return from === undefined ? [] : [[from, 1]];
   });
 }
 
 function addInto<D extends 'f32' | 'f64'>(
   core: Core,
-  sum: Planes<D>,
-  other: Planes<D>,
+  sum: Sheets<D>,
+  other: Sheets<D>,
   factor: number,
 ): void {
   const add = core.kernels[
-    sum.ticket.dtype === 'f32' ? 'planeAdd_f32' : 'planeAdd_f64'
-  ] as typeof core.kernels.planeAdd_f64;
+    sum.ticket.dtype === 'f32' ? 'sheetsAdd_f32' : 'sheetsAdd_f64'
+  ] as typeof core.kernels.sheetsAdd_f64;
   add(sum.ticket.length, factor, other.ptr as Ptr<'f64'>, sum.ptr as Ptr<'f64'>);
   other.release();
 }
@@ -105,10 +105,10 @@ function addInto<D extends 'f32' | 'f64'>(
 function addArrays<D extends 'f32' | 'f64'>(
   core: Core,
   node: Merging,
-  arrays: readonly Planes<D>[],
+  arrays: readonly Sheets<D>[],
   full: boolean,
   inner: number,
-): Planes<D> {
+): Sheets<D> {
   const axis = concatAxis(node);
   const widths = node.children.map((child) => child.output[axis] ?? 1);
   const total = widths.reduce((sum, width) => sum + width, 0);
@@ -121,7 +121,7 @@ function addArrays<D extends 'f32' | 'f64'>(
     start += widths[i]!;
     return combine(core, array, 1, positionPairs(layout).length / 2, inner, rows);
   });
-  const sum = new Planes(core, parts[0]!.ticket.dtype, parts[0]!.ticket.length, true);
+  const sum = new Sheets(core, parts[0]!.ticket.dtype, parts[0]!.ticket.length, true);
   for (const [i, part] of parts.entries()) addInto(core, sum, part, channels ? widths[i]! / total : 1);
   return sum;
 }
@@ -129,14 +129,14 @@ function addArrays<D extends 'f32' | 'f64'>(
 /** Merges arrays by products; `t` alike where there is one. Releases all but what it returns. */
 function multiply(
   core: Core,
-  ks: readonly Planes[],
-  ts: readonly (Planes | null)[],
-): [Planes, Planes | null] {
+  ks: readonly Sheets[],
+  ts: readonly (Sheets | null)[],
+): [Sheets, Sheets | null] {
   const k = ks[0]!.own(core);
   const t = ts[0]?.own(core) ?? null;
   const run = core.kernels[
-    k.ticket.dtype === 'f32' ? 'planeProduct_f32' : 'planeProduct_f64'
-  ] as typeof core.kernels.planeProduct_f64;
+    k.ticket.dtype === 'f32' ? 'sheetsProduct_f32' : 'sheetsProduct_f64'
+  ] as typeof core.kernels.sheetsProduct_f64;
   for (let i = 1; i < ks.length; i++) {
     const [k2, t2] = [ks[i]!, ts[i] ?? null];
     const zero = 0 as Ptr<'f64'>;
@@ -166,7 +166,7 @@ export function mergeJoints(core: Core, node: Merging, joints: readonly Joint[])
     return { ...first, layout, k, t };
   }
   const inner = first.rows * first.ld;
-  const add = (arrays: readonly Planes[]): Planes => addArrays(core, node, arrays, first.layout.full, inner);
+  const add = (arrays: readonly Sheets[]): Sheets => addArrays(core, node, arrays, first.layout.full, inner);
   return {
     ...first,
     layout,
@@ -183,7 +183,7 @@ export function mergeSides(core: Core, node: Merging, sides: readonly Side[]): S
   const arrays = sides.map((side) => side.cov!.data);
   const data =
     node.layer.layer === 'product'
-      ? (multiply(core, arrays, [])[0] as Planes<'f64'>)
+      ? (multiply(core, arrays, [])[0] as Sheets<'f64'>)
       : addArrays(core, node, arrays, first.cov.full, first.ld);
   return { ...first, spatial, keep, cov: { ...first.cov, data } };
 }

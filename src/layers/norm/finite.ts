@@ -39,11 +39,11 @@ function pushRows(builder: Builder, path: string, input: ValueRef, width: number
     const inverse = (pass: Pass, rows: number): number => pass.scratch(`inverse ${output}`, rows).ptr;
     return {
       value: (pass, rows, x, y) =>
-        void kernelOf(pass.core, 'rows_normalise', pass.dtype)(rows, width, eps, x, y, inverse(pass, rows)),
+        void kernelOf(pass.core, 'rowsNormalise', pass.dtype)(rows, width, eps, x, y, inverse(pass, rows)),
       project: (pass, rows, y, v, beta, to) =>
         void kernelOf(
           pass.core,
-          'rows_project',
+          'rowsProject',
           pass.dtype,
         )(...[rows, width, y, inverse(pass, rows), v, beta, to]),
       series: (row) => normaliseSeries(row, eps),

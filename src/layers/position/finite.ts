@@ -100,7 +100,7 @@ export function applyMap(
   const weights = pass.constants(map.weights, () => map.weights).ptr;
   kernelOf(
     pass.core,
-    'pool_map',
+    'poolMap',
     pass.dtype,
   )(
     ...[pass.n, map.out, channels, x.ptr, map.in * channels, starts, columns, weights],

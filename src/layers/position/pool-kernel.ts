@@ -119,7 +119,7 @@ function globalWeight(node: Shaped<PlainLayer>, factor: Float64Array | null): nu
   return node.layer.layer === 'globalSumPool' || factor ? 1 : positionsOf(node) ** -2;
 }
 
-/** Sums weighted planes of a joint state into one. */
+/** Sums weighted sheets of a joint state into one. */
 export function collapseJoint(core: Core, joint: Joint, weight: (p: number, q: number) => number): Joint {
   const inner = joint.rows * joint.ld;
   return {

@@ -44,7 +44,7 @@ export const resizeRule: Rule<ImageResizeLayer> = {
 const kept = ({ layer, input }: Shaped<IndexLayer>): number[][] =>
   layer.slices.map((slice, axis) => slicePositions(slice, input[axis]!));
 
-/** Old plane of every new plane: integers remove their axis, which leaves positions in the same order. */
+/** Old sheet of every new sheet: integers remove their axis, which leaves positions in the same order. */
 function selection(node: Shaped<IndexLayer>, layout: Layout): [number, number][][] {
   const lists = kept(node);
   const sizes = lists.map((list) => list.length);
@@ -58,13 +58,13 @@ function selection(node: Shaped<IndexLayer>, layout: Layout): [number, number][]
     return index;
   };
   const positions = layout.spatial.reduce((size, n) => size * n, 1);
-  const planeOf = new Map<number, number>();
+  const sheetOf = new Map<number, number>();
   const before = positionPairs(layout);
-  for (let i = 0; i < before.length; i += 2) planeOf.set(before[i]! * positions + before[i + 1]!, i / 2);
+  for (let i = 0; i < before.length; i += 2) sheetOf.set(before[i]! * positions + before[i + 1]!, i / 2);
   const after = positionPairs({ spatial: sizes, full: layout.full });
-  return Array.from({ length: after.length / 2 }, (_, plane) => {
-    const [p, q] = [old(after[2 * plane]!), old(after[2 * plane + 1]!)];
-    return [[planeOf.get(p * positions + q)!, 1]];
+  return Array.from({ length: after.length / 2 }, (_, sheet) => {
+    const [p, q] = [old(after[2 * sheet]!), old(after[2 * sheet + 1]!)];
+    return [[sheetOf.get(p * positions + q)!, 1]];
   });
 }
 
@@ -92,13 +92,13 @@ export const indexRule: Rule<IndexLayer> = {
   },
   joint(core, node, joint) {
     const rows = selection(node, joint.layout);
-    const planes = positionPairs(joint.layout).length / 2;
+    const sheets = positionPairs(joint.layout).length / 2;
     const inner = joint.rows * joint.ld;
     return {
       ...joint,
       layout: { ...joint.layout, spatial: node.output.slice(0, -1) },
-      k: combine(core, joint.k, 1, planes, inner, rows),
-      t: joint.t && combine(core, joint.t, 1, planes, inner, rows),
+      k: combine(core, joint.k, 1, sheets, inner, rows),
+      t: joint.t && combine(core, joint.t, 1, sheets, inner, rows),
     };
   },
 };

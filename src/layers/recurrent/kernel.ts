@@ -18,7 +18,7 @@ import { weightsAffine } from '../affine/kernel.js';
 import { affineJoint } from '../states/affine-map.js';
 import { scaleJoint } from '../states/operators.js';
 import type { Note, Rule, SideContext } from '../states/rule.js';
-import { larger, Planes, type Block, type Demand, type Joint, type Side } from '../states/state.js';
+import { larger, Sheets, type Block, type Demand, type Joint, type Side } from '../states/state.js';
 import type { Shaped } from '../shapes.js';
 import type { RnnLayer } from '../vocabulary.js';
 
@@ -68,19 +68,19 @@ export const rnnRule: Rule<RnnLayer, RnnNote> = {
     const total = joint.layout.spatial[0]!;
     const whole = layer.returnSequences;
     const size = joint.rows * joint.ld;
-    const planes = whole ? joint.k.ticket.length / size : 1;
+    const sheets = whole ? joint.k.ticket.length / size : 1;
     const out = [joint.k, joint.t].map(
-      (stack) => stack && new Planes(core, stack.ticket.dtype, planes * size),
+      (stack) => stack && new Sheets(core, stack.ticket.dtype, sheets * size),
     );
     const furthest = whole && joint.layout.full ? total - 1 : 0;
     for (let lag = -furthest; lag <= furthest; lag++) {
       let last: Joint | null = null;
       for (let t = Math.max(0, -lag); t < total && t + lag < total; t++) {
-        const plane = joint.layout.full ? t * total + t + lag : t;
-        const now = step(core, node, take(core, joint, plane), last, [one, two], [t, t + lag], block);
+        const sheet = joint.layout.full ? t * total + t + lag : t;
+        const now = step(core, node, take(core, joint, sheet), last, [one, two], [t, t + lag], block);
         release(last);
         last = now;
-        if (whole || t === total - 1) store(core, now, out, whole ? plane : 0);
+        if (whole || t === total - 1) store(core, now, out, whole ? sheet : 0);
       }
       release(last);
     }
@@ -152,7 +152,7 @@ function covariances(
 function put(core: Core, rows: readonly Float64Array[], wanted: Demand): Side['cov'] {
   if (wanted.cov === 'none') return null;
   const ld = rows[0]!.length;
-  const data = new Planes(core, 'f64', rows.length * ld);
+  const data = new Sheets(core, 'f64', rows.length * ld);
   for (const [i, row] of rows.entries()) core.heap.write(data.ticket, row, i * ld);
   return { full: wanted.cov === 'full', data };
 }
@@ -194,22 +194,22 @@ function step(
 const keepAt = ({ keep, ld }: RnnNote, t: number): Float64Array | null =>
   keep && keep.subarray(t * ld, (t + 1) * ld);
 
-function addTo(core: Core, s: number, x: Planes, y: Planes): void {
+function addTo(core: Core, s: number, x: Sheets, y: Sheets): void {
   const add = core.kernels[
-    x.ticket.dtype === 'f32' ? 'planeAdd_f32' : 'planeAdd_f64'
-  ] as typeof core.kernels.planeAdd_f64;
+    x.ticket.dtype === 'f32' ? 'sheetsAdd_f32' : 'sheetsAdd_f64'
+  ] as typeof core.kernels.sheetsAdd_f64;
   add(x.ticket.length, s, x.ptr as Ptr<'f64'>, y.ptr as Ptr<'f64'>);
 }
 
-const bytesOf = ({ ticket }: Planes): number => (ticket.dtype === 'f32' ? 4 : 8);
+const bytesOf = ({ ticket }: Sheets): number => (ticket.dtype === 'f32' ? 4 : 8);
 
-/** A copy of one plane. */
-function take(core: Core, joint: Joint, plane: number): Joint {
+/** A copy of one sheet. */
+function take(core: Core, joint: Joint, sheet: number): Joint {
   const size = joint.rows * joint.ld;
-  const copy = (stack: Planes): Planes => {
-    const own = new Planes(core, stack.ticket.dtype, size);
+  const copy = (stack: Sheets): Sheets => {
+    const own = new Sheets(core, stack.ticket.dtype, size);
     const bytes = size * bytesOf(stack);
-    core.kernels.copyRows(1, bytes, stack.ptr + plane * bytes, 0, own.ptr, 0);
+    core.kernels.copyRows(1, bytes, stack.ptr + sheet * bytes, 0, own.ptr, 0);
     return own;
   };
   return { ...joint, layout: { spatial: [], full: false }, k: copy(joint.k), t: joint.t && copy(joint.t) };
@@ -218,8 +218,8 @@ function take(core: Core, joint: Joint, plane: number): Joint {
 function store(
   core: Core,
   { k, t }: Joint,
-  [outK, outT]: readonly (Planes | null | undefined)[],
-  plane: number,
+  [outK, outT]: readonly (Sheets | null | undefined)[],
+  sheet: number,
 ): void {
   for (const [from, to] of [
     [k, outK],
@@ -227,7 +227,7 @@ function store(
   ] as const) {
     if (!from || !to) continue;
     const bytes = from.ticket.length * bytesOf(from);
-    core.kernels.copyRows(1, bytes, from.ptr, 0, to.ptr + plane * bytes, 0);
+    core.kernels.copyRows(1, bytes, from.ptr, 0, to.ptr + sheet * bytes, 0);
   }
 }
 

@@ -7,8 +7,8 @@ export function affineJoint(core: Core, joint: Joint, { alpha, beta, gamma, delt
   const k = joint.k.own(core);
   const t = joint.t && joint.t.own(core);
   const run = core.kernels[
-    k.ticket.dtype === 'f32' ? 'planeAffine_f32' : 'planeAffine_f64'
-  ] as typeof core.kernels.planeAffine_f64;
+    k.ticket.dtype === 'f32' ? 'sheetsAffine_f32' : 'sheetsAffine_f64'
+  ] as typeof core.kernels.sheetsAffine_f64;
   const tangent = (t ? t.ptr : 0) as Ptr<'f64'>;
   run(k.ticket.length, k.ptr as Ptr<'f64'>, tangent, alpha, beta, alpha, gamma, delta);
   return { ...joint, k, t };
@@ -17,6 +17,6 @@ export function affineJoint(core: Core, joint: Joint, { alpha, beta, gamma, delt
 export function affineSide(core: Core, side: Side, alpha: number, beta: number): Side {
   if (!side.cov) return side;
   const data = side.cov.data.own(core);
-  core.kernels.planeAffine_f64(data.ticket.length, data.ptr, 0 as Ptr<'f64'>, alpha, beta, alpha, 0, 0);
+  core.kernels.sheetsAffine_f64(data.ticket.length, data.ptr, 0 as Ptr<'f64'>, alpha, beta, alpha, 0, 0);
   return { ...side, cov: { ...side.cov, data } };
 }

@@ -6,69 +6,69 @@ import type { Core } from '../../wasm/engine.js';
 import type { Layer } from '../vocabulary.js';
 import type { Shaped } from '../shapes.js';
 import type { Note, Rule, SideContext } from './rule.js';
-import { Planes, type Block, type Demand, type Joint, type Side } from './state.js';
+import { Sheets, type Block, type Demand, type Joint, type Side } from './state.js';
 
 /** Derivative of a joint state in one direction; null: zero. `t` is null too where no NTK is wanted. */
-export interface Tangent {
-  readonly k: Planes | null;
-  readonly t: Planes | null;
+export interface Derivative {
+  readonly k: Sheets | null;
+  readonly t: Sheets | null;
 }
 
-export interface JointTangents {
+export interface JointDerivatives {
   readonly joint: Joint;
-  readonly tangents: readonly Tangent[];
+  readonly derivatives: readonly Derivative[];
 }
 
 /** A side with the derivatives of its covariances; null: zero. */
-export interface SideTangents {
+export interface SideDerivatives {
   readonly side: Side;
-  readonly tangents: readonly (Planes<'f64'> | null)[];
+  readonly derivatives: readonly (Sheets<'f64'> | null)[];
 }
 
 /** What a layer noted about one side: its kernel rule, and what the derivatives of joint states need. */
-export interface TangentNote {
+export interface DerivativeNote {
   readonly note: Note;
   readonly own?: unknown;
 }
 
-export interface TangentRule<L extends Layer = Layer> {
+export interface DerivativeRule<L extends Layer = Layer> {
   side(
     core: Core,
     node: Shaped<L>,
-    state: SideTangents,
+    state: SideDerivatives,
     context: SideContext,
-  ): { state: SideTangents; note: TangentNote };
+  ): { state: SideDerivatives; note: DerivativeNote };
   joint(
     core: Core,
     node: Shaped<L>,
-    state: JointTangents,
-    one: TangentNote,
-    two: TangentNote,
+    state: JointDerivatives,
+    one: DerivativeNote,
+    two: DerivativeNote,
     block: Block,
     wanted: Demand,
-  ): JointTangents;
+  ): JointDerivatives;
 }
 
 /** A step that is linear in a joint state, on a derivative: where K does not change, T moves as K does. */
-export function mapTangent(
+export function mapDerivative(
   core: Core,
   joint: Joint,
-  { k, t }: Tangent,
+  { k, t }: Derivative,
   linear: (joint: Joint) => Joint,
-): Tangent {
+): Derivative {
   if (!k) return { k, t: t && linear({ ...joint, k: t, t: null }).k };
-  const zeros = (): Planes => new Planes(core, k.ticket.dtype, k.ticket.length, true);
+  const zeros = (): Sheets => new Sheets(core, k.ticket.dtype, k.ticket.length, true);
   const next = linear({ ...joint, k, t: joint.t && (t ?? zeros()) });
   return { k: next.k, t: next.t };
 }
 
 /** A step that is linear in the covariances of a side, on their derivatives. */
-export function mapSideTangents(
-  { side, tangents }: SideTangents,
+export function mapSideDerivatives(
+  { side, derivatives }: SideDerivatives,
   linear: (side: Side) => Side,
-): SideTangents['tangents'] {
+): SideDerivatives['derivatives'] {
   const { cov } = side;
-  return tangents.map((data) => {
+  return derivatives.map((data) => {
     if (!data || !cov) return null;
     return linear({ ...side, cov: { ...cov, data } }).cov?.data ?? null;
   });
@@ -80,20 +80,22 @@ export function withoutBias<L extends Layer>(node: Shaped<L>): Shaped<L> {
 }
 
 /** The rule of a layer that is linear in the state. */
-export function linearTangents<L extends Layer>(rule: Rule<L>): TangentRule<L> {
+export function linearDerivatives<L extends Layer>(rule: Rule<L>): DerivativeRule<L> {
   return {
     side(core, node, state, context) {
       const bare = withoutBias(node);
-      const tangents = mapSideTangents(state, (side) => rule.side(core, bare, side, context).side);
+      const derivatives = mapSideDerivatives(state, (side) => rule.side(core, bare, side, context).side);
       const { side, note } = rule.side(core, node, state.side, context);
-      return { state: { side, tangents }, note: { note } };
+      return { state: { side, derivatives }, note: { note } };
     },
-    joint(core, node, { joint, tangents }, one, two, block, wanted) {
+    joint(core, node, { joint, derivatives }, one, two, block, wanted) {
       const bare = withoutBias(node);
       const move = (at: Shaped<L>, state: Joint): Joint =>
         rule.joint(core, at, state, one.note, two.note, block, wanted);
-      const moved = tangents.map((tangent) => mapTangent(core, joint, tangent, (state) => move(bare, state)));
-      return { joint: move(node, joint), tangents: moved };
+      const moved = derivatives.map((derivative) =>
+        mapDerivative(core, joint, derivative, (state) => move(bare, state)),
+      );
+      return { joint: move(node, joint), derivatives: moved };
     },
   };
 }
@@ -101,25 +103,25 @@ export function linearTangents<L extends Layer>(rule: Rule<L>): TangentRule<L> {
 /** target + factor * source; consumes both, null stands for zero. */
 export function accumulate<D extends 'f32' | 'f64'>(
   core: Core,
-  target: Planes<D> | null,
-  source: Planes<D>,
+  target: Sheets<D> | null,
+  source: Sheets<D>,
   factor: number,
-): Planes<D> {
-  const sum = target?.own(core) ?? new Planes(core, source.ticket.dtype, source.ticket.length, true);
-  const [from, to] = [source, sum] as unknown as [Planes<'f64'>, Planes<'f64'>];
-  core.kernels.planeAdd_f64(to.ticket.length, factor, from.ptr, to.ptr);
+): Sheets<D> {
+  const sum = target?.own(core) ?? new Sheets(core, source.ticket.dtype, source.ticket.length, true);
+  const [from, to] = [source, sum] as unknown as [Sheets<'f64'>, Sheets<'f64'>];
+  core.kernels.sheetsAdd_f64(to.ticket.length, factor, from.ptr, to.ptr);
   source.release();
   return sum;
 }
 
 /** Derivatives and the state itself are in f64: here as arrays of their own. */
-export function readPlanes(core: Core, planes: Planes): Float64Array<ArrayBuffer> {
-  return core.heap.read(planes.ticket) as Float64Array<ArrayBuffer>;
+export function readSheets(core: Core, sheets: Sheets): Float64Array<ArrayBuffer> {
+  return core.heap.read(sheets.ticket) as Float64Array<ArrayBuffer>;
 }
 
-/** New planes that hold `values`. */
-export function planesFrom(core: Core, values: Float64Array<ArrayBuffer>): Planes<'f64'> {
-  const planes = new Planes(core, 'f64', values.length);
-  core.heap.write(planes.ticket, values);
-  return planes;
+/** New sheets that hold `values`. */
+export function sheetsFrom(core: Core, values: Float64Array<ArrayBuffer>): Sheets<'f64'> {
+  const sheets = new Sheets(core, 'f64', values.length);
+  core.heap.write(sheets.ticket, values);
+  return sheets;
 }

@@ -6,8 +6,8 @@ import type { OwnDirections } from '../affine/derivative.js';
 import type { Shaped } from '../shapes.js';
 import type { Layer } from '../vocabulary.js';
 import type { Note, Rule, SideContext } from './rule.js';
-import type { Joint, Planes, Side } from './state.js';
-import { planesFrom, readPlanes, type TangentNote, type TangentRule } from './derivatives.js';
+import type { Joint, Sheets, Side } from './state.js';
+import { sheetsFrom, readSheets, type DerivativeNote, type DerivativeRule } from './derivatives.js';
 
 type Floats = Float64Array<ArrayBuffer>;
 /** A side before the layer, and its derivatives. */
@@ -17,7 +17,7 @@ interface Before {
   readonly moves: readonly (Floats | null)[];
   readonly context: SideContext;
 }
-const beforeOf = (note: TangentNote): Before => note.own as Before;
+const beforeOf = (note: DerivativeNote): Before => note.own as Before;
 
 const STEPS = [-2, -1, 1, 2] as const;
 const WEIGHTS = [1 / 12, -2 / 3, 2 / 3, -1 / 12] as const;
@@ -63,41 +63,44 @@ function stepOf(
 }
 
 /** The rule of any layer by differences; `own` are its own numbers among the directions. */
-export function differencedTangents<L extends Layer>(rule: Rule<L>, own: OwnDirections): TangentRule<L> {
+export function differencedDerivatives<L extends Layer>(
+  rule: Rule<L>,
+  own: OwnDirections,
+): DerivativeRule<L> {
   const at = (core: Core, node: Shaped<L>, before: Before, d: number, h: number, context: SideContext) => {
     const { side, cov, moves } = before;
-    const data = planesFrom(core, moved(cov, moves[d]!, h).slice());
+    const data = sheetsFrom(core, moved(cov, moves[d]!, h).slice());
     return rule.side(core, movedNode(node, own, d, h), { ...side, cov: { ...side.cov!, data } }, context);
   };
   return {
-    side(core, node, { side, tangents }, context) {
+    side(core, node, { side, derivatives }, context) {
       const before: Before = {
         side,
-        cov: readPlanes(core, side.cov!.data),
-        moves: tangents.map((data) => data && readPlanes(core, data)),
+        cov: readSheets(core, side.cov!.data),
+        moves: derivatives.map((data) => data && readSheets(core, data)),
         context,
       };
       const { side: next, note } = rule.side(core, node, side, context);
-      const results = tangents.map((data, d) => {
+      const results = derivatives.map((data, d) => {
         data?.release();
         const h = next.cov ? stepOf(node, own, d, [[before.cov, before.moves[d]!]]) : 0;
         if (h === 0) return null;
         const sum = new Float64Array(next.cov!.data.ticket.length);
         for (const [s, weight] of WEIGHTS.entries()) {
           const step = at(core, node, before, d, STEPS[s]! * h, context);
-          addTo(sum, readPlanes(core, step.side.cov!.data), weight / h);
+          addTo(sum, readSheets(core, step.side.cov!.data), weight / h);
           step.side.cov!.data.release();
           step.note.release?.();
         }
-        return planesFrom(core, sum);
+        return sheetsFrom(core, sum);
       });
-      return { state: { side: next, tangents: results }, note: { note, own: before } };
+      return { state: { side: next, derivatives: results }, note: { note, own: before } };
     },
 
-    joint(core, node, { joint, tangents }, one, two, block, wanted) {
+    joint(core, node, { joint, derivatives }, one, two, block, wanted) {
       const [first, second] = [beforeOf(one), beforeOf(two)];
-      const k = readPlanes(core, joint.k);
-      const t = joint.t && readPlanes(core, joint.t);
+      const k = readSheets(core, joint.k);
+      const t = joint.t && readSheets(core, joint.t);
       const next = rule.joint(core, node, joint, one.note, two.note, block, wanted);
       /** K and T after the layer, h along direction d. */
       const after = (d: number, h: number, dk: Floats | null, dt: Floats | null): (Floats | null)[] => {
@@ -109,31 +112,34 @@ export function differencedTangents<L extends Layer>(rule: Rule<L>, own: OwnDire
         };
         const a = noteOf(first);
         const b = second === first ? a : noteOf(second);
-        const put = (x: Floats, dx: Floats | null): Planes => planesFrom(core, moved(x, dx, h).slice());
+        const put = (x: Floats, dx: Floats | null): Sheets => sheetsFrom(core, moved(x, dx, h).slice());
         const start: Joint = { ...joint, k: put(k, dk), t: t && put(t, dt) };
         const end = rule.joint(core, movedNode(node, own, d, h), start, a, b, block, wanted);
         for (const note of new Set([a, b])) note.release?.();
-        return [end.k, end.t].map((planes) => {
-          const values = planes && readPlanes(core, planes);
-          planes?.release();
+        return [end.k, end.t].map((sheets) => {
+          const values = sheets && readSheets(core, sheets);
+          sheets?.release();
           return values;
         });
       };
-      const results = tangents.map(({ k: tangentK, t: tangentT }, d) => {
-        const [dk, dt] = [tangentK && readPlanes(core, tangentK), tangentT && readPlanes(core, tangentT)];
-        for (const planes of [tangentK, tangentT]) planes?.release();
+      const results = derivatives.map(({ k: derivativeK, t: derivativeT }, d) => {
+        const [dk, dt] = [
+          derivativeK && readSheets(core, derivativeK),
+          derivativeT && readSheets(core, derivativeT),
+        ];
+        for (const sheets of [derivativeK, derivativeT]) sheets?.release();
         const sides = [first, second].map(({ cov, moves }) => [cov, moves[d]!] as const);
         const h = stepOf(node, own, d, [...sides, [k, dk], [t, dt]]);
         if (h === 0) return { k: null, t: null };
-        const sums = [next.k, next.t].map((planes) => planes && new Float64Array(planes.ticket.length));
+        const sums = [next.k, next.t].map((sheets) => sheets && new Float64Array(sheets.ticket.length));
         for (const [s, weight] of WEIGHTS.entries()) {
           for (const [i, values] of after(d, STEPS[s]! * h, dk, dt).entries())
             if (values) addTo(sums[i]!, values, weight / h);
         }
-        const [sumK, sumT] = sums.map((sum) => sum && planesFrom(core, sum));
+        const [sumK, sumT] = sums.map((sum) => sum && sheetsFrom(core, sum));
         return { k: sumK!, t: sumT ?? null };
       });
-      return { joint: next, tangents: results };
+      return { joint: next, derivatives: results };
     },
   };
 }

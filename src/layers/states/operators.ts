@@ -1,8 +1,8 @@
-// Spatial operators on states: an operator on one axis becomes a sparse combination of whole planes.
+// Spatial operators on states: an operator on one axis becomes a sparse combination of whole sheets.
 import type { Core, Ptr, Ticket } from '../../wasm/engine.js';
 import {
-  planeCount,
-  Planes,
+  sheetCount,
+  Sheets,
   positionPairs,
   type Demand,
   type Joint,
@@ -45,17 +45,17 @@ function sparse(rows: AxisRows): Sparse {
 /** y[o, b, :] = sum of weight x[o, col, :] over the entries of row b; releases `x`. */
 export function combine<D extends 'f32' | 'f64'>(
   core: Core,
-  x: Planes<D>,
+  x: Sheets<D>,
   outer: number,
   nin: number,
   inner: number,
   rows: AxisRows,
-): Planes<D> {
+): Sheets<D> {
   const { start, col, weight } = sparse(rows);
-  const y = new Planes(core, x.ticket.dtype, outer * rows.length * inner);
+  const y = new Sheets(core, x.ticket.dtype, outer * rows.length * inner);
   core.heap.scope((scope) => {
-    const name = x.ticket.dtype === 'f32' ? 'planeCombine_f32' : 'planeCombine_f64';
-    (core.kernels[name] as typeof core.kernels.planeCombine_f64)(
+    const name = x.ticket.dtype === 'f32' ? 'sheetsCombine_f32' : 'sheetsCombine_f64';
+    (core.kernels[name] as typeof core.kernels.sheetsCombine_f64)(
       outer,
       nin,
       rows.length,
@@ -89,14 +89,14 @@ const present = (rows: AxisOperator['rows']): AxisRows =>
   rows.map((row) => row.filter((entry) => entry !== null));
 const squared = (rows: AxisRows): AxisRows => rows.map((row) => row.map(([col, w]) => [col, w * w] as const));
 
-/** Applies one operator per spatial axis to a stack of planes with `inner` entries each; releases `x`. */
+/** Applies one operator per spatial axis to a stack of sheets with `inner` entries each; releases `x`. */
 export function applyAxes<D extends 'f32' | 'f64'>(
   core: Core,
-  x: Planes<D>,
+  x: Sheets<D>,
   layout: Layout,
   inner: number,
   operators: readonly (AxisOperator | null)[],
-): Planes<D> {
+): Sheets<D> {
   const sizes = [...layout.spatial];
   const power = layout.full ? 2 : 1;
   for (const [axis, operator] of operators.entries()) {
@@ -147,34 +147,34 @@ export function applyToSide(
   return { ...side, spatial, cov: { ...cov, data: applyAxes(core, cov.data, layout, side.ld, operators) } };
 }
 
-/** Weighted sum of all planes into one; releases `x`. `weight(p, q)` by positions. */
+/** Weighted sum of all sheets into one; releases `x`. `weight(p, q)` by positions. */
 export function collapse<D extends 'f32' | 'f64'>(
   core: Core,
-  x: Planes<D>,
+  x: Sheets<D>,
   layout: Layout,
   inner: number,
   weight: (p: number, q: number) => number,
-): Planes<D> {
+): Sheets<D> {
   const pairs = positionPairs(layout);
   const row: [number, number][] = [];
-  for (let plane = 0; plane < pairs.length / 2; plane++) {
-    const w = weight(pairs[2 * plane]!, pairs[2 * plane + 1]!);
-    if (w !== 0) row.push([plane, w]);
+  for (let sheet = 0; sheet < pairs.length / 2; sheet++) {
+    const w = weight(pairs[2 * sheet]!, pairs[2 * sheet + 1]!);
+    if (w !== 0) row.push([sheet, w]);
   }
   return combine(core, x, 1, pairs.length / 2, inner, [row]);
 }
 
-/** Only the planes of equal positions; releases `x`. */
+/** Only the sheets of equal positions; releases `x`. */
 export function takeDiagonal<D extends 'f32' | 'f64'>(
   core: Core,
-  x: Planes<D>,
+  x: Sheets<D>,
   spatial: readonly number[],
   inner: number,
-): Planes<D> {
+): Sheets<D> {
   const pairs = positionPairs({ spatial, full: true });
   const rows: [number, number][][] = [];
-  for (let plane = 0; plane < pairs.length / 2; plane++) {
-    if (pairs[2 * plane] === pairs[2 * plane + 1]) rows.push([[plane, 1]]);
+  for (let sheet = 0; sheet < pairs.length / 2; sheet++) {
+    if (pairs[2 * sheet] === pairs[2 * sheet + 1]) rows.push([[sheet, 1]]);
   }
   return combine(core, x, 1, pairs.length / 2, inner, rows);
 }
@@ -182,20 +182,20 @@ export function takeDiagonal<D extends 'f32' | 'f64'>(
 /** All pairs from equal positions, the others zero; releases `x`. */
 export function spreadDiagonal<D extends 'f32' | 'f64'>(
   core: Core,
-  x: Planes<D>,
+  x: Sheets<D>,
   spatial: readonly number[],
   inner: number,
-): Planes<D> {
+): Sheets<D> {
   const pairs = positionPairs({ spatial, full: true });
   const rows: [number, number][][] = [];
-  for (let plane = 0; plane < pairs.length / 2; plane++) {
-    const p = pairs[2 * plane]!;
-    rows.push(p === pairs[2 * plane + 1] ? [[p, 1]] : []);
+  for (let sheet = 0; sheet < pairs.length / 2; sheet++) {
+    const p = pairs[2 * sheet]!;
+    rows.push(p === pairs[2 * sheet + 1] ? [[p, 1]] : []);
   }
-  return combine(core, x, 1, planeCount({ spatial, full: false }), inner, rows);
+  return combine(core, x, 1, sheetCount({ spatial, full: false }), inner, rows);
 }
 
-/** x[plane, i, j] *= one[p, row + i] two[q, column + j]; `one` and `two` are (positions, ld) of the sides. */
+/** x[sheet, i, j] *= one[p, row + i] two[q, column + j]; `one` and `two` are (positions, ld) of the sides. */
 export function scaleJoint(
   core: Core,
   joint: Joint,
@@ -213,10 +213,10 @@ export function scaleJoint(
     const bytes = dtype === 'f32' ? 4 : 8;
     const [o, w, index] = [put(one), put(two), scope.put(pairs)];
     const scale = core.kernels[
-      dtype === 'f32' ? 'planeScale_f32' : 'planeScale_f64'
-    ] as typeof core.kernels.planeScale_f64;
-    for (const planes of [joint.k, joint.t]) {
-      if (!planes) continue;
+      dtype === 'f32' ? 'sheetsScale_f32' : 'sheetsScale_f64'
+    ] as typeof core.kernels.sheetsScale_f64;
+    for (const sheets of [joint.k, joint.t]) {
+      if (!sheets) continue;
       scale(
         pairs.length / 2,
         joint.rows,
@@ -227,20 +227,20 @@ export function scaleJoint(
         0,
         (w.ptr + column * bytes) as Ptr<'f64'>,
         twoLd,
-        planes.ptr as Ptr<'f64'>,
+        sheets.ptr as Ptr<'f64'>,
       );
     }
   });
 }
 
-/** cov[plane, j] *= factor[p, j] factor[q, j]. */
+/** cov[sheet, j] *= factor[p, j] factor[q, j]. */
 export function scaleSide(core: Core, side: Side, factor: Float64Array): void {
   const { cov } = side;
   if (!cov) return;
   const pairs = positionPairs({ spatial: side.spatial, full: cov.full });
   core.heap.scope((scope) => {
     const f = scope.put(Float64Array.from(factor)).ptr;
-    core.kernels.planeScale_f64(
+    core.kernels.sheetsScale_f64(
       pairs.length / 2,
       1,
       side.ld,

@@ -2,17 +2,17 @@
 import { sizeOf } from '../../math/tensor.js';
 import { Region, type Core, type FloatType, type Ptr, type Ticket } from '../../wasm/engine.js';
 
-/** All planes now held per memory, so that a failed computation can give them back. */
+/** All sheets now held per memory, so that a failed computation can give them back. */
 const held = new WeakMap<object, Set<Region>>();
 
-/** Releases every stack of planes of a core: after an error in the middle of a propagation. */
+/** Releases every stack of sheets of a core: after an error in the middle of a propagation. */
 export function releaseAll(core: Core): void {
   for (const region of held.get(core.heap) ?? []) region.dispose();
   held.delete(core.heap);
 }
 
-/** A stack of planes in wasm memory, owned by whoever holds it; `release` when done. */
-export class Planes<D extends FloatType = FloatType> {
+/** A stack of sheets in wasm memory, owned by whoever holds it; `release` when done. */
+export class Sheets<D extends FloatType = FloatType> {
   readonly ticket: Ticket<D>;
   readonly #region: Region;
   readonly #all: Set<Region>;
@@ -39,9 +39,9 @@ export class Planes<D extends FloatType = FloatType> {
     this.#region.dispose();
   }
   /** The same content, owned by the caller alone: this memory if nobody else holds it, else a copy. */
-  own(core: Core): Planes<D> {
+  own(core: Core): Sheets<D> {
     if (this.#owners === 1) return this;
-    const copy = new Planes(core, this.ticket.dtype, this.ticket.length);
+    const copy = new Sheets(core, this.ticket.dtype, this.ticket.length);
     const bytes = this.ticket.length * (this.ticket.dtype === 'f32' ? 4 : 8);
     core.kernels.copyRows(1, bytes, this.ptr, 0, copy.ptr, 0);
     this.release();
@@ -55,7 +55,7 @@ export interface Layout {
   readonly full: boolean;
 }
 
-export function planeCount({ spatial, full }: Layout): number {
+export function sheetCount({ spatial, full }: Layout): number {
   const positions = sizeOf(spatial);
   return full ? positions * positions : positions;
 }
@@ -67,12 +67,12 @@ export function padded(count: number): number {
 
 const indexes = new Map<string, Int32Array<ArrayBuffer>>();
 
-/** The two positions (row-major in `spatial`) of every plane, in plane order, as pairs. */
+/** The two positions (row-major in `spatial`) of every sheet, in sheet order, as pairs. */
 export function positionPairs({ spatial, full }: Layout): Int32Array<ArrayBuffer> {
   const key = `${full}:${spatial.join()}`;
   let pairs = indexes.get(key);
   if (pairs) return pairs;
-  pairs = new Int32Array(2 * planeCount({ spatial, full }));
+  pairs = new Int32Array(2 * sheetCount({ spatial, full }));
   let next = 0;
   const walk = (axis: number, p: number, q: number): void => {
     if (axis === spatial.length) {
@@ -97,20 +97,20 @@ export interface Side {
   readonly n: number;
   readonly ld: number;
   readonly spatial: readonly number[];
-  /** Covariances within a sample, (planes, ld); null where nothing after needs them. */
-  readonly cov: { readonly full: boolean; readonly data: Planes<'f64'> } | null;
+  /** Covariances within a sample, (sheets, ld); null where nothing after needs them. */
+  readonly cov: { readonly full: boolean; readonly data: Sheets<'f64'> } | null;
   /** 1 where a position of a sample is visible, 0 where masked, (positions, ld); null: nothing is masked. */
   readonly keep: Float64Array<ArrayBuffer> | null;
 }
 
-/** The kernels between a block of rows of one batch and columns of another, (planes, rows, ld). */
+/** The kernels between a block of rows of one batch and columns of another, (sheets, rows, ld). */
 export interface Joint {
   readonly rows: number;
   readonly ld: number;
   readonly layout: Layout;
-  readonly k: Planes;
+  readonly k: Sheets;
   /** null: no NTK wanted. */
-  readonly t: Planes | null;
+  readonly t: Sheets | null;
 }
 
 /** Where a block of a joint kernel lies in its two sides. */

@@ -1,7 +1,7 @@
 // Mixing of positions with matrices of every sample's own: K' = G1 K G2^T per pair of samples. Attention, graphs.
 import type { Allocator, Core, FloatType, Kernels, Ptr, Ticket } from '../../wasm/engine.js';
 import { combine } from './operators.js';
-import { Planes, positionPairs, type Block, type Joint, type Layout, type Side } from './state.js';
+import { Sheets, positionPairs, type Block, type Joint, type Layout, type Side } from './state.js';
 
 /** G of every sample of a side: (out, in, ld). */
 export interface TokenMatrices {
@@ -11,22 +11,22 @@ export interface TokenMatrices {
   readonly samples: number;
 }
 
-/** Plane orders: zipped (X, X', Y, Y') to (position, position') and back. */
+/** Sheet orders: zipped (X, X', Y, Y') to (position, position') and back. */
 function reorder<D extends 'f32' | 'f64'>(
   core: Core,
-  x: Planes<D>,
+  x: Sheets<D>,
   spatial: readonly number[],
   inner: number,
   back: boolean,
-): Planes<D> {
+): Sheets<D> {
   if (spatial.length < 2) return x;
   const pairs = positionPairs({ spatial, full: true });
   const tokens = spatial.reduce((size, n) => size * n, 1);
   const rows: [number, number][][] = Array.from({ length: tokens * tokens }, () => []);
-  for (let plane = 0; plane < rows.length; plane++) {
-    const flat = pairs[2 * plane]! * tokens + pairs[2 * plane + 1]!;
-    if (back) rows[plane] = [[flat, 1]];
-    else rows[flat] = [[plane, 1]];
+  for (let sheet = 0; sheet < rows.length; sheet++) {
+    const flat = pairs[2 * sheet]! * tokens + pairs[2 * sheet + 1]!;
+    if (back) rows[sheet] = [[flat, 1]];
+    else rows[flat] = [[sheet, 1]];
   }
   return combine(core, x, 1, rows.length, inner, rows);
 }
@@ -34,19 +34,19 @@ function reorder<D extends 'f32' | 'f64'>(
 /** G1 K G2^T for one array of a joint state on all pairs of positions; releases it. */
 export function mixJoint(
   core: Core,
-  planes: Planes,
+  sheets: Sheets,
   joint: Joint,
   one: TokenMatrices,
   two: TokenMatrices,
   block: Block,
-): Planes {
-  return mix(core, planes, joint, [one, two], block);
+): Sheets {
+  return mix(core, sheets, joint, [one, two], block);
 }
 
 /** G K G^T within every sample of a side whose covariance is full; releases it. */
-export function mixSide(core: Core, side: Side, data: Planes<'f64'>, matrices: TokenMatrices): Planes<'f64'> {
+export function mixSide(core: Core, side: Side, data: Sheets<'f64'>, matrices: TokenMatrices): Sheets<'f64'> {
   const layout = { spatial: side.spatial, full: true };
-  return mix(core, data, { rows: 1, ld: side.ld, layout }, [matrices, matrices], null) as Planes<'f64'>;
+  return mix(core, data, { rows: 1, ld: side.ld, layout }, [matrices, matrices], null) as Sheets<'f64'>;
 }
 
 /** Bytes of the blocks of rows that are worked on. */
@@ -55,13 +55,13 @@ const BLOCK_BYTES = 2 ** 20;
 /** Rows of blocks by products of matrices; `block` null: samples with themselves, a row of them. */
 function mix(
   core: Core,
-  x: Planes,
+  x: Sheets,
   { rows, ld, layout }: Pick<Joint, 'rows' | 'ld' | 'layout'>,
   [one, two]: readonly [TokenMatrices, TokenMatrices],
   block: Block | null,
-): Planes {
+): Sheets {
   const { dtype } = x.ticket;
-  const y = new Planes(core, dtype, x.ticket.length, true);
+  const y = new Sheets(core, dtype, x.ticket.length, true);
   const perRow = one.tokens ** 2 * ld * bytesOf(dtype);
   const most = Math.min(rows, Math.max(1, Math.floor(BLOCK_BYTES / perRow)));
   core.heap.scope((scope) => {
@@ -87,20 +87,20 @@ function mix(
 
 const bytesOf = (dtype: FloatType): number => (dtype === 'f32' ? 4 : 8);
 
-/** For every position p the planes of (p, q), q in order, as runs [first q, plane, length] of planes one after the other. */
+/** For every position p the sheets of (p, q), q in order, as runs [first q, sheet, length] of sheets one after the other. */
 function runsOf(layout: Layout): number[][][] {
   const pairs = positionPairs(layout);
   const runs: number[][][] = [];
   const tokens = Math.round(Math.sqrt(pairs.length / 2));
-  const planeOf = new Int32Array(tokens * tokens);
-  for (let i = 0; i < pairs.length; i += 2) planeOf[pairs[i]! * tokens + pairs[i + 1]!] = i / 2;
+  const sheetOf = new Int32Array(tokens * tokens);
+  for (let i = 0; i < pairs.length; i += 2) sheetOf[pairs[i]! * tokens + pairs[i + 1]!] = i / 2;
   for (let p = 0; p < tokens; p++) {
     const list: number[][] = [];
     for (let q = 0; q < tokens; q++) {
-      const plane = planeOf[p * tokens + q]!;
+      const sheet = sheetOf[p * tokens + q]!;
       const last = list.at(-1);
-      if (last && last[1]! + last[2]! === plane) last[2]!++;
-      else list.push([q, plane, 1]);
+      if (last && last[1]! + last[2]! === sheet) last[2]!++;
+      else list.push([q, sheet, 1]);
     }
     runs.push(list);
   }
@@ -145,18 +145,18 @@ class Mixer {
     return this.scope.put(values);
   }
 
-  takeIn(x: Planes, row: number, rows: number): void {
+  takeIn(x: Sheets, row: number, rows: number): void {
     const { ld } = this.shape;
-    this.eachRun(row, rows, (at, inside, length) => {
+    this.eachSpan(row, rows, (at, inside, length) => {
       const from = (x.ptr + at) as Ptr<'f64'>;
       const to = (this.a.ptr + inside) as Ptr<'f64'>;
       this.transpose(length, ld, from, this.shape.rows * ld, to, this.tokens);
     });
   }
 
-  giveOut(y: Planes, row: number, rows: number, end: number): void {
+  giveOut(y: Sheets, row: number, rows: number, end: number): void {
     const { ld } = this.shape;
-    this.eachRun(row, rows, (at, inside, length) => {
+    this.eachSpan(row, rows, (at, inside, length) => {
       const from = (this.a.ptr + inside) as Ptr<'f64'>;
       const to = (y.ptr + at) as Ptr<'f64'>;
       this.transpose(end, length, from, this.tokens, to, this.shape.rows * ld);
@@ -249,8 +249,8 @@ class Mixer {
     return this.core.kernels[`transposeInto_${this.dtype}`] as Kernels['transposeInto_f64'];
   }
 
-  /** Bytes from the start of the planes and of the block, for every run of planes of every row. */
-  private eachRun(
+  /** Bytes from the start of the sheets and of the block, for every run of sheets of every row. */
+  private eachSpan(
     row: number,
     rows: number,
     use: (at: number, inside: number, length: number) => void,
@@ -259,9 +259,9 @@ class Mixer {
     const { ld, rows: all, runs } = this.shape;
     for (let i = 0; i < rows; i++)
       for (let p = 0; p < tokens; p++)
-        for (const [q, plane, length] of runs[p] as readonly [number, number, number][]) {
+        for (const [q, sheet, length] of runs[p] as readonly [number, number, number][]) {
           const inside = (i * tokens + p) * ld * tokens + q;
-          use(this.size((plane * all + row + i) * ld), this.size(inside), length);
+          use(this.size((sheet * all + row + i) * ld), this.size(inside), length);
         }
   }
 }

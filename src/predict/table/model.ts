@@ -8,7 +8,7 @@ import type { ModelFile } from './model-file.js';
 import { classLogProbabilities } from './loo.js';
 import { makeReady, type FitReport, type Ready } from './ready.js';
 import { argmax } from './rows.js';
-import type { SmootherRun } from './smoother.js';
+import type { SmootherOptions } from './smoother.js';
 import { outputsOf, type TargetCode, type Task } from './target.js';
 
 /** Levels of intervals, and the options of long calls. */
@@ -70,7 +70,7 @@ export class TableModel {
   }
 
   /** Factorises the kernel of the training rows, once. Called by the first prediction otherwise. */
-  async prepare(run: SmootherRun = {}): Promise<FitReport> {
+  async prepare(run: SmootherOptions = {}): Promise<FitReport> {
     this.#ready ??= makeReady(this.#engine, this.#file, run);
     this.#ready.catch(() => (this.#ready = null));
     return (await this.#ready).report;

@@ -5,7 +5,7 @@ import type { Diagnostics } from '../system.js';
 import type { Candidate, ModelFile } from './model-file.js';
 import { fitLink, looMeans, profiledScale, type ClassLink } from './loo.js';
 import { argmax, gather } from './rows.js';
-import { makeSmoother, type Smoother, type SmootherRun } from './smoother.js';
+import { makeSmoother, type Smoother, type SmootherOptions } from './smoother.js';
 import type { TableSummary } from './reading/table.js';
 import { outputsOf, type Task } from './target.js';
 
@@ -55,7 +55,7 @@ function notesOf({ summary, encoder }: ModelFile): string[] {
 }
 
 /** Factorises the kernel and fits the calibration; what stops early is trained on five folds too. */
-export async function makeReady(engine: Engine, file: ModelFile, run: SmootherRun): Promise<Ready> {
+export async function makeReady(engine: Engine, file: ModelFile, run: SmootherOptions): Promise<Ready> {
   const { encoder, target, net, method, rows } = file;
   const outputs = outputsOf(target);
   const smoother = await makeSmoother(engine, file, run);

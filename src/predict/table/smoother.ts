@@ -26,7 +26,7 @@ export interface Smoother {
   reach(x: Float64Array, run: RunOptions): Promise<{ mean: Float64Array; variance: Float64Array }>;
 }
 
-export interface SmootherRun extends RunOptions {
+export interface SmootherOptions extends RunOptions {
   readonly onProgress?: ((progress: LargeProgress) => void) | undefined;
 }
 
@@ -37,7 +37,7 @@ export function placeOf(engine: Engine, rows: number): 'dense' | 'tiled' | 'none
 }
 
 /** RangeError where the rows of the file have no room here. */
-export function makeSmoother(engine: Engine, file: ModelFile, run: SmootherRun): Promise<Smoother> {
+export function makeSmoother(engine: Engine, file: ModelFile, run: SmootherOptions): Promise<Smoother> {
   const place = placeOf(engine, file.rows);
   if (place === 'none')
     throw new RangeError(
@@ -122,7 +122,7 @@ const BATCH = 250;
 async function inTiles(
   engine: Engine,
   file: ModelFile,
-  { signal, onProgress }: SmootherRun,
+  { signal, onProgress }: SmootherOptions,
 ): Promise<Smoother> {
   const { encoder, target, net, method, diagReg, rows, x, y } = file;
   const { features } = encoder;

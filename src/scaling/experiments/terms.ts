@@ -51,7 +51,7 @@ export function expandTerms(
       return [put(first), put(moved)] as const;
     });
     const buffers = layers.map(({ map }) => scope.alloc(dtype, rows * map.channels));
-    const multiply = kernelOf(core, 'rows_multiply', dtype);
+    const multiply = kernelOf(core, 'rowsMultiply', dtype);
     const terms: OutputTerm[] = [];
     const expand = (l: number, h: Ticket<FloatType>, moved: readonly number[]): void => {
       if (l === layers.length) {

@@ -3,7 +3,7 @@ import type { Engine, Job, RunOptions } from '../../wasm/engine.js';
 import { deepJob, sizeOfDeep, type DeepRun, type DeepTrace } from '../experiments/deep-net.js';
 import { isCheckpoint, runKey, type RunJournal } from './journal.js';
 import { limitJob, type LimitParams } from './limit.js';
-import { trainJob, type LongCall } from './train-one-hidden.js';
+import { oneHiddenJob, type LongCall } from './train-one-hidden.js';
 import type { Resume, RunCheckpoint, RunParams, RunTrace } from './run.js';
 import { bytesOfRun } from './space.js';
 
@@ -37,7 +37,7 @@ const task = <P extends object, T>(
 
 /** A finite net of one hidden layer. */
 export const trainTask = (run: RunParams): Task<RunTrace> =>
-  task(trainJob, run, {
+  task(oneHiddenJob, run, {
     epochs: run.epochs,
     cost: costOf(run, run.width),
     bytes: bytesOfRun(run),

@@ -11,7 +11,7 @@ import type {
   RunCheckpoint,
   Coordinates,
   Increments,
-  Model,
+  OneHiddenModel,
   Resume,
   RunParams,
   RunTrace,
@@ -37,7 +37,7 @@ export function trainRun(
 }
 
 /** A scaled finite net as the loop trains it. */
-export class FiniteModel implements Model {
+export class FiniteModel implements OneHiddenModel {
   readonly rates: { readonly input: number; readonly output: number };
   readonly #core: Core;
   readonly #p: RunParams;

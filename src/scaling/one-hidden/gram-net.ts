@@ -98,8 +98,8 @@ export class GramNet extends HiddenNet {
     const { units, z, a } = block;
     const { da, g } = this.scratch;
     const all = this.shape.rows;
-    const combine = this.kernel('rows_combine');
-    const multiply = this.kernel('rows_multiply');
+    const combine = this.kernel('rowsCombine');
+    const multiply = this.kernel('rowsMultiply');
     const [delta, factor] = [this.#delta.ptr, this.#factor.ptr];
     this.core.heap.fill(da, 0);
     const now = slice(z, first * units, rows * units).ptr;

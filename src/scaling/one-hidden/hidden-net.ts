@@ -65,8 +65,8 @@ type KernelName =
   | 'hiddenUpdate'
   | 'adam'
   | 'rmsprop'
-  | 'rows_combine'
-  | 'rows_multiply';
+  | 'rowsCombine'
+  | 'rowsMultiply';
 
 export class HiddenNet {
   readonly core: Core;

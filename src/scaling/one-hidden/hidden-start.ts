@@ -15,7 +15,7 @@ export function drawWeights(
   gain: number,
   pairs = false,
 ): void {
-  const kernel = kernels[`random_${law}_${dtype}` as 'random_normal_f64'] as unknown as (
+  const kernel = kernels[`random${law === 'normal' ? 'Normal' : 'Uniform'}_${dtype}`] as unknown as (
     ...args: number[]
   ) => void;
   const draw = (name: string, first: number, out: Ticket<FloatType>, count: number, std: number): void => {

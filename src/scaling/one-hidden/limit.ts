@@ -19,7 +19,7 @@ import { multipliers } from '../theory/multipliers.js';
 import { runsOf, type TrainingOptions } from './train-one-hidden.js';
 import { scalings, type ScalingSpec } from '../theory/scalings.js';
 import { Loop } from './train.js';
-import type { Model, Resume, RunCheckpoint, RunParams, RunTrace } from './run.js';
+import type { OneHiddenModel, Resume, RunCheckpoint, RunParams, RunTrace } from './run.js';
 
 export interface LimitOptions extends TrainingOptions {
   /** Units that stand for infinitely many where features move; even, default 16384. Errors fall as 1/sqrt. */
@@ -188,7 +188,7 @@ function particleModel(
   memory: Allocator,
   run: RunParams,
   { layers, outputFromZero, inputFromZero }: LimitPlan,
-): Model {
+): OneHiddenModel {
   const factors = multipliers(scalings.meanField, run.width / run.baseWidth);
   const { input, output } = factors.rates;
   return new FiniteModel(core, memory, {
@@ -207,7 +207,7 @@ function particleModel(
 }
 
 /** Gradient descent in function space with the kernel of the initialisation. */
-class KernelModel implements Model {
+class KernelModel implements OneHiddenModel {
   readonly rates: { readonly input: number; readonly output: number };
   readonly #core: Core;
   readonly #kernel: Ticket<'f64'>; // (train + test) x train

@@ -117,7 +117,7 @@ export interface RunTrace {
 }
 
 /** What the loop trains. Rows are places in the current order of the training set. */
-export interface Model {
+export interface OneHiddenModel {
   readonly rates: { readonly input: number; readonly output: number };
   /** Outputs on rows `first .. first + rows - 1`; `step` refers to them. */
   forward(first: number, rows: number): Float64Array;

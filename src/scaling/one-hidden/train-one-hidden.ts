@@ -71,7 +71,7 @@ export interface TrainOneHiddenOptions extends TrainingOptions {
 }
 
 /** @internal Messages are epochs done, or checkpoints where `resume` asks for them. */
-export const trainJob: Job<RunParams & { readonly resume?: Resume }, RunTrace> = defineJob(
+export const oneHiddenJob: Job<RunParams & { readonly resume?: Resume }, RunTrace> = defineJob(
   'scaling/train',
   (core, { resume, ...params }, { send }) => trainRun(core, params, send, resume),
 );
@@ -86,7 +86,7 @@ export async function trainOneHidden(engine: Engine, options: TrainOneHiddenOpti
 
 /** Runs in parallel, with one progress count for all. */
 export const runAll = (engine: Engine, runs: readonly RunParams[], options: LongCall): Promise<RunTrace[]> =>
-  runJobs(engine, trainJob, runs, options);
+  runJobs(engine, oneHiddenJob, runs, options);
 
 /** @internal The same for any job that sends the epochs it has done. */
 export async function runJobs<P extends { readonly epochs: number }, T>(

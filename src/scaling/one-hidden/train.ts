@@ -2,7 +2,7 @@
 import { foldIn, permutation, randomKey } from '../../math/random.js';
 import { NumericalError, type Core } from '../../wasm/engine.js';
 import type { Objective } from './loss.js';
-import type { RunCheckpoint, Model, Resume, RunParams, RunTrace } from './run.js';
+import type { RunCheckpoint, OneHiddenModel, Resume, RunParams, RunTrace } from './run.js';
 
 /** What the loop needs to know beside model and objective. */
 export type LoopParams = Pick<
@@ -16,13 +16,13 @@ const LARGEST = 1e150;
 export class Loop {
   readonly #core: Core;
   readonly #p: LoopParams;
-  readonly #model: Model;
+  readonly #model: OneHiddenModel;
   readonly #objective: Objective;
   readonly #trace: { -readonly [K in keyof RunTrace]: RunTrace[K] };
   readonly #rows: number;
   #order: Int32Array;
 
-  constructor(core: Core, model: Model, objective: Objective, p: LoopParams) {
+  constructor(core: Core, model: OneHiddenModel, objective: Objective, p: LoopParams) {
     this.#core = core;
     this.#p = p;
     this.#model = model;

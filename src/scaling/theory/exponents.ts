@@ -20,7 +20,7 @@ import { exponentsOf, type ScalingSpec } from './scalings.js';
 export interface Powers {
   /** Logits at initialisation. */
   readonly A: Rational;
-  /** Tangent kernel at initialisation (the larger of its two parts). */
+  /** Derivative kernel at initialisation (the larger of its two parts). */
   readonly B: Rational;
   /** Kernel over logits at initialisation. */
   readonly C: Rational;

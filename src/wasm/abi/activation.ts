@@ -24,6 +24,6 @@ type Product<D extends FloatType> = (
 export interface ActivationKernels {
   activation_f32: Activation<'f32'>;
   activation_f64: Activation<'f64'>;
-  activation_product_f32: Product<'f32'>;
-  activation_product_f64: Product<'f64'>;
+  activationProduct_f32: Product<'f32'>;
+  activationProduct_f64: Product<'f64'>;
 }

@@ -35,10 +35,10 @@ type PoolMap<D extends Float> = (
 
 /** Contracts: assembly/conv.ts, assembly/pool.ts. */
 export interface ConvKernels {
-  conv_gather_f32: Gather<'f32'>;
-  conv_gather_f64: Gather<'f64'>;
-  conv_scatter_f32: Scatter<'f32'>;
-  conv_scatter_f64: Scatter<'f64'>;
-  pool_map_f32: PoolMap<'f32'>;
-  pool_map_f64: PoolMap<'f64'>;
+  convGather_f32: Gather<'f32'>;
+  convGather_f64: Gather<'f64'>;
+  convScatter_f32: Scatter<'f32'>;
+  convScatter_f64: Scatter<'f64'>;
+  poolMap_f32: PoolMap<'f32'>;
+  poolMap_f64: PoolMap<'f64'>;
 }

@@ -11,7 +11,7 @@ type Tables<D extends 'f32' | 'f64'> = (
 type DualMap<D extends 'f32' | 'f64'> = (
   kind: number,
   params: Ptr<'f64'>,
-  planes: number,
+  sheets: number,
   rows: number,
   ld: number,
   index: Ptr<'i32'>,

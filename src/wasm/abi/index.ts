@@ -10,7 +10,7 @@ import type { LinalgKernels } from './linalg.js';
 import type { LossKernels } from './losses.js';
 import type { OneHiddenKernels } from './one-hidden.js';
 import type { OptimizeKernels } from './optimize.js';
-import type { PlanesKernels } from './offsets.js';
+import type { OffsetsKernels } from './offsets.js';
 import type { PropagationKernels } from './propagation.js';
 import type { RandomKernels } from './random.js';
 import type { RooflineKernels } from './roofline.js';
@@ -29,7 +29,7 @@ export interface Kernels
     LossKernels,
     OneHiddenKernels,
     OptimizeKernels,
-    PlanesKernels,
+    OffsetsKernels,
     PropagationKernels,
     RandomKernels,
     RooflineKernels,

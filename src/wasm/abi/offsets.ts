@@ -17,9 +17,9 @@ type Interleave<D extends 'f32' | 'f64'> = (
 ) => void;
 
 /** Contracts: assembly/offsets.ts. */
-export interface PlanesKernels {
-  planes_f32: Run;
-  planes_f64: Run;
-  planesInterleave_f32: Interleave<'f32'>;
-  planesInterleave_f64: Interleave<'f64'>;
+export interface OffsetsKernels {
+  offsetsExecute_f32: Run;
+  offsetsExecute_f64: Run;
+  offsetsInterleave_f32: Interleave<'f32'>;
+  offsetsInterleave_f64: Interleave<'f64'>;
 }

@@ -12,7 +12,7 @@ type Combine<D extends 'f32' | 'f64'> = (
   y: Ptr<D>,
 ) => void;
 type Scale<D extends 'f32' | 'f64'> = (
-  planes: number,
+  sheets: number,
   rows: number,
   ld: number,
   index: Ptr<'i32'>,
@@ -37,7 +37,7 @@ type Add<D extends 'f32' | 'f64'> = (n: number, s: number, x: Ptr<D>, y: Ptr<D>)
 type Product<D extends 'f32' | 'f64'> = (n: number, k: Ptr<D>, t: Ptr<D>, k2: Ptr<D>, t2: Ptr<D>) => void;
 type Same<D extends 'f32' | 'f64'> = (
   put: number,
-  planes: number,
+  sheets: number,
   rows: number,
   ld: number,
   shift: number,
@@ -57,31 +57,31 @@ type Transpose<D extends 'f32' | 'f64'> = (
 
 /** Contracts: assembly/propagation.ts. */
 export interface PropagationKernels {
-  planeCombine_f32: Combine<'f32'>;
-  planeCombine_f64: Combine<'f64'>;
-  planeScale_f32: Scale<'f32'>;
-  planeScale_f64: Scale<'f64'>;
-  planeAffine_f32: Affine<'f32'>;
-  planeAffine_f64: Affine<'f64'>;
-  planeAdd_f32: Add<'f32'>;
-  planeAdd_f64: Add<'f64'>;
-  planeProduct_f32: Product<'f32'>;
-  planeProduct_f64: Product<'f64'>;
-  planeSame_f32: Same<'f32'>;
-  planeSame_f64: Same<'f64'>;
+  sheetsCombine_f32: Combine<'f32'>;
+  sheetsCombine_f64: Combine<'f64'>;
+  sheetsScale_f32: Scale<'f32'>;
+  sheetsScale_f64: Scale<'f64'>;
+  sheetsAffine_f32: Affine<'f32'>;
+  sheetsAffine_f64: Affine<'f64'>;
+  sheetsAdd_f32: Add<'f32'>;
+  sheetsAdd_f64: Add<'f64'>;
+  sheetsProduct_f32: Product<'f32'>;
+  sheetsProduct_f64: Product<'f64'>;
+  sheetsSame_f32: Same<'f32'>;
+  sheetsSame_f64: Same<'f64'>;
   /** 1 when all n entries are finite. */
-  planeFinite_f32(n: number, x: Ptr<'f32'>): number;
-  planeFinite_f64(n: number, x: Ptr<'f64'>): number;
+  sheetsFinite_f32(n: number, x: Ptr<'f32'>): number;
+  sheetsFinite_f64(n: number, x: Ptr<'f64'>): number;
   rowSquares_f32(n: number, d: number, scale: number, x: Ptr<'f32'>, out: Ptr<'f64'>): void;
   rowSquares_f64(n: number, d: number, scale: number, x: Ptr<'f64'>, out: Ptr<'f64'>): void;
   transposeInto_f32: Transpose<'f32'>;
   transposeInto_f64: Transpose<'f64'>;
   copyRows(rows: number, bytes: number, from: number, fromStride: number, to: number, toStride: number): void;
-  planesToGroups(
+  sheetsToGroups(
     n: number,
     index: Ptr<'i32'>,
     count: number,
-    planes: number,
+    sheets: number,
     bytes: number,
     groups: number,
     group: number,

@@ -54,22 +54,22 @@ type SoftmaxBack<D extends Float> = (
 
 /** Contracts: assembly/rows.ts. */
 export interface RowsKernels {
-  rows_combine_f32: Combine<'f32'>;
-  rows_combine_f64: Combine<'f64'>;
-  rows_sum_f32: Sum<'f32'>;
-  rows_sum_f64: Sum<'f64'>;
-  rows_multiply_f32: Multiply<'f32'>;
-  rows_multiply_f64: Multiply<'f64'>;
-  rows_dot_f32(n: number, x: Ptr<'f32'>, y: Ptr<'f32'>): number;
-  rows_dot_f64(n: number, x: Ptr<'f64'>, y: Ptr<'f64'>): number;
-  rows_normalise_f32: Normalise<'f32'>;
-  rows_normalise_f64: Normalise<'f64'>;
-  rows_project_f32: Project<'f32'>;
-  rows_project_f64: Project<'f64'>;
-  rows_block_dots_f32: BlockDots<'f32'>;
-  rows_block_dots_f64: BlockDots<'f64'>;
-  rows_softmax_f32: Softmax<'f32'>;
-  rows_softmax_f64: Softmax<'f64'>;
-  rows_softmax_back_f32: SoftmaxBack<'f32'>;
-  rows_softmax_back_f64: SoftmaxBack<'f64'>;
+  rowsCombine_f32: Combine<'f32'>;
+  rowsCombine_f64: Combine<'f64'>;
+  rowsSum_f32: Sum<'f32'>;
+  rowsSum_f64: Sum<'f64'>;
+  rowsMultiply_f32: Multiply<'f32'>;
+  rowsMultiply_f64: Multiply<'f64'>;
+  rowsDot_f32(n: number, x: Ptr<'f32'>, y: Ptr<'f32'>): number;
+  rowsDot_f64(n: number, x: Ptr<'f64'>, y: Ptr<'f64'>): number;
+  rowsNormalise_f32: Normalise<'f32'>;
+  rowsNormalise_f64: Normalise<'f64'>;
+  rowsProject_f32: Project<'f32'>;
+  rowsProject_f64: Project<'f64'>;
+  rowsBlockDots_f32: BlockDots<'f32'>;
+  rowsBlockDots_f64: BlockDots<'f64'>;
+  rowsSoftmax_f32: Softmax<'f32'>;
+  rowsSoftmax_f64: Softmax<'f64'>;
+  rowsSoftmaxBack_f32: SoftmaxBack<'f32'>;
+  rowsSoftmaxBack_f64: SoftmaxBack<'f64'>;
 }

@@ -1,6 +1,6 @@
 // What the joint rows of an activation read of one side: per-variable tables, and exact values at identical variables.
 import { NumericalError, type Core, type FloatType, type Ptr } from '../../../wasm/engine.js';
-import { Planes } from '../../states/state.js';
+import { Sheets } from '../../states/state.js';
 import type { Dual } from './dual.js';
 import { hermiteDual, polynomialDual, type PolynomialDual } from './polynomial.js';
 import { hasTerm, type Parity } from './hermite.js';
@@ -14,7 +14,7 @@ export interface DualTables {
   readonly kind: number;
   readonly params: readonly number[];
   /** `count` tables of `stride` entries. */
-  readonly tables: Planes;
+  readonly tables: Sheets;
   readonly count: number;
   readonly stride: number;
   /** E[phi(u)^2] and E[phi'(u)^2] of every variable. */
@@ -63,7 +63,7 @@ export function dualTables(
     return values;
   };
   const count = width - EXACT;
-  const tables = new Planes(core, dtype, count * stride);
+  const tables = new Sheets(core, dtype, count * stride);
   for (let j = 0; j < count; j++) core.heap.write(tables.ticket, column(EXACT + j), j * stride);
   return { kind, params, tables, count, stride, kappa: column(0), slope: column(1) };
 }
@@ -150,7 +150,7 @@ function closedTables(
 ): DualTables {
   const { kind, params } = dual;
   checkMoments(dual, k);
-  const tables = new Planes(core, dtype, 2 * k.length);
+  const tables = new Sheets(core, dtype, 2 * k.length);
   return core.heap.scope((scope) => {
     const block = scope.put(parameterBlock({ params })).ptr;
     const [input, kappa, slope] = [scope.put(k), scope.alloc('f64', k.length), scope.alloc('f64', k.length)];
