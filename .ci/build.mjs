@@ -92,6 +92,30 @@ function interleaved(files, slices = 30) {
   return Buffer.concat([new Uint8Array(head.buffer), ...parts.flat()]);
 }
 
+/** Licence comments stay: they are why the package may be carried along. */
+async function vendor(name, to) {
+  const { build } = await import('esbuild');
+  const contents = `export { default } from '${name}';`;
+  const stdin = { contents, resolveDir: root };
+  await build({ stdin, outfile: to, bundle: true, format: 'esm', minify: true, lineLimit: 160 });
+}
+
+/** Names stay readable: they are what a stack trace of a failed job shows. */
+async function workerScript() {
+  const { build } = await import('esbuild');
+  const { outputFiles } = await build({
+    entryPoints: [at('build', 'jobs', 'worker.js')],
+    bundle: true,
+    write: false,
+    format: 'iife',
+    minifyWhitespace: true,
+    minifySyntax: true,
+    lineLimit: 160,
+    external: ['*/worker.binary.js'], // the script itself; workers start none
+  });
+  return outputFiles[0].contents;
+}
+
 const COLUMNS = { memLevel: 5, strategy: constants.Z_RLE };
 const script = fileURLToPath(import.meta.url);
 restore(); // a packing that was interrupted
@@ -116,6 +140,15 @@ if (stale(stamp, at('src'), at('tsconfig.json'), at('package.json'))) {
   run('typescript', ['typescript', 'bin', 'tsc'], ['-p', 'tsconfig.json']);
   writeFileSync(stamp, '');
 }
+// Packages that are no ES modules, as ES modules: import maps, plain pages and development servers take them as they are.
+for (const file of readdirSync(at('src', 'vendor'))) {
+  const name = file.replace(/\.d\.ts$/, '');
+  const module = at('build', 'vendor', `${name}.js`);
+  if (stale(module, at('src', 'vendor', file), at('package-lock.json'), script)) await vendor(name, module);
+}
+// The worker once more, as one script in a module, for places where a worker cannot be fetched by its address.
+const worker = at('build', 'platform', 'worker.binary.js');
+if (stale(worker, stamp, script)) inline(await workerScript(), worker);
 for (const name of readdirSync(at('src', 'lab')).filter((file) => /\.(html|css)$/.test(file))) {
   const page = at('build', 'lab', name);
   mkdirSync(dirname(page), { recursive: true });

@@ -25,26 +25,10 @@ const list = (folder, ending) =>
     (path) => path.endsWith(ending) && !path.startsWith('.readable'),
   );
 
-/** What is loaded by name: the library, workers, the platform of "imports", the command line, the pages of the lab. */
-const ENTRIES = [
-  'index',
-  'jobs/worker',
-  'platform/node',
-  'platform/browser',
-  'cli/main',
-  'lab/main',
-  'lab/bench',
-];
+/** What is loaded by name: the library, workers, the command line, the pages of the lab. */
+const ENTRIES = ['index', 'jobs/worker', 'cli/main', 'lab/main', 'lab/bench'];
 /** What only entries use is part of them; the last one because it imports packages that need not be there. */
-const OF_ENTRIES = [
-  'jobs/',
-  'platform/',
-  'cli/',
-  'demo/',
-  'papers/parametrization/',
-  'lab/',
-  'report/svg.js',
-];
+const OF_ENTRIES = ['jobs/', 'cli/', 'demo/', 'papers/parametrization/', 'lab/', 'report/svg.js'];
 
 /** The code of every file that ships, by path: the entries, one file per folder of the library, inlined binaries. */
 async function rollModules() {
@@ -63,7 +47,9 @@ async function rollModules() {
     manualChunks: (path) => {
       const name = relative(build, path).split(sep).join('/');
       const apart = isBinary(path) || OF_ENTRIES.some((start) => name.startsWith(start));
-      return apart || !name.includes('/') ? undefined : name.split('/')[0];
+      if (apart || !name.includes('/')) return undefined;
+      const folder = name.split('/')[0];
+      return folder === 'platform' ? 'platform/all' : folder; // a folder deep, as what it starts: ../jobs/worker.js
     },
     entryFileNames: '[name].js',
     chunkFileNames: ({ name, facadeModuleId: path }) =>
@@ -103,13 +89,12 @@ async function minified(ts, code) {
   return result.code;
 }
 
-/** All types that a user can reach, in one file: index.d.ts. What "imports" in package.json names stays as it is. */
+/** All types that a user can reach, in one file: index.d.ts. */
 async function rollTypes() {
   const [{ rollup }, { dts }] = await Promise.all([import('rollup'), import('rollup-plugin-dts')]);
-  const bundle = await rollup({ input: join(build, 'index.d.ts'), plugins: [dts()], external: [/^#/] });
+  const bundle = await rollup({ input: join(build, 'index.d.ts'), plugins: [dts()] });
   const { output } = await bundle.generate({ format: 'es' });
-  const stay = new Set([join('platform', 'browser.d.ts'), join('platform', 'port.d.ts')]);
-  for (const path of list(build, '.d.ts')) if (!stay.has(path)) keep(path, renameSync);
+  for (const path of list(build, '.d.ts')) keep(path, renameSync);
   const { default: ts } = await import('typescript');
   writeFileSync(join(build, 'index.d.ts'), smallerTypes(ts, output[0].code));
 }

@@ -1,5 +1,5 @@
 // What runs inside a worker: one core, one job at a time.
-import { workerPort } from '#platform';
+import { workerPort } from '../platform/worker-port.js';
 import { createCore, type Core } from '../wasm/core.js';
 import { toPlainError } from '../wasm/errors.js';
 import type { FromWorker, ToWorker } from '../wasm/pool.js';
@@ -15,6 +15,7 @@ port.onMessage((message) => {
     core.catch(() => {}); // reported by the first job
   } else void run(order.job, order.params);
 });
+port.post({ type: 'ready' } satisfies FromWorker); // the script could be loaded
 
 async function run(name: string, params: unknown): Promise<void> {
   const send = (message: FromWorker, transfer: ArrayBuffer[] = []): void => port.post(message, transfer);

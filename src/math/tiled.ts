@@ -1,7 +1,7 @@
 // Symmetric matrices larger than one wasm memory: the lower triangle as square tiles in ordinary JS memory (shared with
 // the workers where the platform allows it), worked on by jobs of a few tiles each. Tile sizes depend on n alone, and
 // every tile sees its updates in the same order, so results have equal bits for any number of workers.
-import { machineMemory } from '#platform';
+import { machineMemory } from '../platform/machine.js';
 import { defineJob, NumericalError, type Engine, type Job } from '../wasm/engine.js';
 import { gemm, gram } from './matmul.js';
 import { asTensor, assertFinite, type TensorLike } from './tensor.js';

@@ -4,7 +4,7 @@ export interface Port {
   onMessage(handler: (message: unknown) => void): void;
   /** The worker has failed or ended, by itself or from outside; a message that cannot be read counts as a failure. */
   onError(handler: (error: Error) => void): void;
-  /** Whether this worker alone may keep a Node process alive (no effect in browsers). */
+  /** Whether this worker alone may keep a Node process alive (no effect in browsers). A new one may not. */
   hold(alive: boolean): void;
   close(): void;
 }

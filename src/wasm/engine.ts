@@ -1,6 +1,10 @@
 // The face of wasm/: everything outside this folder imports from here only.
-import { cores } from '#platform';
-import { compileKernels, createCore, type Core } from './core.js';
+import { cores } from '../platform/machine.js';
+import { workerStarter } from '../platform/worker-start.js';
+import type { Port } from '../platform/port.js';
+import { compileKernels } from './binaries.js';
+import { createCore, type Core } from './core.js';
+import { UnsupportedError } from './errors.js';
 import type { Variant } from './features.js';
 import { breather, type Job, type JobContext, type RunOptions } from './job.js';
 import { knownFields, type Fields } from './options.js';
@@ -8,7 +12,7 @@ import { Pool } from './pool.js';
 
 export type { Core } from './core.js';
 export type { Kernels } from './abi/index.js';
-export { kernelBytes } from './core.js';
+export { kernelBytes } from './binaries.js';
 export { supportedVariants, type Variant } from './features.js';
 export {
   bytesPerElement,
@@ -57,6 +61,7 @@ export interface Engine extends Core {
   run<P, R>(job: Job<P, R>, params: P, options?: RunOptions): Promise<R>;
   /** Runs a job once per entry, in parallel; results in the order of `list`, bit-equal for any number of workers. */
   map<P, R>(job: Job<P, R>, list: readonly P[], options?: RunOptions): Promise<R[]>;
+  /** Ends the workers; afterwards every call that needs the engine is refused. */
   dispose(): void;
   [Symbol.dispose](): void;
   [Symbol.asyncDispose](): Promise<void>;
@@ -76,13 +81,19 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
       }
     : await compileKernels(options.variant ?? 'auto');
   const core = await createCore({ variant, memoryBytes, module });
-  const pool = workers > 0 ? new Pool(workers, { type: 'start', module, variant, memoryBytes }) : null;
+  const pool =
+    workers > 0 ? new Pool(workers, await spawner(), { type: 'start', module, variant, memoryBytes }) : null;
 
-  const map = async <P, R>(job: Job<P, R>, list: readonly P[], run: RunOptions = {}): Promise<R[]> =>
-    pool && !list.some((params) => job.stays?.(params))
+  const map = async <P, R>(job: Job<P, R>, list: readonly P[], run: RunOptions = {}): Promise<R[]> => {
+    core.heap.assertOpen();
+    return pool && !list.some((params) => job.stays?.(params))
       ? ((await pool.map(job.name, list, run)) as R[])
       : inline(core, job, list, run);
-  const dispose = (): void => pool?.close();
+  };
+  const dispose = (): void => {
+    core.heap.close();
+    pool?.close();
+  };
   return {
     ...core,
     workers,
@@ -115,6 +126,15 @@ async function inline<P, R>(
     if (index + 1 < list.length) await breathe();
   }
   return results;
+}
+
+async function spawner(): Promise<() => Port> {
+  const spawn = await workerStarter();
+  if (spawn) return spawn;
+  throw new UnsupportedError(
+    'Worker',
+    'Use createEngine({ workers: 0 }), the default, which computes on the calling thread.',
+  );
 }
 
 function workerCount(workers: number | 'auto'): number {

@@ -80,6 +80,7 @@ export class Heap {
   readonly #free: Block[]; // sorted, never adjacent
   #used = 0;
   #peak = 0;
+  #closed = false;
 
   /** `base` is the first byte after the module's static data. */
   constructor(memory: WebAssembly.Memory, base: number) {
@@ -90,6 +91,16 @@ export class Heap {
   /** Bytes now allocated, and the most there ever were. */
   get usage(): { readonly used: number; readonly peak: number } {
     return { used: this.#used, peak: this.#peak };
+  }
+
+  /** Gives nothing more from now on: the engine was disposed. What is held may still be given back. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  /** Throws once the engine was disposed. */
+  assertOpen(): void {
+    if (this.#closed) throw new Error('engine: used after dispose(); create another one');
   }
 
   /** Runs `fn` with an allocator whose memory is released on return or throw. `fn` must be synchronous. */
@@ -162,6 +173,7 @@ export class Heap {
 
   /** @internal first fit; grows the memory only here */
   take(bytes: number): Block {
+    this.assertOpen();
     const size = Math.max(ALIGN, Math.ceil(bytes / ALIGN) * ALIGN);
     const index = this.#free.findIndex((block) => block.end - block.start >= size);
     if (index < 0) throw tooLarge(bytes, this.#used);

@@ -1,4 +1,3 @@
-import { spawnWorker } from '#platform';
 import type { Port } from '../platform/port.js';
 import { fromPlainError, type PlainError } from './errors.js';
 import type { RunOptions } from './job.js';
@@ -13,6 +12,7 @@ export type ToWorker =
     }
   | { readonly type: 'run'; readonly job: string; readonly params: unknown };
 export type FromWorker =
+  | { readonly type: 'ready' }
   | { readonly type: 'message'; readonly value: unknown }
   | { readonly type: 'done'; readonly value: unknown }
   | { readonly type: 'failed'; readonly error: PlainError };
@@ -35,10 +35,12 @@ interface Slot {
 export class Pool {
   readonly #slots: Slot[] = [];
   readonly #queue: Task[] = [];
+  readonly #spawn: () => Port;
   readonly #start: ToWorker;
   #closed = false;
 
-  constructor(size: number, start: Extract<ToWorker, { type: 'start' }>) {
+  constructor(size: number, spawn: () => Port, start: Extract<ToWorker, { type: 'start' }>) {
+    this.#spawn = spawn;
     this.#start = start;
     for (let i = 0; i < size; i++) {
       const slot: Slot = { port: null, task: null };
@@ -53,7 +55,6 @@ export class Pool {
     list: readonly unknown[],
     { signal, onMessage, onDone }: RunOptions,
   ): Promise<unknown[]> {
-    if (this.#closed) throw new Error('engine: disposed; create another one');
     signal?.throwIfAborted();
     const tasks: Task[] = [];
     let done = 0;
@@ -99,7 +100,7 @@ export class Pool {
   }
 
   #open(slot: Slot): Port {
-    const port = spawnWorker();
+    const port = this.#spawn();
     slot.port = port;
     port.onMessage((message) => slot.port === port && this.#receive(slot, message as FromWorker));
     port.onError((error) => {
@@ -116,7 +117,7 @@ export class Pool {
 
   #receive(slot: Slot, message: FromWorker): void {
     const task = slot.task;
-    if (!task) return;
+    if (!task || message.type === 'ready') return;
     if (message.type === 'message') return task.onMessage(message.value);
     slot.task = null;
     slot.port?.hold(false);

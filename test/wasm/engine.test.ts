@@ -84,6 +84,6 @@ describe('engine', () => {
     const running = engine.run(gemmJob, { a: square(1200), b: square(1200) });
     engine.dispose();
     await expect(running).rejects.toThrow('disposed');
-    await expect(engine.run(gemmJob, { a: square(1), b: square(1) })).rejects.toThrow('disposed');
+    await expect(engine.run(gemmJob, { a: square(1), b: square(1) })).rejects.toThrow('dispose');
   });
 });

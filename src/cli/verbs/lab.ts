@@ -19,12 +19,6 @@ const TYPES: Readonly<Record<string, string>> = {
   '.json': 'application/json',
   '.svg': 'image/svg+xml',
 };
-// The compiled modules as they are, with the bare names resolved: workers have no import maps.
-const NAMES: Readonly<Record<string, string>> = {
-  '#platform': '/platform/browser.js',
-  '@assemblyscript/loader': '/loader.js',
-  papaparse: '/papaparse.js',
-};
 const SECURITY: Readonly<Record<string, string>> = {
   'content-security-policy':
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; worker-src 'self'; connect-src 'self'; img-src 'self' data:",
@@ -84,18 +78,11 @@ async function answer(url: string): Promise<Answer> {
   const missing = { status: 404, type: 'text/plain', body: 'not found' };
   const path = pathOf(url);
   if (path === null) return missing;
-  const file =
-    path === '/loader.js'
-      ? fileURLToPath(import.meta.resolve('@assemblyscript/loader'))
-      : normalize(join(BUILD, path === '/' ? 'lab/index.html' : path));
-  if (path === '/papaparse.js') return papaparse();
+  const file = normalize(join(BUILD, path === '/' ? 'lab/index.html' : path));
   const type = TYPES[extname(file)];
-  if (!type || (path !== '/loader.js' && !file.startsWith(BUILD.endsWith(sep) ? BUILD : BUILD + sep)))
-    return missing;
+  if (!type || !file.startsWith(BUILD.endsWith(sep) ? BUILD : BUILD + sep)) return missing;
   try {
-    const text = await readFile(file, 'utf8');
-    const body = type.startsWith('text/javascript') ? resolveNames(text) : text;
-    return { status: 200, type, body };
+    return { status: 200, type, body: await readFile(file) };
   } catch {
     return missing;
   }
@@ -108,17 +95,3 @@ function pathOf(url: string): string | null {
     return null; // a malformed escape
   }
 }
-
-/** papaparse is no ES module; this makes one of it. */
-async function papaparse(): Promise<Answer> {
-  const text = await readFile(fileURLToPath(import.meta.resolve('papaparse')), 'utf8');
-  const body = `const module = { exports: {} }, exports = module.exports;\n${text}\nexport default module.exports;\n`;
-  return { status: 200, type: TYPES['.js']!, body };
-}
-
-// Packed files are minified: either kind of quote.
-const resolveNames = (text: string): string =>
-  text.replace(
-    /((?:from|import)\s*)(["'])(#platform|@assemblyscript\/loader|papaparse)\2/g,
-    (_, head: string, quote: string, name: string) => `${head}${quote}${NAMES[name]!}${quote}`,
-  );

@@ -1,5 +1,5 @@
 // Tables of text: CSV or TSV in, columns of strings out. What the text means is decided in reading/.
-import Papa from 'papaparse';
+import Papa from '../../vendor/papaparse.js';
 import { knownFields, type Fields } from '../../wasm/engine.js';
 
 /** Rows of raw cells under named columns; null or missing cells are missing values. */
