@@ -5,6 +5,7 @@ import { factorJob, outerJob, productJob, solveJob, whitenJob } from './linear.j
 import { lanczosJob } from './stability.js';
 import { sweepJob } from './sweep.js';
 import { scoreJob } from './table/select.js';
+import { noiseJob } from './table/uncertainty/noise.js';
 
 export const predictJobs: readonly AnyJob[] = [
   productJob,
@@ -17,4 +18,5 @@ export const predictJobs: readonly AnyJob[] = [
   featuresJob,
   lanczosJob,
   scoreJob,
+  noiseJob,
 ];

@@ -1,5 +1,5 @@
 // Leaving one out in closed form, and the slope of class probabilities.
-import { fitLink, leaveOneOut, profiledScale } from '#build/predict/table/loo.js';
+import { FINE, fitLink, leaveOneOut, profiledScale } from '#build/predict/table/loo.js';
 import { describe, expect, it } from 'vitest';
 import { noise, times } from './support.js';
 
@@ -50,7 +50,7 @@ describe('leave-one-out', () => {
       mean[2 * i] = next();
       return (next() + 1) / 2 < 1 / (1 + Math.exp(-5 * mean[2 * i]!)) ? 0 : 1;
     });
-    const { link } = fitLink(mean, new Float64Array(n), labels, 2, 30);
+    const { link } = fitLink(mean, new Float64Array(n), labels, [0.5, 0.5], FINE);
     expect(link.slope).toBeGreaterThan(4.4);
     expect(link.slope).toBeLessThan(5.6);
   });

@@ -2,7 +2,8 @@
 // stopped early. Lee et al. 2019 (1902.06720), section 2.3: df/dt = -Theta dL/df.
 import type { Engine, RunOptions } from '../../wasm/engine.js';
 import { gradientFlow } from '../flow.js';
-import { classLogProbabilities } from './loo.js';
+import { log } from '../../math/elementary.js';
+import { classProbabilities, leastFloor } from './loo.js';
 import { argmax, block, fiveFolds, gather } from './rows.js';
 
 const TIMES = 9; // powers of four tried, in units of 1 / mean diagonal of the kernel
@@ -47,6 +48,8 @@ export async function fitFlow(
   const score = new Float64Array(times.length);
   const hits = new Float64Array(times.length);
   const p = new Float64Array(outputs);
+  const shares = Array.from({ length: outputs }, (_, k) => labels.filter((l) => l === k).length / rows);
+  const link = { slope: 1, floor: leastFloor(rows), shares };
   for (const { left, rest } of fiveFolds(rows)) {
     const { test } = await flowOf(rest, ROUGH)(times, {
       ...run,
@@ -55,8 +58,8 @@ export async function fitFlow(
     for (let k = 0; k < times.length; k++) {
       left.forEach((row, i) => {
         const at = (k * left.length + i) * outputs;
-        classLogProbabilities({ slope: 1 }, test!.data, at, outputs, 0, p);
-        score[k]! += p[labels[row]!]!;
+        classProbabilities(link, { mean: test!.data, offset: at, variance: 0 }, p);
+        score[k]! += log(p[labels[row]!]!);
         hits[k]! += +(argmax(test!.data, at, outputs) === labels[row]);
       });
     }

@@ -157,6 +157,11 @@ function joined(parts: readonly TablePrediction[], classes: readonly string[]): 
   const rows = parts.reduce((sum, part) => sum + part.rows, 0);
   const cat = (pick: (part: TablePrediction) => Float64Array): Float64Array =>
     Float64Array.from(parts.flatMap((part) => [...pick(part)]));
+  const common = {
+    rows,
+    novelty: cat((part) => part.novelty),
+    novel: parts.flatMap((part) => part.novel),
+  };
   if (parts[0]!.task === 'regression') {
     const intervals = parts[0]!.intervals!.map(({ level }, k) => ({
       level,
@@ -164,8 +169,8 @@ function joined(parts: readonly TablePrediction[], classes: readonly string[]): 
       high: cat((part) => part.intervals![k]!.high),
     }));
     return {
+      ...common,
       task: 'regression',
-      rows,
       mean: cat((p) => p.mean!),
       deviation: cat((p) => p.deviation!),
       intervals,
@@ -183,8 +188,8 @@ function joined(parts: readonly TablePrediction[], classes: readonly string[]): 
     ),
   );
   return {
+    ...common,
     task: 'classification',
-    rows,
     classes,
     probabilities,
     labels: parts.flatMap((part) => part.labels!),

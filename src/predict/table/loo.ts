@@ -32,56 +32,96 @@ export function gaussianScore(loo: LooResult, outputs: number): number {
   return -sum / (2 * loo.residual.length);
 }
 
-/** Class probabilities from Gaussian scores: softmax of the slope times the means, tempered by the variance. */
+/**
+ * Class probabilities from Gaussian scores: softmax of the slope times the means, tempered by the variance, and mixed
+ * with the shares of the classes. The floor keeps them honest where the training rows are separable: n rows without an
+ * error do not show that errors are rarer than one in n + 2 (Laplace's rule of succession).
+ */
 export interface ClassLink {
   readonly slope: number;
+  /** Weight of the shares. */
+  readonly floor: number;
+  readonly shares: readonly number[];
 }
 
-/** log p of every class for one sample: mean (outputs) and variance of the scores; MacKay's correction for variance. */
-export function classLogProbabilities(
-  { slope }: ClassLink,
-  mean: ArrayLike<number>,
-  offset: number,
-  outputs: number,
-  variance: number,
-  out: Float64Array,
-): void {
+/** The smallest weight of the class shares that so many rows allow. */
+export const leastFloor = (rows: number): number => 1 / (rows + 2);
+
+/** Mean and variance of the scores of one sample. */
+export interface ClassScore {
+  readonly mean: ArrayLike<number>;
+  /** Where the means of the sample begin. */
+  readonly offset: number;
+  readonly variance: number;
+}
+
+/** p of every class for one sample, into `out` (classes); MacKay's correction for variance. */
+export function classProbabilities(link: ClassLink, score: ClassScore, out: Float64Array): void {
+  const { slope, floor, shares } = link;
+  const { mean, offset, variance } = score;
   const factor = slope / Math.sqrt(1 + (Math.PI / 8) * slope * slope * variance);
   let top = -Infinity;
-  for (let k = 0; k < outputs; k++) top = Math.max(top, factor * mean[offset + k]!);
+  for (let k = 0; k < out.length; k++) top = Math.max(top, factor * mean[offset + k]!);
   let sum = 0;
-  for (let k = 0; k < outputs; k++) sum += exp(Math.max(factor * mean[offset + k]! - top, -745));
-  const norm = top + log(sum);
-  for (let k = 0; k < outputs; k++) out[k] = factor * mean[offset + k]! - norm;
+  for (let k = 0; k < out.length; k++) {
+    out[k] = exp(Math.max(factor * mean[offset + k]! - top, -745));
+    sum += out[k]!;
+  }
+  for (let k = 0; k < out.length; k++) out[k] = ((1 - floor) * out[k]!) / sum + floor * shares[k]!;
 }
 
-/** Mean log probability of the true classes under a link; `mean` (n, outputs) and `variance` (n) leave one out. */
-function linkScore(
-  link: ClassLink,
-  mean: Float64Array,
-  variance: Float64Array,
-  labels: ArrayLike<number>,
-  outputs: number,
-): number {
-  const p = new Float64Array(outputs);
+/** Leave-one-out means (n, classes) and variances (n) with the true classes. */
+interface Scored {
+  readonly mean: Float64Array;
+  readonly variance: Float64Array;
+  readonly labels: ArrayLike<number>;
+}
+
+/** Mean log probability of the true classes under a link. */
+function linkScore(link: ClassLink, { mean, variance, labels }: Scored): number {
+  const p = new Float64Array(link.shares.length);
   let sum = 0;
   for (let i = 0; i < variance.length; i++) {
-    classLogProbabilities(link, mean, i * outputs, outputs, variance[i]!, p);
-    sum += p[labels[i]!]!;
+    classProbabilities(link, { mean, offset: i * p.length, variance: variance[i]! }, p);
+    sum += log(Math.max(p[labels[i]!]!, 1e-300));
   }
   return sum / variance.length;
 }
 
-/** The slope of the best mean log probability: a grid of powers of sqrt(2), then golden section between neighbours. */
+/** How finely a link is fitted. */
+export interface LinkSearch {
+  /** Steps of golden section after the grid of slopes. */
+  readonly refine: number;
+  /** Weights of the class shares that are tried, beside the smallest. */
+  readonly floors: readonly number[];
+}
+export const ROUGH: LinkSearch = { refine: 0, floors: [] };
+export const FINE: LinkSearch = { refine: 30, floors: [0.003, 0.01, 0.03, 0.1, 0.3, 1] };
+
+/**
+ * The slope and floor of the best mean log probability: a grid of powers of sqrt(2), then golden section between
+ * neighbours, for each floor.
+ */
 export function fitLink(
   mean: Float64Array,
   variance: Float64Array,
   labels: ArrayLike<number>,
-  outputs: number,
+  shares: readonly number[],
+  search: LinkSearch,
+): { link: ClassLink; score: number } {
+  const least = leastFloor(variance.length);
+  const scored = { mean, variance, labels };
+  return [least, ...search.floors.filter((floor) => floor > least)]
+    .map((floor) => fitSlope({ floor, shares }, scored, search.refine))
+    .reduce((best, next) => (next.score > best.score ? next : best));
+}
+
+function fitSlope(
+  fixed: Omit<ClassLink, 'slope'>,
+  scored: Scored,
   refine: number,
 ): { link: ClassLink; score: number } {
-  const at = (power: number): number =>
-    linkScore({ slope: exp(power * LN2) }, mean, variance, labels, outputs);
+  const at = (power: number): number => linkScore({ ...fixed, slope: exp(power * LN2) }, scored);
   let [best, score] = [0, -Infinity];
   for (let power = -1; power <= 8; power += 0.5) {
     const now = at(power);
@@ -94,7 +134,7 @@ export function fitLink(
     else low = a;
   }
   const power = refine > 0 ? (low + high) / 2 : best;
-  return { link: { slope: exp(power * LN2) }, score: at(power) };
+  return { link: { ...fixed, slope: exp(power * LN2) }, score: at(power) };
 }
 const LN2 = 0.6931471805599453;
 const GOLDEN = 0.6180339887498949;

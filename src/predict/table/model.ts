@@ -1,14 +1,14 @@
 // A fitted table: predictions for new rows.
-import { exp } from '../../math/elementary.js';
 import { knownFields, type Engine, type Fields } from '../../wasm/engine.js';
 import { asTable, takeRows, type TableLike } from './csv.js';
 import { encode } from './encoder.js';
 import { readModelFile, writeModelFile } from './file.js';
 import type { ModelFile } from './model-file.js';
-import { classLogProbabilities } from './loo.js';
+import { classProbabilities } from './loo.js';
 import { makeReady, type FitReport, type Ready } from './ready.js';
 import { argmax } from './rows.js';
 import type { SmootherOptions } from './smoother.js';
+import { countBelow } from './uncertainty/intervals.js';
 import { outputsOf, type TargetCode, type Task } from './target.js';
 
 /** Levels of intervals, and the options of long calls. */
@@ -36,6 +36,10 @@ export interface TablePrediction {
   readonly mean?: Float64Array;
   readonly deviation?: Float64Array;
   readonly intervals?: readonly Interval[];
+  /** Share of the training rows that are less unlike the others than this row is: near 1, the answer is a guess. */
+  readonly novelty: Float64Array;
+  /** The row is less like the training rows than each of them is like the others. */
+  readonly novel: readonly boolean[];
   /** Classification: the classes, their probabilities (rows, classes), and the most probable one of each row. */
   readonly classes?: readonly string[];
   readonly probabilities?: Float64Array;
@@ -45,10 +49,11 @@ export interface TablePrediction {
 const BATCH = 512; // rows predicted at a time
 
 /**
- * A model of one table. Regression: Gaussian-process mean; the half-width of an interval is the empirical quantile of
- * the standardised leave-one-out residuals times the predicted deviation, so coverage does not rest on Gaussian noise.
- * Classification: scores of one-hot regression through softmax(slope * score / sqrt(1 + pi/8 slope^2 variance)), the
- * slope fitted on leave-one-out scores (Rasmussen & Williams 2006, section 6.5, with a softmax link). With
+ * A model of one table. Regression: Gaussian-process mean; an interval is made of quantiles of the leave-one-out errors of
+ * the rows with the nearest predictions, in units of a deviation that changes over the table, so coverage rests neither on
+ * Gaussian noise nor on noise of one size. Classification: scores of one-hot regression through
+ * softmax(slope * score / sqrt(1 + pi/8 slope^2 variance)), mixed with the shares of the classes, slope and weight fitted on
+ * leave-one-out scores (Rasmussen & Williams 2006, section 6.5, with a softmax link). With
  * `probabilities: 'cross-entropy'`: softmax of the outputs of the flow.
  */
 export class TableModel {
@@ -88,19 +93,25 @@ export class TableModel {
     const count = whole.rows.length;
     await this.prepare({ signal });
     const ready = await this.#ready!;
-    const means = new Float64Array(count * outputs);
-    const variances = new Float64Array(count);
+    const reached = {
+      means: new Float64Array(count * outputs),
+      variances: new Float64Array(count),
+      sizes: new Float64Array(count),
+    };
     for (let from = 0; from < count; from += BATCH) {
       const rows = Array.from({ length: Math.min(BATCH, count - from) }, (_, i) => from + i);
       const x = encode(this.#file.encoder, takeRows(whole, rows));
       const part = await ready.smoother.reach(x, { signal });
-      means.set(part.mean, from * outputs);
-      variances.set(part.variance, from);
+      reached.means.set(part.mean, from * outputs);
+      reached.variances.set(part.variance, from);
+      if (ready.errors) reached.sizes.set(await ready.errors.noise.at(x, { signal }), from);
       onProgress?.({ done: from + rows.length, total: count });
     }
-    return target.task === 'regression'
-      ? regression(target, ready, means, variances, levels)
-      : classification(target, ready, means, variances);
+    const answer =
+      target.task === 'regression'
+        ? regression(target, ready, reached, levels)
+        : classification(target, ready, reached);
+    return { ...answer, ...noveltyOf(reached.variances, ready.variances) };
   }
 
   /** The model as a JSON text: `loadModel(engine, text)` in Node or a browser gives the same predictions. */
@@ -114,51 +125,61 @@ export function loadModel(engine: Engine, text: string): TableModel {
   return new TableModel(engine, readModelFile(text));
 }
 
+/** What the smoother says of new rows: means (rows, outputs), variances and relative sizes of errors (rows). */
+interface Reached {
+  readonly means: Float64Array;
+  readonly variances: Float64Array;
+  readonly sizes: Float64Array;
+}
+type Answer = Omit<TablePrediction, 'novelty' | 'novel'>;
+
 function regression(
   target: TargetCode,
-  { scale, quantiles }: Ready,
-  means: Float64Array,
-  variances: Float64Array,
+  { scale, errors }: Ready,
+  { means, variances, sizes }: Reached,
   levels: readonly number[],
-): TablePrediction {
+): Answer {
+  const { intervals: record, unit } = errors!;
   const mean = means.map((value) => target.centre[0]! + target.deviation * value);
-  const deviation = variances.map((value) => target.deviation * Math.sqrt(scale[0]! * value));
+  const step = variances.map((value, i) => target.deviation * Math.sqrt(scale[0]! * value) * sizes[i]!);
   const intervals = levels.map((level) => {
-    const half = quantileOf(quantiles!, level);
+    const reach = Array.from(means, (value) => record.reach(value, level));
     return {
       level,
-      low: mean.map((value, i) => value - half * deviation[i]!),
-      high: mean.map((value, i) => value + half * deviation[i]!),
+      low: mean.map((value, i) => value - reach[i]!.below * step[i]!),
+      high: mean.map((value, i) => value + reach[i]!.above * step[i]!),
     };
   });
-  return { task: 'regression', rows: mean.length, mean, deviation, intervals };
+  return {
+    task: 'regression',
+    rows: mean.length,
+    mean,
+    deviation: step.map((value) => value * unit),
+    intervals,
+  };
 }
 
-/** The ceil(level (n + 1))-th smallest, as in conformal prediction; the largest when there are too few. */
-function quantileOf(sorted: Float64Array, level: number): number {
-  const index = Math.min(sorted.length, Math.ceil(level * (sorted.length + 1))) - 1;
-  return sorted[Math.max(0, index)]!;
-}
-
-function classification(
-  target: TargetCode,
-  { scale, link, report }: Ready,
-  means: Float64Array,
-  variances: Float64Array,
-): TablePrediction {
+function classification(target: TargetCode, { scale, link }: Ready, { means, variances }: Reached): Answer {
   const outputs = outputsOf(target);
   // Outputs of a flow of the cross-entropy are logits; those of one-hot regression are centred scores.
-  const flow = report.probabilities === 'cross-entropy';
-  const probabilities = means.map((value, i) => value + (flow ? 0 : target.centre[i % outputs]!));
-  const p = new Float64Array(outputs);
+  const centred = scale[0]! > 0;
+  const mean = means.map((value, i) => value + (centred ? target.centre[i % outputs]! : 0));
+  const probabilities = new Float64Array(mean.length);
   const labels: string[] = [];
   for (let i = 0; i < variances.length; i++) {
-    classLogProbabilities(link!, probabilities, i * outputs, outputs, scale[0]! * variances[i]!, p);
-    probabilities.set(
-      p.map((value) => exp(Math.max(value, -745))),
-      i * outputs,
-    );
-    labels.push(target.classes[argmax(probabilities, i * outputs, outputs)]!);
+    const p = probabilities.subarray(i * outputs, (i + 1) * outputs);
+    classProbabilities(link!, { mean, offset: i * outputs, variance: scale[0]! * variances[i]! }, p);
+    labels.push(target.classes[argmax(p, 0, outputs)]!);
   }
   return { task: 'classification', rows: variances.length, classes: target.classes, probabilities, labels };
+}
+
+/** How unlike the training rows new rows are, by the variances of both, each training row left out. */
+function noveltyOf(
+  variances: Float64Array,
+  known: Float64Array,
+): { novelty: Float64Array; novel: readonly boolean[] } {
+  const novelty = variances.map((value) => countBelow(known, value) / known.length);
+  const most = known[known.length - 1]!;
+  return { novelty, novel: Array.from(variances, (value) => value > most) };
 }

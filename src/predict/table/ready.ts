@@ -3,10 +3,12 @@ import type { NetDocument } from '../../net/document.js';
 import type { Engine } from '../../wasm/engine.js';
 import type { Diagnostics } from '../system.js';
 import type { Candidate, ModelFile } from './model-file.js';
-import { fitLink, looMeans, profiledScale, type ClassLink } from './loo.js';
+import { FINE, fitLink, leastFloor, looMeans, profiledScale, type ClassLink, type LooResult } from './loo.js';
 import { argmax, gather } from './rows.js';
 import { makeSmoother, type Smoother, type SmootherOptions } from './smoother.js';
 import type { TableSummary } from './reading/table.js';
+import { errorRecord, Intervals } from './uncertainty/intervals.js';
+import { fitNoise, type NoiseModel } from './uncertainty/noise.js';
 import { outputsOf, type Task } from './target.js';
 
 /** What is known about the fit without any held-out row. */
@@ -33,13 +35,23 @@ export interface FitReport {
   readonly looR2?: number;
 }
 
+/** How wrong predictions of numbers are: a size that changes over the table, and intervals. */
+export interface ErrorModel {
+  readonly noise: NoiseModel;
+  readonly intervals: Intervals;
+  /** Root mean square of the errors over their predicted deviations. */
+  readonly unit: number;
+}
+
 export interface Ready {
   readonly smoother: Smoother;
   /** Per output, the variance of the noisy observations' scale. */
   readonly scale: Float64Array;
   readonly link: ClassLink | null;
-  /** Sorted |leave-one-out residual| / predicted deviation. */
-  readonly quantiles: Float64Array | null;
+  /** Numbers only. */
+  readonly errors: ErrorModel | null;
+  /** Sorted variances of the training rows, each without itself. */
+  readonly variances: Float64Array;
   readonly report: FitReport;
 }
 
@@ -61,6 +73,7 @@ export async function makeReady(engine: Engine, file: ModelFile, run: SmootherOp
   const smoother = await makeSmoother(engine, file, run);
   const { loo, looRows, diagnostics } = smoother;
   const scale = profiledScale(loo, outputs);
+  const variances = loo.variance.toSorted();
   const report: FitReport = {
     task: target.task,
     rows,
@@ -78,8 +91,9 @@ export async function makeReady(engine: Engine, file: ModelFile, run: SmootherOp
     return {
       smoother,
       scale: Float64Array.of(0),
-      link: { slope: 1 },
-      quantiles: null,
+      link: { slope: 1, floor: leastFloor(rows), shares: target.centre },
+      errors: null,
+      variances,
       report: { ...report, probabilities: 'cross-entropy', looAccuracy: file.flow.foldAccuracy },
     };
   const y = looRows ? gather(file.y, looRows, outputs) : file.y;
@@ -87,26 +101,53 @@ export async function makeReady(engine: Engine, file: ModelFile, run: SmootherOp
     const labels = looRows ? looRows.map((row) => file.labels![row]!) : file.labels!;
     const common = scale.reduce((sum, value) => sum + value / outputs, 0);
     const means = looMeans(y, loo, target.centre);
-    const variances = loo.variance.map((v) => v * common);
-    const { link } = fitLink(means, variances, labels, outputs, 30);
+    const spread = loo.variance.map((v) => v * common);
+    const { link } = fitLink(means, spread, labels, target.centre, FINE);
     const hits = labels.filter((label, i) => label === argmax(means, i * outputs, outputs)).length;
     return {
       smoother,
       scale: Float64Array.of(common),
       link,
-      quantiles: null,
+      errors: null,
+      variances,
       report: { ...report, probabilities: 'gaussian', looAccuracy: hits / labels.length },
     };
   }
-  const quantiles = loo.residual
-    .map((value, i) => Math.abs(value) / Math.sqrt(scale[0]! * loo.variance[i]!))
-    .sort();
-  const [errors, spread] = [loo.residual, y].map((v) => v.reduce((sum, value) => sum + value * value, 0));
+  const features = looRows ? gather(file.x, looRows, encoder.features) : file.x;
+  const errors = await errorsOf(engine, { file, x: features, y, loo, scale: scale[0]! }, run);
+  const [squares, spread] = [loo.residual, y].map((v) => v.reduce((sum, value) => sum + value * value, 0));
   return {
     smoother,
     scale,
     link: null,
-    quantiles,
-    report: { ...report, looR2: 1 - errors! / (spread || 1) },
+    errors,
+    variances,
+    report: { ...report, looR2: 1 - squares! / (spread || 1) },
   };
+}
+
+interface LeftOut {
+  readonly file: ModelFile;
+  /** Features and targets of the rows that were left out one at a time. */
+  readonly x: Float64Array;
+  readonly y: Float64Array;
+  readonly loo: LooResult;
+  readonly scale: number;
+}
+
+async function errorsOf(
+  engine: Engine,
+  { file, x, y, loo, scale }: LeftOut,
+  run: SmootherRun,
+): Promise<ErrorModel> {
+  const { net, method, encoder } = file;
+  const raw = loo.residual.map((value, i) => value / Math.sqrt(scale * loo.variance[i]!));
+  const problem = { net, method, x, features: encoder.features, errors: raw };
+  const noise = await fitNoise(engine, problem, { signal: run.signal });
+  const predictions = y.map((value, i) => value - loo.residual[i]!);
+  const record = errorRecord(
+    predictions,
+    raw.map((value, i) => value / noise.train[i]!),
+  );
+  return { noise, intervals: new Intervals(record), unit: record.unit };
 }

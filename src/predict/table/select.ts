@@ -3,7 +3,7 @@ import { gemm } from '../../math/matmul.js';
 import { eighInPlace } from '../../math/eigh.js';
 import { defineJob, type Job } from '../../wasm/engine.js';
 import { stage } from '../linear.js';
-import { fitLink, gaussianScore, leaveOneOut, looMeans, profiledScale } from './loo.js';
+import { fitLink, ROUGH, gaussianScore, leaveOneOut, looMeans, profiledScale } from './loo.js';
 
 export interface ScoreParams {
   readonly kernel: Float64Array;
@@ -49,7 +49,7 @@ export const scoreJob: Job<ScoreParams, number[]> = defineJob('predict/score', (
       if (!labels) return gaussianScore(loo, outputs);
       const scale = profiledScale(loo, outputs).reduce((sum, value) => sum + value / outputs, 0);
       const variance = loo.variance.map((value) => value * scale);
-      return fitLink(looMeans(targets, loo, centre), variance, labels, outputs, 0).score;
+      return fitLink(looMeans(targets, loo, centre), variance, labels, centre, ROUGH).score;
     });
   });
 });

@@ -1,12 +1,12 @@
 // How good is the automatic default of `fit` on tables nobody tuned for?
-//   node bench/tables.mjs [folder]      default: test/predict/data and the embedded digits
+//   node bench/tables/compare.mjs [folder]      default: test/predict/data and the embedded digits
 // The folder holds <name>.csv and tables.json: [{ name, target, task, folds, reference: { svc, rf, hgb } }], `folds` one
 // digit per row. Prints one line per table: mean over folds of accuracy or R^2, calibration or coverage, reference.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { crossValidate, createEngine, loadDigits, parseTable } from '../build/index.js';
+import { crossValidate, createEngine, loadDigits, parseTable } from '../../build/index.js';
 
-const folder = process.argv[2] ?? new URL('../test/predict/data', import.meta.url).pathname;
+const folder = process.argv[2] ?? new URL('../../test/predict/data', import.meta.url).pathname;
 const list = JSON.parse(readFileSync(join(folder, 'tables.json'), 'utf8'));
 const engine = await createEngine({ variant: 'simd' });
 
