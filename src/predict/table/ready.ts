@@ -138,7 +138,7 @@ interface LeftOut {
 async function errorsOf(
   engine: Engine,
   { file, x, y, loo, scale }: LeftOut,
-  run: SmootherRun,
+  run: SmootherOptions,
 ): Promise<ErrorModel> {
   const { net, method, encoder } = file;
   const raw = loo.residual.map((value, i) => value / Math.sqrt(scale * loo.variance[i]!));
