@@ -62,7 +62,7 @@ for (const tail of ['globalAvgPool', 'flatten'])
       const net = stack(4, act, tail);
       const [n, side] = tail === 'flatten' ? [16, 16] : [4, 16];
       const params = ready(net, n, side, dtype);
-      const { offsets } = planKernel(net, [n, side, side, 3], null, { dtype });
+      const { offsets } = planKernel({ memoryBytes: 2 ** 30 }, net, [n, side, side, 3], null, { dtype });
       rows.push({
         net: `4 x ${act}, ${tail}, ${n} x ${n} images of ${side}x${side}`,
         dtype,

@@ -86,7 +86,7 @@ for (const [name, net, sample] of [
         run();
         best[i] = Math.min(best[i], cpu() - start);
       }
-    const { offsets } = planKernel(net, params.x1.shape, null, { dtype });
+    const { offsets } = planKernel({ memoryBytes: 2 ** 30 }, net, params.x1.shape, null, { dtype });
     const [byOffsets, layerByLayer] = best.map((ms) => ms / SAMPLES ** 2);
     report.nets.push({
       name,

@@ -18,6 +18,8 @@ export interface Context {
   readonly signal: AbortSignal;
   readonly progress: Progress;
   readonly options: CommonOptions;
+  /** `--memory` in bytes. */
+  readonly memoryBytes: number;
   /** The engine the options ask for, made on first use and disposed when the verb ends. */
   engine(): Promise<Engine>;
   /** What Ctrl-C says is kept, e.g. 'the finished rows in out/rows.jsonl'. */
@@ -66,6 +68,7 @@ export function perform<O extends object>(
     const stop = new AbortController();
     let kept = 'nothing';
     let engine = null as Promise<Engine> | null;
+    const memoryBytes = Math.round(options.memory * 2 ** 30);
     const progress = options.quiet ? silent : createProgress(process.stderr);
     const onSignal = (signal: NodeJS.Signals): void => {
       if (stop.signal.aborted) process.exit(1); // the second time: at once
@@ -80,11 +83,12 @@ export function perform<O extends object>(
           signal: stop.signal,
           progress,
           options,
+          memoryBytes,
           engine: () =>
             (engine ??= createEngine({
               workers: options.workers,
               variant: options.variant,
-              memoryBytes: Math.round(options.memory * 2 ** 30),
+              memoryBytes,
             })),
           keeps: (what) => void (kept = what),
         },

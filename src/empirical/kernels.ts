@@ -4,7 +4,7 @@ import { asTensor, tensor, type Tensor, type TensorLike } from '../math/tensor.j
 import { foldIn, type RandomKey } from '../math/random.js';
 import type { CallOptions } from '../net/machine.js';
 import type { CallInputs, Model } from '../net/model.js';
-import { bytesPerElement, drainNow } from '../wasm/engine.js';
+import { bytesPerElement, drainNow, wholeNumber } from '../wasm/engine.js';
 import { addLayer, outputPairs, type Outputs } from './contract.js';
 import { Signals, signalBytes } from './signals.js';
 
@@ -43,6 +43,8 @@ export function planEmpiricalNtk(
   n2: number,
   options: EmpiricalNtkOptions = {},
 ): EmpiricalNtkPlan {
+  for (const [name, n] of Object.entries({ n1, n2 })) wholeNumber('planEmpiricalNtk', name, n);
+  if (options.tile !== undefined) wholeNumber('planEmpiricalNtk', 'tile', options.tile, 1);
   const o = model.outputSize;
   const planes = sheetCount(options.outputs ?? 'trace', o);
   const perSample = signalBytes(model);

@@ -1,6 +1,7 @@
 // Planning: how many samples a tile may have, and what a call will cost before it runs.
 import { padded, sheetCount } from '../layers/states/state.js';
 import { normaliseAxis, type Shaped } from '../layers/shapes.js';
+import { kindOf, knownWord, wholeNumber, type Core } from '../wasm/engine.js';
 import { parseNet, type NetDocument } from '../net/document.js';
 import { compileNet, mostSheets, type CompiledLayer } from './propagation/compiled-net.js';
 import { checkTolerance } from './tiles/checks.js';
@@ -80,9 +81,7 @@ function tileSide(
   limits: TileLimits,
 ): number {
   if (limits.wish !== null) {
-    if (!Number.isInteger(limits.wish) || limits.wish < 1) {
-      throw new RangeError(`kernel: tile must be a whole number >= 1, got ${limits.wish}.`);
-    }
+    wholeNumber('kernel', 'tile', limits.wish, 1);
     if (!couplesSamples(divided.rest.shaped)) return limits.wish;
   }
   if (!('reason' in offsets)) return offsetSide(offsets, Math.max(n1, n2), limits.memoryBytes);
@@ -124,6 +123,22 @@ export function tileGrid(n1: number, n2: number, side: number, symmetric: boolea
   return places;
 }
 
+/** Their number. */
+function tileCount(n1: number, n2: number, side: number, symmetric: boolean): number {
+  const [rows, columns] = [Math.ceil(n1 / side), Math.ceil(n2 / side)];
+  return symmetric ? (rows * (rows + 1)) / 2 : rows * columns;
+}
+
+/** RangeError unless `shape` is one of inputs, (n, ...spatial, channels) with n >= 1. */
+function checkShape(shape: readonly number[], name: string): [number, ...number[]] {
+  if (!Array.isArray(shape) || shape.length < 2) {
+    const got = Array.isArray(shape) ? `[${shape.join(', ')}]` : kindOf(shape);
+    throw new RangeError(`planKernel: ${name} must be a list (n, ...spatial, channels), got ${got}.`);
+  }
+  for (const [axis, size] of shape.entries()) wholeNumber('planKernel', `${name}[${axis}]`, size, 1);
+  return shape as unknown as [number, ...number[]];
+}
+
 /** What a kernel call will do, before it does it. */
 export interface KernelPlan {
   /** Samples per side of a tile, and their number. */
@@ -155,29 +170,34 @@ export interface LayerPlan {
 }
 
 /**
- * Plans the kernels of `net` between inputs of shapes (n1, ...sample) and (n2, ...sample); null: x1 with itself.
- * RangeError where net and shapes do not fit.
+ * Plans the kernels of `net` on this engine between inputs of shapes (n1, ...sample) and (n2, ...sample); null: x1 with itself.
+ * RangeError where net and shapes do not fit, or one pair of samples exceeds the engine's `memoryBytes`.
  */
 export function planKernel(
+  engine: Pick<Core, 'memoryBytes'>,
   document: NetDocument,
   shape1: readonly number[],
   shape2: readonly number[] | null = null,
   options: {
     dtype?: 'f32' | 'f64';
     diagonalSpatial?: boolean;
-    memoryBytes?: number;
     tile?: number;
     masked?: boolean;
     frozen?: readonly string[];
     tolerance?: number;
   } = {},
 ): KernelPlan {
-  const [n1, ...sample] = shape1 as [number, ...number[]];
-  const n2 = (shape2 ?? shape1)[0]!;
+  const [n1, ...sample] = checkShape(shape1, 'shape1');
+  const [n2, ...other] = shape2 ? checkShape(shape2, 'shape2') : [n1, ...sample];
+  if (other.join() !== sample.join()) {
+    throw new RangeError(
+      `planKernel: samples of both sides must have one shape, got [${shape1.join(', ')}] and [${shape2!.join(', ')}].`,
+    );
+  }
   const net = parseNet(document);
   const diagonalSpatial = options.diagonalSpatial ?? false;
   const compiled = compileNet(net, sample, wantedOutput(diagonalSpatial));
-  const dtype = options.dtype ?? 'f64';
+  const dtype = knownWord('planKernel', 'dtype', options.dtype ?? 'f64', ['f32', 'f64']);
   const bytes = dtype === 'f32' ? 4 : 8;
   const call = {
     net,
@@ -190,7 +210,7 @@ export function planKernel(
   };
   const paths = pathsOf(compiled, call);
   const { offsets, divided } = paths;
-  const limits = { dtype, memoryBytes: options.memoryBytes ?? 2 ** 30, wish: options.tile ?? null };
+  const limits = { dtype, memoryBytes: engine.memoryBytes, wish: options.tile ?? null };
   const side = tileSide(paths, [n1, n2], limits);
   const layers = listLayers(compiled, routes(divided, !('reason' in offsets)));
   const pairs = shape2 ? n1 * n2 : (n1 * (n1 + 1)) / 2;
@@ -200,7 +220,7 @@ export function planKernel(
   });
   return {
     tile: side,
-    tiles: tileGrid(n1, n2, side, shape2 === null).length,
+    tiles: tileCount(n1, n2, side, shape2 === null),
     resultBytes: 2 * n1 * n2 * positions * bytes,
     tileBytes:
       'reason' in offsets

@@ -1,3 +1,5 @@
+import { kindOf } from '../wasm/engine.js';
+
 /** A dense array in ordinary JS memory: row-major, samples first, channels last. The array's type is the dtype. */
 export interface Tensor<A extends Float64Array | Float32Array = Float64Array | Float32Array> {
   readonly data: A;
@@ -10,6 +12,8 @@ export type TensorLike = Tensor | NestedArray;
 
 /** The number of entries of a shape; RangeError unless every axis is a whole number >= 0. */
 export function sizeOf(shape: readonly number[]): number {
+  if (!Array.isArray(shape))
+    throw new TypeError(`tensor: a shape must be a list of whole numbers, got ${kindOf(shape)}`);
   let size = 1;
   for (const axis of shape) {
     if (!Number.isSafeInteger(axis) || axis < 0) {
@@ -27,15 +31,15 @@ export function tensor<A extends Float64Array | Float32Array>(data: A, shape?: r
 export function tensor(data: NestedArray): Tensor<Float64Array>;
 export function tensor(data: Float64Array | Float32Array | NestedArray, shape?: readonly number[]): Tensor {
   if (data instanceof Float64Array || data instanceof Float32Array) {
-    const dims = Object.freeze([...(shape ?? [data.length])]);
+    const dims = shape ?? [data.length];
     if (sizeOf(dims) !== data.length) {
       throw new RangeError(
         `tensor: shape [${dims.join(', ')}] has ${sizeOf(dims)} entries, the data ${data.length}`,
       );
     }
-    return { data, shape: dims };
+    return { data, shape: Object.freeze([...dims]) };
   }
-  return fromNested(data);
+  return fromNested(data, 'tensor');
 }
 
 /** Accepts a tensor or nested arrays; `name` is what the error calls it. */
@@ -48,36 +52,70 @@ export function asTensor(value: TensorLike, name = 'tensor'): Tensor {
   }
   if (typeof value !== 'number' && !Array.isArray(value)) {
     throw new TypeError(
-      `${name}: expected a tensor { data, shape } or nested arrays of numbers, got ${typeof value}`,
+      `${name}: expected a tensor { data, shape } or nested arrays of numbers, got ${kindOf(value)}`,
     );
   }
-  return fromNested(value);
+  return fromNested(value, name);
 }
 
-function fromNested(value: NestedArray): Tensor<Float64Array> {
-  const shape: number[] = [];
-  for (let level = value; typeof level !== 'number'; level = level[0]!) {
-    shape.push(level.length);
-    if (level.length === 0) break;
-  }
-  const data = new Float64Array(sizeOf(shape));
+/** More axes than any shape here has: deeper nesting is a mistake, such as an array that holds itself. */
+const MOST_AXES = 32;
+
+function fromNested(value: NestedArray, name: string): Tensor<Float64Array> {
+  const shape = shapeOfNested(value, name);
+  const size = sizeOf(shape);
+  const what = `${name}: an array of shape [${shape.join(', ')}]`;
+  const data = allocate('f64', size, what, 'Give fewer entries.') as Float64Array<ArrayBuffer>;
   let next = 0;
-  const walk = (level: NestedArray, depth: number): void => {
+  const walk = (level: unknown, depth: number): void => {
     if (depth === shape.length) {
-      if (typeof level !== 'number')
-        throw new RangeError('tensor: nested arrays must all have the same shape');
+      if (isRow(level)) {
+        throw new RangeError(
+          `${name}: nested arrays must all have the same shape, got a list at ${indexOf(next, shape)}`,
+        );
+      }
+      if (typeof level !== 'number') throw noNumber(name, level, indexOf(next, shape));
       data[next++] = level;
       return;
     }
-    if (typeof level === 'number' || level.length !== shape[depth]) {
+    if (!isRow(level) || level.length !== shape[depth]) {
       throw new RangeError(
-        `tensor: nested arrays must all have the same shape; expected ${shape[depth]} entries at depth ${depth}`,
+        `${name}: nested arrays must all have the same shape; expected ${shape[depth]} entries at depth ${depth}, got ${isRow(level) ? level.length : kindOf(level)}`,
       );
     }
-    for (const item of level) walk(item, depth + 1);
+    for (let i = 0; i < level.length; i++) walk(level[i], depth + 1); // holes of sparse arrays are undefined
   };
   walk(value, 0);
   return { data, shape };
+}
+
+/** The lengths along the first entries. */
+function shapeOfNested(value: unknown, name: string): number[] {
+  const shape: number[] = [];
+  let level = value;
+  while (isRow(level)) {
+    if (shape.length === MOST_AXES) {
+      throw new RangeError(
+        `${name}: nested arrays have at most ${MOST_AXES} axes, got more. Does an array hold itself?`,
+      );
+    }
+    shape.push(level.length);
+    if (level.length === 0) return shape;
+    level = level[0];
+  }
+  if (typeof level !== 'number') throw noNumber(name, level, `[${shape.map(() => 0).join(', ')}]`);
+  return shape;
+}
+
+/** A list of rows or numbers; typed arrays of numbers are rows too. */
+function isRow(value: unknown): value is ArrayLike<unknown> {
+  return Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
+}
+
+function noNumber(name: string, value: unknown, at: string): TypeError {
+  return new TypeError(
+    `${name}: expected numbers, got ${kindOf(value)} at ${at}. Convert it to a number, or remove or impute missing values.`,
+  );
 }
 
 /** Most bytes of one array; below what every engine can address. */

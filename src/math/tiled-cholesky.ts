@@ -7,6 +7,7 @@ import { choleskyFactor, logDeterminant, solveTriangular, solveTriangularRight }
 import { gemm, gram } from './matmul.js';
 import { asTensor, assertFinite, type Tensor, type TensorLike } from './tensor.js';
 import {
+  checkTiled,
   heightOf,
   inPlace,
   tiledBytes,
@@ -105,7 +106,7 @@ export async function tiledCholesky(
   matrix: TiledMatrix,
   { signal, onProgress }: Omit<TiledOptions, 'tile'> = {},
 ): Promise<{ readonly logDeterminant: number }> {
-  const rows = tileRows(matrix);
+  const rows = tileRows(checkTiled('tiledCholesky', matrix));
   const all: TileState[] = [];
   for (let i = 0; i < rows; i++)
     for (let j = 0; j <= i; j++) all.push({ i, j, applied: 0, final: false, busy: false });
@@ -270,7 +271,7 @@ export async function tiledSolve(
   { signal, onProgress }: Omit<TiledOptions, 'tile'> = {},
 ): Promise<Tensor<Float64Array>> {
   const right = asTensor(b, 'tiledSolve: b');
-  const { n, tile } = factor;
+  const { n, tile } = checkTiled('tiledSolve', factor);
   if (right.shape[0] !== n || right.shape.length > 2) {
     throw new RangeError(
       `tiledSolve: expected b of shape [${n}] or [${n}, r], got [${right.shape.join(', ')}].`,

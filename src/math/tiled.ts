@@ -2,7 +2,7 @@
 // the workers where the platform allows it), worked on by jobs of a few tiles each. Tile sizes depend on n alone, and
 // every tile sees its updates in the same order, so results have equal bits for any number of workers.
 import { machineMemory } from '../platform/machine.js';
-import { defineJob, NumericalError, type Engine, type Job } from '../wasm/engine.js';
+import { defineJob, kindOf, NumericalError, wholeNumber, type Engine, type Job } from '../wasm/engine.js';
 import { gemm, gram } from './matmul.js';
 import { asTensor, assertFinite, type TensorLike } from './tensor.js';
 
@@ -41,6 +41,31 @@ export function tileOf(n: number, wish?: number, budget: number = Infinity, widt
   while (wish === undefined && tile > 32 && 8 * tile * Math.max(3 * tile, 2 * width + tile) > budget)
     tile /= 2;
   return Math.min(tile, n);
+}
+
+/** RangeError or TypeError unless `matrix` has the tiles its sizes ask for. */
+export function checkTiled(call: string, matrix: TiledMatrix): TiledMatrix {
+  const n = wholeNumber(call, 'n', matrix?.n, 1);
+  wholeNumber(call, 'tile', matrix.tile, 1, n);
+  const rows = tileRows(matrix);
+  const wanted = (rows * (rows + 1)) / 2;
+  if (!Array.isArray(matrix.tiles) || matrix.tiles.length !== wanted) {
+    throw new RangeError(
+      `${call}: a matrix of ${n} rows in tiles of ${matrix.tile} has ${wanted} tiles, got ${kindOf(matrix.tiles?.length)}. Make it with tiledGram or tiledMatrix.`,
+    );
+  }
+  for (let i = 0; i < rows; i++) {
+    for (let j = 0; j <= i; j++) {
+      const tile: unknown = matrix.tiles[tileIndex(i, j)];
+      const entries = heightOf(matrix, i) * heightOf(matrix, j);
+      if (tile instanceof Float64Array && tile.length === entries) continue;
+      const got = tile instanceof Float64Array ? `${tile.length} numbers` : kindOf(tile);
+      throw new RangeError(
+        `${call}: tile (${i}, ${j}) must be a Float64Array of ${entries} numbers, got ${got}.`,
+      );
+    }
+  }
+  return matrix;
 }
 
 /** @internal */

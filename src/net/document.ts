@@ -1,5 +1,6 @@
 // The Net document: JSON in, a frozen tree with every default filled in out.
 import { layerLabel, VOCABULARY } from '../layers/fields.js';
+import { kindOf } from '../wasm/engine.js';
 import { isActivation, type Layer, type LayerName } from '../layers/vocabulary.js';
 import { checkChain } from './width-chain.js';
 
@@ -22,6 +23,7 @@ const parsed = new WeakSet<object>();
 export function parseNet(document: NetDocument): Net {
   if (typeof document === 'object' && document !== null && parsed.has(document)) return document as Net;
   const net = parseLayer(document, '');
+  checkSize(net);
   checkChain(net);
   parsed.add(net);
   return net;
@@ -34,10 +36,13 @@ export function toJson(net: NetDocument): LayerDocument {
 
 /** @internal one layer without the checks of the whole; builders use it on what they are given. */
 export function parseLayer(document: unknown, path: string): Layer {
+  if (path.length > MOST_PATH && path.split('.').length > 2 * MOST_DEPTH) {
+    throw new RangeError(`net: layers are nested more than ${MOST_DEPTH} deep. Does a layer hold itself?`);
+  }
   if (Array.isArray(document)) return parseLayer({ layer: 'serial', layers: document }, path);
   if (typeof document !== 'object' || document === null) {
     throw new TypeError(
-      `net: ${path || 'the net'} must be a layer such as { "layer": "relu" } or a list of layers, got ${JSON.stringify(document)}.`,
+      `net: ${path || 'the net'} must be a layer such as { "layer": "relu" } or a list of layers, got ${shown(document)}.`,
     );
   }
   const given = document as Record<string, unknown>;
@@ -45,17 +50,48 @@ export function parseLayer(document: unknown, path: string): Layer {
   if (typeof name !== 'string') {
     const fields = Object.keys(given).join(', ') || 'none';
     throw new RangeError(
-      `net: ${path || 'the net'} must name its layer, { "layer": "dense", "units": 512 }, got ${name === undefined ? `the fields ${fields}` : JSON.stringify(name)}. A list of layers may stand alone: [...].`,
+      `net: ${path || 'the net'} must name its layer, { "layer": "dense", "units": 512 }, got ${name === undefined ? `the fields ${fields}` : shown(name)}. A list of layers may stand alone: [...].`,
     );
   }
   if (!Object.hasOwn(VOCABULARY, name)) {
     const names = Object.keys(VOCABULARY);
     const meant = names.find((known) => known.toLowerCase() === name.toLowerCase().replace(/[^a-z]/g, ''));
     throw new RangeError(
-      `net: ${path || 'the net'} has unknown layer ${JSON.stringify(name)}${meant ? `, is it "${meant}"?` : '.'} Layers: ${names.join(', ')}.`,
+      `net: ${path || 'the net'} has unknown layer ${shown(name)}${meant ? `, is it "${meant}"?` : '.'} Layers: ${names.join(', ')}.`,
     );
   }
   return Object.freeze(parseFields(given, name as LayerName, path)) as unknown as Layer;
+}
+
+/** Deeper documents and longer nets are mistakes: a document that holds itself, or a repeat within a repeat. */
+const MOST_DEPTH = 200;
+const MOST_PATH = 2 * MOST_DEPTH;
+const MOST_LAYERS = 100_000;
+
+/** RangeError for nets of too many layers, the copies of a repeat counted: every layer of a net is kept in memory. */
+function checkSize(net: Layer): void {
+  const count = countLayers(net);
+  if (count <= MOST_LAYERS) return;
+  throw new RangeError(
+    `net: it has ${count} layers, the copies of repeats counted, the limit is ${MOST_LAYERS}. Lower "times".`,
+  );
+}
+
+function countLayers(layer: Layer): number {
+  if (layer.layer === 'repeat') return layer.times * countLayers(layer.net);
+  const inner = layer.layer === 'serial' ? layer.layers : 'branches' in layer ? layer.branches : [];
+  return inner.reduce((sum, child) => sum + countLayers(child), 1);
+}
+
+/** A value of a document in an error: as JSON where it has one, and not all of a long one. */
+function shown(value: unknown): string {
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(value);
+  } catch {
+    return kindOf(value); // it holds itself, or a bigint
+  }
+  return text === undefined ? kindOf(value) : text.length > 80 ? `${text.slice(0, 80)}...` : text;
 }
 
 function parseFields(given: Record<string, unknown>, name: LayerName, path: string): object {
@@ -76,7 +112,7 @@ function parseFields(given: Record<string, unknown>, name: LayerName, path: stri
     }
     const value = isGiven ? given[key] : field.fallback!(given);
     if (!field.accepts(value)) {
-      throw new RangeError(`net: ${label}: "${key}" must be ${field.rule}, got ${JSON.stringify(value)}.`);
+      throw new RangeError(`net: ${label}: "${key}" must be ${field.rule}, got ${shown(value)}.`);
     }
     result[key] = parseChild(key, field.normalise ? field.normalise(value) : value, path);
   }
@@ -85,7 +121,7 @@ function parseFields(given: Record<string, unknown>, name: LayerName, path: stri
     const strides = result['strides'] as number[] | undefined;
     if (sizes && strides && sizes.length !== strides.length) {
       throw new RangeError(
-        `net: ${label}: "strides" must have one entry per entry of "${size}", got ${JSON.stringify(strides)} for ${JSON.stringify(sizes)}.`,
+        `net: ${label}: "strides" must have one entry per entry of "${size}", got ${shown(strides)} for ${shown(sizes)}.`,
       );
     }
   }

@@ -1,9 +1,9 @@
 // A flow of the outputs as one job: the kernel stays in wasm memory while the integrator steps.
 import { gemm } from '../math/matmul.js';
-import { defineJob, type Core, type Job, type Region } from '../wasm/engine.js';
+import { defineJob, drain, type Core, type Job, type Region } from '../wasm/engine.js';
 import { integrate, type IntegrateReport } from './integrate.js';
 import { stage } from './linear.js';
-import { builtInLoss, type CustomLoss, type FlowLossName } from './losses.js';
+import { builtInLoss, type CustomLoss, type FlowLossName, type Loss } from './losses.js';
 
 export interface FlowParams {
   readonly kernel: Float64Array;
@@ -75,33 +75,47 @@ function derivativeOf(core: Core, region: Region, params: FlowParams): Derivativ
   };
 }
 
-/** @internal The whole integration. */
-export const flowJob: Job<FlowParams, FlowOutcome> = defineJob('predict/flow', (core, params, { send }) => {
-  const { damping, spectralRadius, rtol, atol, maxSteps } = params;
+/** The bound of the flow's spectral radius, `most` anywhere, at a state. */
+function radiusOf(params: FlowParams, most: number): (state: Float64Array) => number {
+  const { curvature, curvatureAt } = lossOf(params) as Partial<Loss>;
+  if (!curvature || !curvatureAt) return () => most;
   const size = params.rows * params.columns;
-  const parts = damping === null ? 2 : 4;
-  const state = new Float64Array(parts * size);
-  state.set(params.f0);
-  if (params.v0) state.set(params.v0, 2 * size);
-  const saved: Float64Array[][] = [[], [], [], []];
-  let told = performance.now();
-  const options = {
-    ...{ rtol, atol, maxSteps },
-    ...(spectralRadius !== null && damping === null ? { spectralRadius } : {}),
-    onStep: (t: number): void => {
-      if (performance.now() - told < 100) return;
-      told = performance.now();
-      send(t);
-    },
-  };
-  const region = core.heap.region();
-  try {
-    const derivative = derivativeOf(core, region, params);
-    const report = integrate(derivative, state, params.times, options, (_, y) => {
-      for (let part = 0; part < parts; part++) saved[part]!.push(y.slice(part * size, (part + 1) * size));
-    });
-    return { f: saved[0]!, u: saved[1]!, v: saved[2]!, p: saved[3]!, report };
-  } finally {
-    region.dispose();
-  }
-});
+  return (state) => most * Math.min(1, curvatureAt(state.subarray(0, size)) / curvature);
+}
+
+/** @internal The whole integration. */
+export const flowJob: Job<FlowParams, FlowOutcome> = defineJob(
+  'predict/flow',
+  async (core, params, { send, breathe }) => {
+    const { damping, spectralRadius, rtol, atol, maxSteps } = params;
+    const size = params.rows * params.columns;
+    const parts = damping === null ? 2 : 4;
+    const state = new Float64Array(parts * size);
+    state.set(params.f0);
+    if (params.v0) state.set(params.v0, 2 * size);
+    const saved: Float64Array[][] = [[], [], [], []];
+    let told = performance.now();
+    const options = {
+      ...{ rtol, atol, maxSteps },
+      ...(spectralRadius !== null && damping === null
+        ? { spectralRadius: radiusOf(params, spectralRadius) }
+        : {}),
+      onStep: (t: number): void => {
+        if (performance.now() - told < 100) return;
+        told = performance.now();
+        send(t);
+      },
+    };
+    const region = core.heap.region();
+    try {
+      const derivative = derivativeOf(core, region, params);
+      const work = integrate(derivative, state, params.times, options, (_, y) => {
+        for (let part = 0; part < parts; part++) saved[part]!.push(y.slice(part * size, (part + 1) * size));
+      });
+      const report = await drain(work, breathe);
+      return { f: saved[0]!, u: saved[1]!, v: saved[2]!, p: saved[3]!, report };
+    } finally {
+      region.dispose();
+    }
+  },
+);

@@ -8,6 +8,7 @@ import {
   type Core,
   type Engine,
   type Fields,
+  wholeNumber,
   type RunOptions,
 } from '../wasm/engine.js';
 import { flowJob, lossOf, type FlowOutcome, type FlowParams } from './flow-job.js';
@@ -42,7 +43,7 @@ export interface GradientFlowOptions {
   /** Relative and absolute tolerance of one step; default 1e-9. */
   readonly rtol?: number;
   readonly atol?: number;
-  /** Steps, accepted or not, before an error; default 20,000. */
+  /** Steps, accepted or not, before an error, or ten times as many evaluations of the loss; default 20,000. */
   readonly maxSteps?: number;
 }
 
@@ -169,7 +170,7 @@ function problemOf(
     damping: momentum === null ? null : 1 - momentum,
     rtol: positive(name, 'rtol', options.rtol ?? 1e-9),
     atol: positive(name, 'atol', options.atol ?? 1e-9),
-    maxSteps: options.maxSteps ?? 20_000,
+    maxSteps: wholeNumber(name, 'maxSteps', options.maxSteps ?? 20_000, 1),
   };
   return { layout, samples, fixed, curvature: lossOf(fixed).curvature };
 }

@@ -9,8 +9,8 @@ export interface IntegrateOptions {
   readonly rtol: number;
   readonly atol: number;
   readonly maxSteps: number;
-  /** Bound of the spectral radius of df/dy; with it, stiffness switches to RKC. Absent: Dormand-Prince only. */
-  readonly spectralRadius?: number | undefined;
+  /** Bound of the spectral radius of df/dy near y; with it, stiffness switches to RKC. Absent: Dormand-Prince only. */
+  readonly spectralRadius?: ((y: Float64Array) => number) | undefined;
   readonly onStep?: ((t: number) => void) | undefined;
 }
 
@@ -33,17 +33,25 @@ const A: readonly (readonly number[])[] = [
 ];
 const E: readonly number[] = [71 / 57600, 0, -71 / 16695, 71 / 1920, -17253 / 339200, 22 / 525, -1 / 40];
 
-/** Integrates from t = 0 through the increasing `times`; `visit(i, y)` sees the state at each. Changes `y`. */
-export function integrate(
+/** Stages of one step of RKC at most, so that a step does not take for ever; it then is shorter. */
+const MOST_STAGES = 400;
+/** Evaluations of the derivative per step allowed, on the average: a step of Dormand-Prince takes 6. */
+const EVALUATIONS_PER_STEP = 10;
+
+/**
+ * Integrates from t = 0 through the increasing `times`; `visit(i, y)` sees the state at each. Changes `y`. It yields
+ * between steps. NumericalError after `maxSteps` steps, or ten times as many evaluations.
+ */
+export function* integrate(
   derivative: Derivative,
   y: Float64Array,
   times: ArrayLike<number>,
   options: IntegrateOptions,
   visit: (index: number, y: Float64Array) => void,
-): IntegrateReport {
+): Generator<void, IntegrateReport> {
   const run = new Integration(derivative, y, options);
   for (let i = 0; i < times.length; i++) {
-    run.advance(times[i]!);
+    yield* run.advance(times[i]!);
     visit(i, y);
   }
   return run.report();
@@ -63,6 +71,7 @@ class Integration {
   #evaluations = 0;
   #stiffness = 0;
   #stiff = false;
+  #radius = 0;
 
   constructor(f: Derivative, y: Float64Array, options: IntegrateOptions) {
     this.#f = f;
@@ -83,15 +92,19 @@ class Integration {
     };
   }
 
-  advance(end: number): void {
+  *advance(end: number): Generator<void, void> {
     if (this.#h === 0) this.#h = this.#firstStep();
     while (this.#t < end) {
-      if (this.#steps + this.#rejected >= this.#options.maxSteps) {
+      yield;
+      const { maxSteps } = this.#options;
+      const made = this.#steps + this.#rejected;
+      if (made >= maxSteps || this.#evaluations >= EVALUATIONS_PER_STEP * maxSteps) {
         throw new NumericalError(
-          `gradientFlow: ${this.#options.maxSteps} steps reached only t = ${this.#t.toPrecision(6)} of ${end}. Raise maxSteps, relax rtol and atol, ask for earlier times, or lower the learning rate.`,
+          `gradientFlow: ${made} steps with ${this.#evaluations} evaluations reached only t = ${this.#t.toPrecision(6)} of ${end}. Raise maxSteps, relax rtol and atol, ask for earlier times, or lower the learning rate.`,
           { step: this.#t },
         );
       }
+      if (this.#stiff) this.#limitStep();
       const left = end - this.#t;
       const last = this.#h >= left * (1 - 1e-12);
       const h = last ? left : Math.min(this.#h, left / 2);
@@ -117,6 +130,13 @@ class Integration {
     }
   }
 
+  /** The bound at the state where a step begins, and the longest step it allows. */
+  #limitStep(): void {
+    // The bound may grow within the step: twice as much is taken. A step that is unstable all the same is rejected.
+    this.#radius = 2 * this.#options.spectralRadius!(this.#y);
+    this.#h = Math.min(this.#h, ((MOST_STAGES - 1) ** 2 - 1) / (1.54 * this.#radius));
+  }
+
   #eval(y: Float64Array, out: Float64Array): void {
     this.#f(y, out);
     this.#evaluations++;
@@ -139,7 +159,7 @@ class Integration {
     const speed = this.#norm(this.#slope, this.#y);
     if (speed === 0) return 1;
     const guess = size > 1e-5 && speed > 1e-5 ? (0.01 * size) / speed : 1e-6;
-    const limit = this.#options.spectralRadius ? 1 / this.#options.spectralRadius : Infinity;
+    const limit = 1 / (this.#options.spectralRadius?.(this.#y) ?? 0);
     return Math.min(guess, limit, 1e300) || 1e-300;
   }
 
@@ -184,7 +204,7 @@ class Integration {
   #chebyshev(h: number): number {
     const y = this.#y;
     const f0 = this.#slope;
-    const stages = 1 + Math.floor(Math.sqrt(1 + 1.54 * h * this.#options.spectralRadius!));
+    const stages = 1 + Math.floor(Math.sqrt(1 + 1.54 * h * this.#radius));
     const s = Math.max(2, stages);
     const { w1, b, mu, nu, tilde, gamma } = chebyshevCoefficients(s);
     const [fj, spare, one, two] = [this.#k[1]!, this.#k[2]!, this.#k[3]!, this.#k[4]!];

@@ -16,6 +16,8 @@ export interface CustomLoss {
 
 export interface Loss extends CustomLoss {
   readonly curvature: number;
+  /** The same at outputs f, where it is less: confident predictions curve little, so that long times are within reach. */
+  readonly curvatureAt?: (f: Float64Array) => number;
 }
 
 /** A built-in loss for targets of `samples` rows and `outputs` columns. */
@@ -35,14 +37,23 @@ export function builtInLoss(name: FlowLossName, samples: number, outputs: number
       }
       return {
         curvature: 0.25 / size,
+        curvatureAt: (f) => {
+          let least = Infinity;
+          for (const value of f) least = Math.min(least, Math.abs(value));
+          const p = sigmoid(least);
+          return (p * (1 - p)) / size;
+        },
         gradient: each((f, y) => (sigmoid(f) - (margins ? (y + 1) / 2 : y)) / size),
       };
     }
-    case 'crossEntropy':
+    case 'crossEntropy': {
+      const mass = largestRowSum(y, outputs);
       return {
-        curvature: (0.5 / samples) * largestRowSum(y, outputs),
+        curvature: (0.5 / samples) * mass,
+        curvatureAt: (f) => (softmaxCurvature(f, outputs) / samples) * mass,
         gradient: softmaxGradient(samples, outputs),
       };
+    }
     default:
       throw new RangeError(
         `gradientFlow: loss must be 'mse', 'crossEntropy', 'logistic', 'huber' or { gradient }, got ${String(name)}`,
@@ -74,6 +85,23 @@ function largestRowSum(y: Float64Array, outputs: number): number {
     most = Math.max(most, sum);
   }
   return most;
+}
+
+/** A bound of the eigenvalues of diag(p) - p p^T over all rows: 2 p_k (1 - p_k), by the circle theorem, is at most that. */
+function softmaxCurvature(f: Float64Array, outputs: number): number {
+  let most = 0;
+  for (let i = 0; i < f.length; i += outputs) {
+    let top = i;
+    for (let k = i; k < i + outputs; k++) if (f[k]! > f[top]!) top = k;
+    let others = 0; // relative to the largest, so that 1 - p keeps its digits
+    for (let k = i; k < i + outputs; k++) if (k !== top) others += exp(Math.max(f[k]! - f[top]!, -745));
+    most = Math.max(most, others / (1 + others) ** 2);
+    for (let k = i; k < i + outputs; k++) {
+      const p = k === top ? 0 : exp(Math.max(f[k]! - f[top]!, -745)) / (1 + others);
+      most = Math.max(most, p * (1 - p));
+    }
+  }
+  return 2 * most;
 }
 
 function softmaxGradient(samples: number, outputs: number): Loss['gradient'] {

@@ -38,7 +38,7 @@ export {
   type RunOptions,
 } from './job.js';
 export { NumericalError, UnsupportedError, type NumericalDetails } from './errors.js';
-export { knownFields, knownWord, meant, nearest, type Fields } from './options.js';
+export { kindOf, knownFields, knownWord, meant, nearest, wholeNumber, type Fields } from './options.js';
 
 export interface EngineOptions {
   /** `simd`: equal bits everywhere. `relaxed`: fused multiply-add, faster. `auto` (default): the fastest here. */

@@ -48,6 +48,20 @@ export function knownWord<W extends string>(
   );
 }
 
+/** RangeError unless `value` is a whole number from `least` to `most`; returns it. `what` is the option's name. */
+export function wholeNumber(
+  call: string,
+  what: string,
+  value: unknown,
+  least = 0,
+  most: number = Number.MAX_SAFE_INTEGER,
+): number {
+  if (Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most)
+    return value as number;
+  const range = most === Number.MAX_SAFE_INTEGER ? `>= ${least}` : `from ${least} to ${most}`;
+  throw new RangeError(`${call}: ${what} must be a whole number ${range}, got ${kindOf(value)}.`);
+}
+
 function unknownField(name: string, key: string, known: Nested): string {
   const names = Object.keys(known);
   const list = names.length ? `Options: ${names.join(', ')}.` : 'It has none.';
@@ -90,9 +104,11 @@ function edits(a: string, b: string): number {
   return last[b.length]!;
 }
 
-function kindOf(value: unknown): string {
-  if (value === null) return 'null';
+/** A value in an error message: what kind it is, and a number or a short text itself. */
+export function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
   if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'string') return `the string '${value.slice(0, 40)}'`;
   return typeof value === 'number' || typeof value === 'boolean'
     ? String(value)
     : `a value of type ${typeof value}`;

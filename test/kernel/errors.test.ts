@@ -230,7 +230,7 @@ describe('kernel', () => {
       /kernel: tolerance must be a number between 0 and 1, got/,
     );
     await expect(kernelState(engine, net, flat, null, options)).rejects.toThrow(/tolerance must be/);
-    expect(() => planKernel(net, [2, 3], null, options)).toThrow(/tolerance must be/);
+    expect(() => planKernel(engine, net, [2, 3], null, options)).toThrow(/tolerance must be/);
     expect(() => dualSeries(layer('tanh'), 1, options.tolerance)).toThrow(/dualSeries: tolerance must be/);
   });
 

@@ -186,8 +186,8 @@ describe('kernels of functions in code', () => {
       layers: [{ layer: 'elementwise', name: 'test-tanh' }],
     });
     expect(() => parseNet({ layer: 'elementwise' })).toThrow(/needs "name"/);
-    expect(planKernel(spatial(smooth()), [3, 4, 4, 2]).offsets).not.toHaveProperty('reason');
-    expect(planKernel(spatial(byDual()), [3, 4, 4, 2]).offsets).toHaveProperty('reason');
+    expect(planKernel(engine, spatial(smooth()), [3, 4, 4, 2]).offsets).not.toHaveProperty('reason');
+    expect(planKernel(engine, spatial(byDual()), [3, 4, 4, 2]).offsets).toHaveProperty('reason');
   });
 });
 

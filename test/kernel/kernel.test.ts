@@ -149,7 +149,7 @@ describe('kernel', () => {
   });
 
   it('plans before it runs', () => {
-    const plan = planKernel(NET, [2000, 784], null, { dtype: 'f32' });
+    const plan = planKernel(engine, NET, [2000, 784], null, { dtype: 'f32' });
     expect(plan.resultBytes).toBe(2 * 2000 * 2000 * 4);
     expect(plan.tiles).toBe(3);
     expect(plan.layers).toHaveLength(5);

@@ -18,12 +18,17 @@ it.each(['f32', 'f64'] as const)(
   '1000 images through 21 layers and a global pool: below 1 GiB (%s)',
   (dtype) => {
     for (const tile of [undefined, 1000]) {
-      const plan = planKernel(net, [1000, 32, 32, 3], null, { dtype, ...(tile ? { tile } : {}) });
+      const plan = planKernel({ memoryBytes: GIB }, net, [1000, 32, 32, 3], null, {
+        dtype,
+        ...(tile ? { tile } : {}),
+      });
       expect(plan.offsets).not.toHaveProperty('reason');
       expect(plan.resultBytes + plan.tileBytes).toBeLessThan(GIB);
     }
     // the planes of all pairs of positions of one pair of images, 21 layers of K and T, are 352 MB in f64 if they are kept
-    expect(planKernel(net, [1000, 32, 32, 3], null, { dtype }).tileBytes).toBeLessThan(4e6);
+    expect(planKernel({ memoryBytes: GIB }, net, [1000, 32, 32, 3], null, { dtype }).tileBytes).toBeLessThan(
+      4e6,
+    );
   },
 );
 
@@ -32,7 +37,7 @@ import { createEngine, kernelTiles, planKernel } from 'infinite-width';
 const net = ${JSON.stringify(net)};
 const engine = await createEngine({ variant: 'simd' });
 const x = { data: new Float32Array(1000 * 3072).map((_, i) => (i % 251) / 125 - 1), shape: [1000, 32, 32, 3] };
-const { tileBytes } = planKernel(net, x.shape, null, { dtype: 'f32' });
+const { tileBytes } = planKernel(engine, net, x.shape, null, { dtype: 'f32' });
 const before = process.memoryUsage().rss;
 let tiles = 0;
 for await (const tile of kernelTiles(engine, net, x, null, { dtype: 'f32' })) if (++tiles === 2) break;

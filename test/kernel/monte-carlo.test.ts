@@ -103,7 +103,7 @@ it('analytic kernels of it say what to use', async () => {
   await expect(kernel(engine, net, x)).rejects.toThrow(
     /layers\.1 \(maxPool\) has no infinite-width kernel in closed form\. Use monteCarloKernel/,
   );
-  expect(() => planKernel(net, [2, 4, 4, 1])).toThrow(RangeError);
+  expect(() => planKernel(engine, net, [2, 4, 4, 1])).toThrow(RangeError);
 });
 
 it('stops at the asked error, with equal bits for any number of workers, also for softmax attention', async () => {

@@ -223,7 +223,7 @@ describe('layers that are not trained', () => {
     const sum = ntk.data.map((_, i) => parts.reduce((all, part) => all + part.ntk.data[i]!, 0));
     sum.forEach((value, i) => expect(Math.abs(value / ntk.data[i]! - 1)).toBeLessThan(1e-13));
     const frozen = ['layers.1', 'layers.2.net'];
-    expect(planKernel(net, [3, 5, 4, 2], null, { frozen }).offsets).not.toHaveProperty('reason');
+    expect(planKernel(engine, net, [3, 5, 4, 2], null, { frozen }).offsets).not.toHaveProperty('reason');
     const rest = await kernel(engine, net, x, null, { get: 'ntk', frozen });
     const dropped = parts.slice(1, 4);
     rest.ntk.data.forEach((value, i) => {
@@ -271,7 +271,7 @@ describe('strided 1x1 convolutions', () => {
       x1: images([2, 8, 6, 2], 3),
       x2: images([3, 8, 6, 2], 4),
     };
-    const { offsets } = planKernel(net, [2, 8, 6, 2], [3, 8, 6, 2]);
+    const { offsets } = planKernel(engine, net, [2, 8, 6, 2], [3, 8, 6, 2]);
     if (steps > 0) expect(offsets).toMatchObject({ affineSteps: steps });
     for (const x2 of [params.x2, null]) {
       const [fast, slow] = [
@@ -312,10 +312,10 @@ describe('kernel()', () => {
   });
 
   it('announces planes, bytes and the reason for another path', () => {
-    const cifar = planKernel(net, [1000, 32, 32, 3], null, { dtype: 'f32' });
+    const cifar = planKernel(engine, net, [1000, 32, 32, 3], null, { dtype: 'f32' });
     expect(cifar.offsets).toMatchObject({ segments: [{ planes: 3969 }, { planes: 1 }] });
     expect(cifar.tileBytes).toBeLessThan(2 ** 24);
-    const dense = planKernel([{ layer: 'dense', units: 1 }], [10, 4]);
+    const dense = planKernel(engine, [{ layer: 'dense', units: 1 }], [10, 4]);
     expect(dense.offsets).toEqual({ reason: 'no spatial axes', stretches: [] });
   });
 });

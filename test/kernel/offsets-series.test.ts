@@ -124,7 +124,7 @@ describe.each(activations.map((phi) => [JSON.stringify(phi), phi] as const))('%s
     const [x1, x2] = [images(3, 1), images(2, 2)];
     for (const end of [[{ layer: 'flatten' }], [{ layer: 'globalAvgPool' }], []]) {
       const net = deep(phi, end);
-      expect(planKernel(net, [3, ...shape]).offsets).not.toHaveProperty('reason');
+      expect(planKernel(engine, net, [3, ...shape]).offsets).not.toHaveProperty('reason');
       for (const other of [x2, null]) {
         for (const d of differences(net, { x1, x2: other })) expect(d).toBeLessThan(1e-11);
         const single = { x1: singles(x1), x2: other && singles(other) };
@@ -152,9 +152,9 @@ it('series longer than records have room for get more of it, and the same bits',
   ];
   const x = images(5, 3);
   x.data.set(images(1, 4, 20).data, 4 * 60); // the last image has variances of some hundreds
-  const before = planKernel(net, x.shape).offsets;
+  const before = planKernel(engine, net, x.shape).offsets;
   for (const d of differences(net, { x1: x, x2: null })) expect(d).toBeLessThan(1e-12);
-  const after = planKernel(net, x.shape).offsets;
+  const after = planKernel(engine, net, x.shape).offsets;
   if ('reason' in before || 'reason' in after) throw new Error('by planes');
   expect(after.bytes.perImage).toBeGreaterThan(before.bytes.perImage);
   const whole = await kernel(engine, net, x);
@@ -215,7 +215,7 @@ describe('bad input', () => {
 
   it('moments that diverge, and variances that overflow', async () => {
     const gaussian = net({ layer: 'gaussian', a: 1, b: 0.5 }, 3);
-    expect(planKernel(gaussian, [3, ...shape]).offsets).not.toHaveProperty('reason');
+    expect(planKernel(engine, gaussian, [3, ...shape]).offsets).not.toHaveProperty('reason');
     await expect(kernel(engine, gaussian, images(3, 1))).rejects.toThrow(
       /second moment of gaussian with b = 0\.5 diverges at variance/,
     );
@@ -231,7 +231,7 @@ describe('bad input', () => {
   });
 
   it('a dual in code takes the general path, which calls it entry by entry', () => {
-    expect(planKernel(net(coded()), [3, ...shape]).offsets).toMatchObject({
+    expect(planKernel(engine, net(coded()), [3, ...shape]).offsets).toMatchObject({
       reason: expect.stringMatching(/layers\.1 \(elementwise\) has its dual in code/),
     });
   });

@@ -109,12 +109,12 @@ describe('layerNorm over samples', () => {
         expect(Math.abs(nngp.data[7 * i + j]! - want)).toBeLessThan(1e-8 * (k(0, 0) + 1));
       }
     }
-    expect(planKernel(norm([0, -1]), [2000, 3]).tiles).toBe(1);
-    expect(planKernel(norm([-1]), [2000, 3]).tiles).toBeGreaterThan(1);
+    expect(planKernel(engine, norm([0, -1]), [2000, 3]).tiles).toBe(1);
+    expect(planKernel(engine, norm([-1]), [2000, 3]).tiles).toBeGreaterThan(1);
   });
 
   it('is refused where all samples do not fit, and where derivatives would cross samples', async () => {
-    expect(() => planKernel(norm([0, 1]), [5000, 3], null, { memoryBytes: 2 ** 24 })).toThrow(
+    expect(() => planKernel({ memoryBytes: 2 ** 24 }, norm([0, 1]), [5000, 3])).toThrow(
       /^kernel: layerNorm over samples needs all of them in one tile, \d+ bytes/,
     );
     await expect(kernelInputGradient(engine, norm([0, 1]), data([3, 3], 1), data([2, 3], 2))).rejects.toThrow(

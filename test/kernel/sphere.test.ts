@@ -140,8 +140,8 @@ describe('a table of the whole net', () => {
   });
 
   it('is announced by planKernel', () => {
-    expect(planKernel(net({ layer: 'elu' }, 2), [1000, 8]).sphere).toBe(true);
-    expect(planKernel(net({ layer: 'elu' }, 2), [10, 8]).sphere).toBe(false);
-    expect(planKernel(net({ layer: 'relu' }, 2), [1000, 8]).sphere).toBe(false);
+    expect(planKernel(engine, net({ layer: 'elu' }, 2), [1000, 8]).sphere).toBe(true);
+    expect(planKernel(engine, net({ layer: 'elu' }, 2), [10, 8]).sphere).toBe(false);
+    expect(planKernel(engine, net({ layer: 'relu' }, 2), [1000, 8]).sphere).toBe(false);
   });
 });

@@ -94,7 +94,7 @@ describe.each(NAMES)('%s', (name) => {
         expect(parts.ntk.data).toEqual(whole.ntk.data);
       }
     }
-    const { layers, offsets } = planKernel(net, [6, ...sample]);
+    const { layers, offsets } = planKernel(engine, net, [6, ...sample]);
     if (!('stretches' in offsets)) throw new Error('the whole net goes by offsets');
     expect(offsets.stretches.length).toBe(stretches);
     expect(new Set(layers.flatMap(({ stretch }) => stretch ?? [])).size).toBe(stretches);
@@ -122,7 +122,7 @@ it('one sample, and the layers of a plan', async () => {
   const [whole, one] = [await kernel(engine, net, x), await kernel(engine, net, first)];
   expect(one.ntk.data[0]).toBe(whole.ntk.data[0]);
   expect(one.nngp.data[0]).toBe(whole.nngp.data[0]);
-  const plan = planKernel(net, [3, ...sample]);
+  const plan = planKernel(engine, net, [3, ...sample]);
   // input and layers of the stretches by what they say; attention: 35 operations an entry and two products of 12 x 12 matrices, K and T
   const stretches = (plan.offsets as { stretches: readonly { flops: number }[] }).stretches.reduce(
     (sum, { flops }) => sum + flops,
@@ -132,7 +132,7 @@ it('one sample, and the layers of a plan', async () => {
   expect(plan.layers.map(({ stretch }) => stretch)).toEqual([0, 0, 0, 0, null, 1, 1, 1, 1, 1, 1]);
   expect((plan.offsets as { reason: string }).reason).toMatch(/layers\.4 \(attention\)/);
   expect(
-    planKernel(net, [3, ...sample], null, { masked: true }).layers.map(({ stretch }) => stretch),
+    planKernel(engine, net, [3, ...sample], null, { masked: true }).layers.map(({ stretch }) => stretch),
   ).toEqual(plan.layers.map(({ stretch }) => stretch));
 });
 
@@ -162,7 +162,15 @@ it('a series longer than the records of a stretch have room for', async () => {
   const tanh: NetDocument = { layer: 'tanh' };
   const net = [attention(), conv([3], { wStd: 12 }), tanh, conv([3], { wStd: 9 }), tanh, conv([2]), gap];
   const tile = { ...params('ends with positions; dropout', 'f64', false), net: parseNet(net) };
-  expect(planKernel(net, [3, 5, 2]).layers.map(({ stretch }) => stretch)).toEqual([null, 0, 0, 0, 0, 0, 0]);
+  expect(planKernel(engine, net, [3, 5, 2]).layers.map(({ stretch }) => stretch)).toEqual([
+    null,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+  ]);
   const [fast, slow] = [computeTile(engine, tile), computeTile(engine, tile, () => {})];
   const again = computeTile(engine, tile);
   expect(again).toEqual(fast);
@@ -216,7 +224,9 @@ it('masks of pools, transposed and circular convolutions by offsets are those of
       ...params('ends with positions; dropout', 'f64', true),
       net: parseNet([conv([2]), relu, layer]),
     };
-    expect(planKernel(tile.net, [3, 5, 2], null, { masked: true }).offsets).not.toHaveProperty('reason');
+    expect(planKernel(engine, tile.net, [3, 5, 2], null, { masked: true }).offsets).not.toHaveProperty(
+      'reason',
+    );
     const [fast, slow] = [computeTile(engine, tile), computeTile(engine, tile, () => {})];
     const scale = Math.max(...slow.ntk!.map(Math.abs));
     expect(slow.ntk!.some((value) => value === 0)).toBe(true);
@@ -238,7 +248,7 @@ describe('memory', () => {
         const own = await createEngine({ variant: 'simd', workers: 0 });
         const x = numbers([n, ...sample], 4);
         const options = { dtype, ...(tile ? { tile } : {}) };
-        const { tileBytes } = planKernel(net, x.shape, null, options);
+        const { tileBytes } = planKernel(engine, net, x.shape, null, options);
         await kernel(own, net, x, null, options);
         expect(own.heap.usage.peak).toBeLessThanOrEqual(tileBytes);
         own.dispose();
@@ -252,7 +262,7 @@ describe('memory', () => {
 
   it('a net whose pools are in front of attention has tiles as large as what is left needs', () => {
     const pools = [conv([3, 3]), relu, pool(), conv([3, 3]), relu, pool(), attention(), gap];
-    const plan = planKernel(pools, [100, 20, 20, 3], null, { dtype: 'f32' });
+    const plan = planKernel(engine, pools, [100, 20, 20, 3], null, { dtype: 'f32' });
     expect(plan.tile).toBe(32);
     expect(plan.tileBytes).toBeLessThan(64e6);
   });

@@ -92,7 +92,7 @@ describe('gradientFlow', () => {
 
   it('says what to do when steps run out, and refuses nonsense', async () => {
     const flow = gradientFlow(engine, { ntk: dd, y: labels, loss: 'crossEntropy', maxSteps: 5 });
-    await expect(flow(1e6)).rejects.toThrow(/steps reached only t = .* Raise maxSteps/);
+    await expect(flow(1e6)).rejects.toThrow(/5 steps with 31 evaluations reached only t = .* Raise maxSteps/);
     const make = (options: object) => () =>
       gradientFlow(engine, { ntk: dd, y: labels, loss: 'crossEntropy', ...options } as never);
     expect(make({ loss: 'hinge' })).toThrow('loss must be');

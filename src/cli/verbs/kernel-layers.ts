@@ -67,7 +67,10 @@ const size = ({ data }: Tensor): number => {
 
 function checkBytes(engine: Engine, { net, x1, x2, options }: Call): void {
   const { dtype, diagonalSpatial = false } = options;
-  const plan = planKernel(net, x1.shape, x2 && x2.shape, { ...(dtype ? { dtype } : {}), diagonalSpatial });
+  const plan = planKernel(engine, net, x1.shape, x2 && x2.shape, {
+    ...(dtype ? { dtype } : {}),
+    diagonalSpatial,
+  });
   const pairs = x1.shape[0]! * (x2 ?? x1).shape[0]!;
   const entries = plan.layers.reduce((sum, { entriesPerPair }) => sum + entriesPerPair, 0);
   const bytes = 2 * pairs * entries * (dtype === 'f32' ? 4 : 8) + plan.resultBytes * plan.layers.length;

@@ -117,11 +117,12 @@ async function run(options: Options, context: Context): Promise<Said> {
   const dtype = options.dtype ?? (given.x1.data instanceof Float32Array ? 'f32' : 'f64');
   const frozen = options.frozen === undefined ? [] : options.frozen.split(',').map((path) => path.trim());
   const call: Call = { ...given, net, dtype, frozen };
-  return options.plan ? planned(options, call) : computed(options, call, context);
+  return options.plan ? planned(options, call, context) : computed(options, call, context);
 }
 
-function planned(options: Options, { net, x1, x2, dtype, frozen }: Call): Said {
-  const plan = planKernel(net, x1.shape, x2 && x2.shape, {
+function planned(options: Options, { net, x1, x2, dtype, frozen }: Call, context: Context): Said {
+  const { memoryBytes } = context;
+  const plan = planKernel({ memoryBytes }, net, x1.shape, x2 && x2.shape, {
     dtype,
     diagonalSpatial: options.diagonalSpatial ?? false,
     frozen,

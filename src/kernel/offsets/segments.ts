@@ -184,7 +184,14 @@ class Offsets {
   }
 }
 
+/** More planes than it is wise to plan, seconds and hundreds of megabytes: images of 360 x 360 with all pairs of positions. */
+const MOST_PLANES = 2 ** 19;
+/** More pairs of positions than a table of them may have: outputs of 76 x 76. */
+const MOST_PAIRS = 2 ** 25;
+
 export function allOffsets(H: number, W: number, modular: boolean): Offset[] {
+  if ((modular ? H * W : (2 * H - 1) * (2 * W - 1)) > MOST_PLANES)
+    throw new NotByOffsets(`the pairs of ${H} x ${W} positions have too many offsets`);
   const range = (n: number): number[] =>
     modular ? Array.from({ length: n }, (_, i) => i) : Array.from({ length: 2 * n - 1 }, (_, i) => i + 1 - n);
   return range(H).flatMap((h) => range(W).map((w): Offset => [h, w]));
@@ -210,6 +217,8 @@ function demand(nodes: readonly Node[], segments: Draft[], diagonal: boolean): S
     const self = new Offsets();
     const end = nodes[p.end]!;
     if (p.sink < 0) {
+      if (!diagonal && (end.H * end.W) ** 2 > MOST_PAIRS)
+        throw new NotByOffsets(`the output has too many pairs of ${end.H} x ${end.W} positions`);
       const all = diagonal ? [[0, 0] as const] : allOffsets(end.H, end.W, p.modular);
       for (const offset of all) joint.add(offset);
     } else {
