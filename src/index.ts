@@ -14,5 +14,6 @@ export * from './training/index.js';
 export * from './scaling/index.js';
 export * from './papers/index.js';
 export * from './dynamics/index.js';
+export * from './finite-width/index.js';
 export * from './data/index.js';
 export * from './report/index.js';

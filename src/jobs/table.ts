@@ -1,6 +1,7 @@
 import type { AnyJob } from '../wasm/engine.js';
 import { dynamicsJobs } from '../dynamics/jobs.js';
 import { empiricalJobs } from '../empirical/jobs.js';
+import { finiteWidthJobs } from '../finite-width/jobs.js';
 import { kernelJobs } from '../kernel/jobs.js';
 import { mathJobs } from '../math/jobs.js';
 import { predictJobs } from '../predict/jobs.js';
@@ -15,6 +16,7 @@ const all: readonly AnyJob[] = [
   ...trainingJobs,
   ...scalingJobs,
   ...dynamicsJobs,
+  ...finiteWidthJobs,
 ];
 
 /** Every job a worker can run, by name. */

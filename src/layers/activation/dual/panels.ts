@@ -1,35 +1,13 @@
 // Expectations over a normal variable as Gauss-Legendre sums, on panels graded towards the kinks of phi, where it changes on
 // the scale 1/s.
-import { cos, exp } from '../../../math/elementary.js';
+import { exp } from '../../../math/elementary.js';
+import { gaussLegendre } from '../../../math/quadrature.js';
 import { NumericalError } from '../../../wasm/engine.js';
 import type { ScalarFunction } from '../functions.js';
 
 /** Beyond, exp(-z^2/4) hides every Hermite function used. */
 const REACH = 13;
 const POINTS = 20;
-
-let rule: { x: Float64Array; w: Float64Array } | null = null;
-
-/** Nodes and weights on [-1, 1], by Newton's method on the Legendre recurrence. */
-function gaussLegendre(): { x: Float64Array; w: Float64Array } {
-  if (rule) return rule;
-  const x = new Float64Array(POINTS);
-  const w = new Float64Array(POINTS);
-  for (let i = 0; i < POINTS; i++) {
-    let z = -cos((Math.PI * (i + 0.75)) / (POINTS + 0.5));
-    let derivative = 1;
-    for (let step = 0; step < 12; step++) {
-      let p = z;
-      let before = 1;
-      for (let j = 2; j <= POINTS; j++) [before, p] = [p, ((2 * j - 1) * z * p - (j - 1) * before) / j];
-      derivative = (POINTS * (z * p - before)) / (z * z - 1);
-      z -= p / derivative;
-    }
-    x[i] = z;
-    w[i] = 2 / ((1 - z * z) * derivative * derivative);
-  }
-  return (rule = { x, w });
-}
 
 /** Panel borders in z for standard deviation s: at the kinks (and at 0), widths doubling from 1/(2s) to 1/2. */
 function borders(kinks: readonly number[], s: number): number[] {
@@ -97,7 +75,7 @@ function refine(fn: ScalarFunction, s: number, edges: readonly number[]): number
 }
 
 function sumPanels(fn: ScalarFunction, s: number, edges: readonly number[]): Samples {
-  const { x, w } = gaussLegendre();
+  const { x, w } = gaussLegendre(POINTS);
   const z = new Float64Array((edges.length - 1) * POINTS);
   const phi = new Float64Array(z.length);
   const slope = new Float64Array(z.length);
