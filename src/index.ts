@@ -15,5 +15,6 @@ export * from './scaling/index.js';
 export * from './papers/index.js';
 export * from './dynamics/index.js';
 export * from './finite-width/index.js';
+export * from './learning-curve/index.js';
 export * from './data/index.js';
 export * from './report/index.js';

@@ -3,6 +3,7 @@ import { dynamicsJobs } from '../dynamics/jobs.js';
 import { empiricalJobs } from '../empirical/jobs.js';
 import { finiteWidthJobs } from '../finite-width/jobs.js';
 import { kernelJobs } from '../kernel/jobs.js';
+import { learningCurveJobs } from '../learning-curve/jobs.js';
 import { mathJobs } from '../math/jobs.js';
 import { predictJobs } from '../predict/jobs.js';
 import { scalingJobs } from '../scaling/jobs.js';
@@ -17,6 +18,7 @@ const all: readonly AnyJob[] = [
   ...scalingJobs,
   ...dynamicsJobs,
   ...finiteWidthJobs,
+  ...learningCurveJobs,
 ];
 
 /** Every job a worker can run, by name. */

@@ -240,6 +240,29 @@ describe('special inputs', () => {
   });
 });
 
+describe('activations without closed forms', () => {
+  it('with kinks and growth have the variance of drawn nets', async () => {
+    const x = [
+      [1, 0.5],
+      [-0.3, 0.8],
+    ];
+    // Mean and variance of the NTK of 2000 nets of two hidden layers of 64 units: mean(0,0), variance(0,0), variance(0,1).
+    const table = [
+      [{ layer: 'hardTanh' }, 2.46228, 0.0096, 0.18614, 0.02756],
+      [{ layer: 'swish' }, 0.691055, 0.0059, 0.07004, 0.002677],
+    ] as const;
+    const fields = { wStd: 1.2, bStd: 0.1 };
+    for (const [layer, mean, spread, variance, across] of table) {
+      const given = serial(dense(64, fields), layer, dense(64, fields), layer, dense(1, fields));
+      const r = await finiteWidthCorrections(engine, given, x, { mostExpansion: 1 });
+      expect(Math.abs(r.ntk.data[0]! + r.ntkShift.data[0]! - mean)).toBeLessThan(3 * spread);
+      // Sampling and the next order in 1/width: a few percent each.
+      expect(Math.abs(r.ntkVariance.data[0]! / variance - 1)).toBeLessThan(0.15);
+      expect(Math.abs(r.ntkVariance.data[1]! / across - 1)).toBeLessThan(0.15);
+    }
+  });
+});
+
 describe('nets', () => {
   it('of one hidden layer have the variance of their tangent kernels (finite nets, 3 standard errors)', async () => {
     const [width, seeds] = [64, 1500];
