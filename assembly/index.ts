@@ -17,6 +17,7 @@ export * from './offsets';
 export * from './one-hidden';
 export * from './propagation';
 export * from './sphere';
+export * from './checksum';
 
 /** First byte after the static data: where the heap may start. */
 export function heapBase(): usize { return __heap_base; }

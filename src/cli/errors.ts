@@ -1,4 +1,5 @@
 import { CommanderError } from 'commander';
+import { StoreError } from '../store/errors.js';
 import { NumericalError, UnsupportedError } from '../wasm/engine.js';
 
 export const EXIT_FAILED = 1;
@@ -37,7 +38,7 @@ export function messageOf(error: unknown): string {
 /** 2 when the caller can repair it by giving other arguments or files, 1 for everything else. */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
-  if (error instanceof UsageError) return EXIT_USAGE;
+  if (error instanceof UsageError || error instanceof StoreError) return EXIT_USAGE;
   if (error instanceof NumericalError || error instanceof UnsupportedError) return EXIT_FAILED;
   if (isBadInput(error)) return EXIT_USAGE;
   return error instanceof Error && 'code' in error && String(error.code) in FILE_ERRORS

@@ -2,6 +2,7 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import { jsonText } from '../report/result.js';
 import { createEngine, NumericalError, type Engine, type Variant } from '../wasm/engine.js';
+import { messageOf } from './errors.js';
 import { createProgress, silent, type Progress } from './progress.js';
 
 export interface CommonOptions {
@@ -24,6 +25,8 @@ export interface Context {
   engine(): Promise<Engine>;
   /** What Ctrl-C says is kept, e.g. 'the finished rows in out/rows.jsonl'. */
   keeps(what: string): void;
+  /** Runs when the verb ends, however it does, the last one first. */
+  atEnd(work: () => Promise<void>): void;
 }
 
 /** What a verb has to say: `json` is printed with `--json`, `text` without. */
@@ -69,6 +72,7 @@ export function perform<O extends object>(
     let kept = 'nothing';
     let engine = null as Promise<Engine> | null;
     const memoryBytes = Math.round(options.memory * 2 ** 30);
+    const endings: (() => Promise<void>)[] = [];
     const progress = options.quiet ? silent : createProgress(process.stderr);
     const onSignal = (signal: NodeJS.Signals): void => {
       if (stop.signal.aborted) process.exit(1); // the second time: at once
@@ -91,6 +95,7 @@ export function perform<O extends object>(
               memoryBytes,
             })),
           keeps: (what) => void (kept = what),
+          atEnd: (work) => void endings.unshift(work),
         },
         command.args,
       );
@@ -100,7 +105,8 @@ export function perform<O extends object>(
       // Whatever broke because of the stop is reported as the stop.
       throw stop.signal.aborted ? stop.signal.reason : error;
     } finally {
-      (await engine)?.dispose();
+      for (const end of endings) await end().catch((error: Error) => progress.log(messageOf(error)));
+      (await engine?.catch(() => null))?.dispose();
       process.off('SIGINT', onSignal);
       process.off('SIGTERM', onSignal);
     }

@@ -127,13 +127,19 @@ export class Trainer {
 
   restore({ step, parameters, optimizer }: Checkpoint): void {
     this.#alive();
+    const { theta } = this.model;
+    const { vectors } = this.#memory.state;
+    const fits = (values: unknown, { dtype, length }: { dtype: string; length: number }): boolean =>
+      values instanceof (dtype === 'f32' ? Float32Array : Float64Array) && values.length === length;
     if (
-      parameters.length !== this.model.parameterCount ||
-      optimizer.length !== this.#memory.state.vectors.length
+      !(Number.isSafeInteger(step) && step >= 0) ||
+      !fits(parameters, theta) ||
+      optimizer.length !== vectors.length ||
+      !optimizer.every((vector, i) => fits(vector, vectors[i]!))
     ) {
       throw new RangeError(
-        `restore: the checkpoint is of another run: ${parameters.length} parameters and ${optimizer.length} optimiser vectors, ` +
-          `expected ${this.model.parameterCount} and ${this.#memory.state.vectors.length}.`,
+        `restore: the checkpoint is of another run: step ${step}, ${parameters.length} parameters and ${optimizer.length} optimiser vectors, ` +
+          `expected ${this.model.parameterCount} of ${theta.dtype} and ${vectors.length}.`,
       );
     }
     const { heap } = this.model.core;

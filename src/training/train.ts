@@ -62,7 +62,13 @@ export async function* train(model: Model, options: TrainOptions): AsyncGenerato
       ...recordOf(trainer, options, seen),
       kernels: probe && (await drain(probe.take(trainer.step), breathe)),
     });
-    if (options.resume) trainer.restore(options.resume);
+    if (options.resume) {
+      trainer.restore(options.resume);
+      if (trainer.step > total)
+        throw new RangeError(
+          `train: the checkpoint to resume is at step ${trainer.step}, the run has ${total}. Raise steps.`,
+        );
+    }
     yield await record(null);
     let told = performance.now();
     while (trainer.step < total) {

@@ -209,7 +209,7 @@ it('trace goes on after a kill, with the numbers of a call that was not killed',
   const runs = join(cwd, 'killed', 'runs');
   const whenKept = setInterval(() => {
     readdir(runs).then(
-      (names) => names.some((name) => name.endsWith('.bin')) && child.kill('SIGKILL'),
+      (names) => names.some((name) => name.endsWith('.record')) && child.kill('SIGKILL'),
       () => undefined,
     );
   }, 1);

@@ -39,7 +39,7 @@ it('goes on after a kill, with the numbers of a call that was not killed', async
     { stdio: 'ignore' },
   );
   const finished = async (): Promise<number> =>
-    (await readdir(at('killed', 'runs')).catch((): string[] => [])).filter((name) => name.endsWith('.bin'))
+    (await readdir(at('killed', 'runs')).catch((): string[] => [])).filter((name) => name.endsWith('.record'))
       .length;
   while ((await finished()) < 4) await new Promise((resolve) => setTimeout(resolve, 2));
   const gone = new Promise((resolve) => child.once('exit', resolve));

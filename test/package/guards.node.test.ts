@@ -52,8 +52,8 @@ describe.each(['simd', 'relaxed'])('the kernels (%s)', (variant) => {
     expect(exports.filter((name) => name !== 'memory').sort()).toEqual(declaredKernels());
   });
 
-  it('take at most 100 KB', () => {
-    expect(kernels().length).toBeLessThanOrEqual(100_000);
+  it('take at most 128 KiB', () => {
+    expect(kernels().length).toBeLessThanOrEqual(2 ** 17);
   });
 });
 

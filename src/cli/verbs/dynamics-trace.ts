@@ -1,5 +1,4 @@
 // `dynamics trace`: one net in training, with its kernels and their alignment at chosen steps.
-import { rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { Tensor } from '../../math/index.js';
@@ -11,12 +10,12 @@ import {
   type TrainJobResult,
   type TrainJobState,
 } from '../../training/index.js';
+import { digest } from '../../store/digest.js';
 import { version } from '../../version.js';
 import { UsageError } from '../errors.js';
 import { writeNpzFile } from '../files.js';
-import { keptFiles } from '../kept.js';
-import { digest } from '../kernel-store.js';
 import { withReport } from '../report.js';
+import { openRuns } from '../runs.js';
 import { listOf, oneOf, realNumber, wholeNumber, type Context } from '../verb.js';
 import {
   LOSSES,
@@ -130,43 +129,42 @@ function jobOf(options: TraceOptions, { net, x, y }: Problem): TrainJobParams {
 /** The result of a run that, with `--out`, is kept at its records, and goes on from there until `drop`. */
 async function kept(
   { out, steps, checkpointEvery }: TraceOptions,
-  { engine, signal, progress, keeps }: Context,
+  context: Context,
   job: TrainJobParams,
 ): Promise<{ result: TrainJobResult; drop: () => Promise<void> }> {
-  const folder = join(out ?? '.', 'runs');
-  const files = keptFiles(folder, (line) => progress.log(line));
-  const { x, y } = job.train as { x: Tensor; y: Tensor };
-  const settings = JSON.stringify([
-    version,
-    job.net,
-    job.model,
-    { ...job.train, x: 0, y: 0, evaluate: 0, probe: 0 },
-  ]);
-  const { kernels, keep, x: probe } = job.train.probe!;
-  const name = `trace-${digest(settings, JSON.stringify([kernels, keep]), x, y, probe as Tensor)}`;
-  const from = out === undefined ? null : ((await files.load(name)) as TrainJobState | null);
+  const { engine, signal, progress, keeps } = context;
+  const runs = out === undefined ? null : await openRuns(out, context);
+  const name = nameOf(job, (await engine()).variant);
+  const from = ((await runs?.load(name)) ?? null) as TrainJobState | null;
   if (from) progress.log(`goes on at step ${from.checkpoint.step} of ${steps}`);
-  if (out !== undefined) keeps(`the last record in ${folder}; the same call goes on from there`);
+  if (runs) keeps(`the last record in ${runs.folder}; the same call goes on from there`);
   progress.start('training', steps);
   const writing: Promise<void>[] = [];
-  const params =
-    out === undefined ? job : { ...job, checkpointSeconds: checkpointEvery, ...(from ? { from } : {}) };
+  const stop = new AbortController();
   const run = {
-    signal,
+    signal: AbortSignal.any([signal, stop.signal]),
     onMessage: (message: unknown): void => {
       const { step, state } = message as { step?: number; state?: TrainJobState };
-      if (step !== undefined) progress.update(step);
-      else writing.push(files.keep(name, state));
+      if (step !== undefined) return progress.update(step);
+      const written = runs!.keep(name, state);
+      written.catch((error: unknown) => stop.abort(error)); // a full disk ends the run in one line
+      writing.push(written);
     },
   };
-  const result = await (await engine()).run(trainJob, params, run).finally(() => Promise.all(writing));
+  const params = runs ? { ...job, checkpointSeconds: checkpointEvery, ...(from ? { from } : {}) } : job;
+  const result = await (await engine()).run(trainJob, params, run);
+  await Promise.all(writing);
   progress.finish();
-  const drop = async (): Promise<void> => {
-    if (out === undefined) return;
-    await files.drop(name);
-    await rmdir(folder).catch(() => {}); // stays where something else is in it
-  };
-  return { result, drop };
+  return { result, drop: async () => runs?.drop(name) };
+}
+
+/** Names everything that the result depends on. */
+function nameOf({ net, model, train }: TrainJobParams, variant: string): string {
+  const { x, y } = train as { x: Tensor; y: Tensor };
+  const settings = { ...train, x: 0, y: 0, evaluate: 0, probe: 0 };
+  const { kernels, keep, x: probe } = train.probe!;
+  const texts = [JSON.stringify([version, variant, net, model, settings]), JSON.stringify([kernels, keep])];
+  return `trace-${digest(...texts, x, y, probe as Tensor).slice(0, 32)}`;
 }
 
 /** What the records say beside the kernels themselves. */

@@ -20,7 +20,7 @@ import {
 import { UsageError } from '../errors.js';
 import { outputFolder } from '../files.js';
 import { readImageSet } from '../images.js';
-import { digest } from '../kernel-store.js';
+import { digest } from '../../store/digest.js';
 import { writeReport } from '../report.js';
 import { folderMemory } from '../study-memory.js';
 import {
@@ -131,10 +131,7 @@ async function run(options: ExperimentOptions, out: string, context: Context): P
     sizes,
   };
   const identity = { settings, seed, variant: engine.variant, pixels: digest(data.xTrain, data.xTest) };
-  const memory = await folderMemory(out, identity, {
-    checkpointSeconds: options.checkpointEvery,
-    warn: (line) => context.progress.log(line),
-  });
+  const memory = await folderMemory(out, identity, options.checkpointEvery, context);
   context.keeps(`finished parts and checkpoints in ${join(out, 'runs')}; the same command goes on`);
   const [n, m] = [settings.train, settings.test];
   const bytes = 8 * 3 * n * (n + m);

@@ -1,4 +1,4 @@
-import { extname, resolve } from 'node:path';
+import { dirname, extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Command } from 'commander';
 import { standardizeImages } from '../../data/images.js';
@@ -9,12 +9,15 @@ import type { ActivationDefinition } from '../../layers/index.js';
 import type { Tensor } from '../../math/index.js';
 import { defineActivation, parseNet, toJson, type NetDocument } from '../../net/index.js';
 import { version } from '../../version.js';
+import { beginKernelRun, type NewRun } from '../../store/kernel-run.js';
+import { openStore } from '../../store/open.js';
 import type { Engine } from '../../wasm/engine.js';
 import { UsageError } from '../errors.js';
-import { outputFile, readBytes, readJson, readTensor } from '../files.js';
+import { outputFile, outputFolder, readBytes, readJson, readTensor } from '../files.js';
 import { isImagePath, readImageSet } from '../images.js';
 import { writeKernelFigures } from '../kernel-figure.js';
-import { digest, partsOf, writeKernel, type KernelCall } from '../kernel-store.js';
+import { finishTiles, partsOf, writeKernel, type FileRun } from '../kernel-file.js';
+import { partOf, shardFromEnvironment, shardOf, type Shard } from '../shard.js';
 import { layerLines, writeLayers } from './kernel-layers.js';
 import { oneOf, perform, realNumber, verb, wholeNumber, type Context } from '../verb.js';
 
@@ -38,6 +41,7 @@ interface Options {
   readonly plan?: boolean;
   readonly out?: string;
   readonly resume?: boolean;
+  readonly shard?: Shard | 'auto';
   readonly frozen?: string;
   readonly perLayer?: boolean;
   readonly figure?: boolean;
@@ -51,6 +55,7 @@ export function registerKernel(program: Command): void {
     'infinite-width kernel --net net.json --x train.npy --x2 test.npy --get ntk --dtype f32 --out k.npz',
     'infinite-width kernel --net cnn.json --x fashion-mnist/ --limit 500 --figure --out k.npz',
     'infinite-width kernel --net cnn.json --x cifar-10/ --x2 cifar-10/ --split2 test --get ntk --out k.npy --resume',
+    'infinite-width kernel --net cnn.json --x cifar-10/ --out k.zarr --shard 0/8',
     'infinite-width kernel --net net.json --x images.npy --plan',
     'infinite-width kernel --net net.json --x a.npy --frozen layers.0,layers.2 --out k.npz',
     'infinite-width kernel --net net.json --x a.npy --per-layer --out layers.npz',
@@ -90,9 +95,14 @@ export function registerKernel(program: Command): void {
     .option('--plan', 'print bytes, operations and tiles, and compute nothing')
     .option(
       '--out <file>',
-      'the file to write: .npz with nngp, ntk, meta, or .npy for one kernel (meta in .json)',
+      'what to write: .npz with nngp, ntk, meta; .npy for one kernel (meta in .json); or NAME.zarr, also s3://bucket/NAME.zarr',
     )
     .option('--resume', 'continue an unfinished run with the same options')
+    .option(
+      '--shard <i/n>',
+      "with .zarr: compute part i of n only, from 0; 'auto': as Slurm, Kubernetes or GNU parallel say",
+      shardOf,
+    )
     .option('--figure', 'also a heat map, ordered by class where labels are known (.svg and Vega-Lite .json)')
     .option('--labels <file>', 'classes of --x, for the figure')
     .action(perform<Options>(run));
@@ -138,7 +148,7 @@ async function computed(options: Options, given: Call, context: Context): Promis
   const { perLayer = false, resume = false, figure = false, diagonalSpatial = false } = options;
   if (perLayer && (resume || figure || options.tile !== undefined))
     throw new UsageError('--per-layer: expected no --resume, --figure or --tile, it runs in one tile.');
-  const out = await checkedOut(options.out, get, perLayer);
+  const out = await checkedOut(options, get);
   const engine = await context.engine();
   const start = performance.now();
   const seconds = (): number => (performance.now() - start) / 1000;
@@ -151,11 +161,11 @@ async function computed(options: Options, given: Call, context: Context): Promis
     ...(options.maskConstant === undefined ? {} : { maskConstant: options.maskConstant }),
     ...(options.pattern1 === undefined ? {} : { pattern1: await readTensor(options.pattern1) }),
     ...(options.pattern2 === undefined ? {} : { pattern2: await readTensor(options.pattern2) }),
-    onProgress: progressOf(context),
   };
   const provenance = { net: toJson(parseNet(net)), variant: engine.variant, dtype, version };
   if (perLayer) {
-    const layers = await writeLayers(engine, { net, x1, x2, get, options: call, out }, () => ({
+    const all = { ...call, onProgress: progressOf(context) };
+    const layers = await writeLayers(engine, { net, x1, x2, get, options: all, out }, () => ({
       ...provenance,
       frozen,
       seconds: seconds(),
@@ -163,50 +173,63 @@ async function computed(options: Options, given: Call, context: Context): Promis
     const json = { out: options.out, kernels: get, layers, ...provenance, frozen, seconds: seconds() };
     return { json, text: [`${options.out}: ${seconds().toFixed(2)} s`, ...layerLines(layers)].join('\n') };
   }
-  const identity = await identityOf(options, given, call, engine);
+  const functions =
+    options.functions === undefined ? '' : new TextDecoder().decode(await readBytes(options.functions));
+  const warn = (line: string): void => context.progress.log(line);
+  const job: FileRun = {
+    net,
+    x1,
+    x2,
+    get,
+    options: call,
+    functions,
+    out,
+    resume,
+    onProgress: progressOf(context),
+    warn,
+  };
+  if (isZarr(out)) return stored(engine, options, job, context);
   context.keeps(`the finished tiles in ${partsOf(options.out!)}; continue with --resume`);
-  const job: KernelCall = { net, x1, x2, get, identity, options: call, out, resume };
-  const sizes = { x1: x1.shape, x2: x2 && x2.shape, data: identity.data };
   const { shape, resumed, tiles } = await writeKernel(engine, job, () => ({
     ...provenance,
     seconds: seconds(),
-    ...sizes,
+    ...{ x1: x1.shape, x2: x2 && x2.shape },
   }));
   context.progress.finish();
   const figures = figure ? await writeFigures(out, get, given.labels, x2 === null) : [];
   const parts = { out: options.out, shape, kernels: get, tiles, resumed, figures };
-  const from = resumed > 0 ? `, ${resumed} of ${tiles} tiles from the run before` : '';
   return {
     json: { ...parts, ...provenance, seconds: seconds() },
     text: [
-      `${options.out}: ${get.join(', ')} of shape (${shape.join(', ')}), ${seconds().toFixed(2)} s${from}`,
+      `${options.out}: ${get.join(', ')} of shape (${shape.join(', ')}), ${seconds().toFixed(2)} s${fromBefore(resumed, tiles)}`,
       ...figures,
     ].join('\n'),
   };
 }
 
-/** What must be the same where a run goes on. */
-async function identityOf(
-  options: Options,
-  { net, x1, x2, dtype, frozen }: Call,
-  call: KernelOptions,
-  engine: Engine,
-): Promise<KernelCall['identity'] & { readonly data: string }> {
-  const functions =
-    options.functions === undefined ? '' : new TextDecoder().decode(await readBytes(options.functions));
-  const settings = {
-    get: options.get.split(','),
-    diagonalSpatial: options.diagonalSpatial ?? false,
-    ...(frozen.length === 0 ? {} : { frozen }),
-    maskConstant: options.maskConstant,
-    tile: options.tile,
-    memoryBytes: engine.memoryBytes,
-  };
+const isZarr = (out: string): boolean => out.endsWith('.zarr');
+const fromBefore = (resumed: number, tiles: number): string =>
+  resumed > 0 ? `, ${resumed} of ${tiles} tiles from the run before` : '';
+
+/** The tiles of a kernel in a store, or those of a shard. */
+async function stored(engine: Engine, options: Options, job: FileRun, context: Context): Promise<Said> {
+  const shard = options.shard === 'auto' ? shardFromEnvironment() : options.shard;
+  const start = performance.now();
+  const store = await openStore(job.out);
+  // Shards begin the run together: one makes it, the others join.
+  const begun: NewRun = shard ? { ...job, resume: true } : job;
+  const run = await beginKernelRun(engine, store, begun);
+  context.keeps(`the finished tiles in ${options.out!}; continue with --resume`);
+  const list = shard ? partOf(shard, run.places.length) : [...run.places.keys()];
+  const resumed = await finishTiles(engine, run, job, list);
+  context.progress.finish();
+  const seconds = (performance.now() - start) / 1000;
+  const { shape, variant, dtype, version } = run.document;
+  const parts = { out: options.out, shape, kernels: job.get, tiles: list.length, resumed };
+  const what = shard ? `tiles of shard ${shard.index} of ${shard.count}` : 'all tiles';
   return {
-    net: JSON.stringify(toJson(parseNet(net))),
-    data: digest(x1, x2, call.pattern1 as Tensor | undefined, call.pattern2 as Tensor | undefined, functions),
-    options: JSON.stringify(settings),
-    kernels: `${engine.variant} ${dtype} ${version}`,
+    json: { ...parts, ...(shard ? { shard } : {}), variant, dtype, version, seconds },
+    text: `${options.out}: ${job.get.join(', ')} of shape (${shape.join(', ')}), ${what}, ${seconds.toFixed(2)} s${fromBefore(resumed, list.length)}`,
   };
 }
 
@@ -219,15 +242,28 @@ function progressOf({ progress }: Context): NonNullable<KernelOptions['onProgres
   };
 }
 
+/** A folder of a store: its parent must be there and writable. */
+async function checkedFolder(out: string): Promise<string> {
+  if (out.startsWith('s3://')) return out;
+  await outputFolder(dirname(resolve(out)));
+  return resolve(out);
+}
+
 async function checkedOut(
-  out: string | undefined,
+  { out, perLayer = false, figure = false, shard }: Options,
   get: readonly KernelName[],
-  perLayer: boolean,
 ): Promise<string> {
   if (out === undefined) throw new UsageError('kernel: expected --out FILE.npz (or --plan).');
   const kind = extname(out);
-  if (kind !== '.npz' && kind !== '.npy')
-    throw new UsageError(`--out: expected a name ending with .npz or .npy, got ${out}.`);
+  if (kind !== '.npz' && kind !== '.npy' && kind !== '.zarr')
+    throw new UsageError(`--out: expected a name ending with .npz, .npy or .zarr, got ${out}.`);
+  if (out.startsWith('s3://') && kind !== '.zarr')
+    throw new UsageError(`--out: expected a name ending with .zarr in a bucket, got ${out}.`);
+  if (kind !== '.zarr' && shard)
+    throw new UsageError(`--shard: expected --out NAME.zarr, which many processes can write, got ${out}.`);
+  if (kind === '.zarr' && (perLayer || figure))
+    throw new UsageError('--out: --per-layer and --figure need a .npz file, got .zarr.');
+  if (kind === '.zarr') return checkedFolder(out);
   if (kind === '.npy' && perLayer)
     throw new UsageError(`--out: --per-layer writes many arrays, expected FILE.npz, got ${out}.`);
   if (kind === '.npy' && get.length > 1)

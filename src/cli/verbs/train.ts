@@ -67,10 +67,7 @@ export function registerTrain(program: Command): void {
           throw new UsageError('train: expected either --config or --preset.');
         const config = options.config === undefined ? null : await readConfig(options.config);
         if (config?.weights) return replay(options, context, config);
-        const journal = await folderJournal(options.out, {
-          everySeconds: options.checkpointEvery,
-          warn: (line) => context.progress.log(line),
-        });
+        const journal = await folderJournal(options.out, options.checkpointEvery, context);
         context.keeps(`finished runs and checkpoints in ${options.out}; the same call goes on from there`);
         const follow = {
           signal: context.signal,

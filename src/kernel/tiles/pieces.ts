@@ -44,14 +44,31 @@ export function placeTile(
     data.set(tile.subarray(i * width * size, (i + 1) * width * size), to);
   }
   if (x2 || rows[0] === columns[0]) return;
+  mirrorInto(data, { at: columns[0] * n2 + rows[0], stride: n2 }, tile, [height, width], {
+    swap,
+    entries: size,
+  });
+}
+
+/**
+ * Writes the mirror image of a tile of shape [height, width]. `to`: the pair of samples in `data` where it begins, and from row
+ * to row.
+ */
+export function mirrorInto(
+  data: Tensor['data'],
+  to: { readonly at: number; readonly stride: number },
+  tile: TileResult['nngp'],
+  [height, width]: readonly [number, number],
+  { swap, entries: size }: Pick<Whole, 'swap' | 'entries'>,
+): void {
   // By blocks, so that both sides stay in cache.
   for (let j0 = 0; j0 < width; j0 += BLOCK) {
     for (let i0 = 0; i0 < height; i0 += BLOCK) {
       for (let j = j0; j < Math.min(width, j0 + BLOCK); j++) {
-        const to = ((columns[0] + j) * n2 + rows[0]) * size;
+        const row = (to.at + j * to.stride) * size;
         for (let i = i0; i < Math.min(height, i0 + BLOCK); i++) {
           const from = (i * width + j) * size;
-          const at = to + i * size;
+          const at = row + i * size;
           if (!swap) for (let e = 0; e < size; e++) data[at + e] = tile[from + e]!;
           else for (let e = 0; e < size; e++) data[at + e] = tile[from + swap[e]!]!;
         }

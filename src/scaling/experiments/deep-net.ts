@@ -14,6 +14,7 @@ import {
 import { mean, standardDeviation } from '../../math/statistics.js';
 import { tensor, type Tensor } from '../../math/tensor.js';
 import { defineJob, NumericalError, type Core, type Job } from '../../wasm/engine.js';
+import { checkPlace } from '../one-hidden/train.js';
 import { logisticLoss } from '../one-hidden/loss.js';
 import { multipliers } from '../theory/multipliers.js';
 import type { Coordinates, Resume, RunCheckpoint, RunParams, RunTrace } from '../one-hidden/run.js';
@@ -122,6 +123,7 @@ function trainDeep(
   };
   const from = resume?.from;
   if (from) {
+    checkPlace(from, epochs);
     Object.assign(trace, structuredClone(from.trace));
     restore(trainer, from);
   }

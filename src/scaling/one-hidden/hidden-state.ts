@@ -2,6 +2,22 @@
 import type { HiddenNet } from './hidden-net.js';
 import type { RunCheckpoint } from './run.js';
 
+/** RangeError unless a state holds `length` numbers of `dtype` under a name. */
+export function checkState(
+  state: RunCheckpoint['state'],
+  name: string,
+  length: number,
+  dtype: 'f32' | 'f64',
+): void {
+  const found = state[name];
+  const Values = dtype === 'f32' ? Float32Array : Float64Array;
+  if (found instanceof Values && found.length === length) return;
+  const got = found ? `${found.length} of ${found.constructor.name}` : 'none';
+  throw new RangeError(
+    `train: the checkpoint is of another run: expected ${length} ${dtype} numbers "${name}", got ${got}. Delete it to start again.`,
+  );
+}
+
 /** With `moments` those of a normalised optimiser too. */
 export function saveState(net: HiddenNet, moments: boolean): RunCheckpoint['state'] {
   const { heap } = net.core;
@@ -20,7 +36,14 @@ export function saveState(net: HiddenNet, moments: boolean): RunCheckpoint['stat
   return state;
 }
 
+/** RangeError where the state is of another net. */
 export function restoreState(net: HiddenNet, state: RunCheckpoint['state'], moments: boolean): void {
+  const lengths = new Map<string, number>([['steps', 1]]);
+  for (const block of net.blocks)
+    for (const [name, { length }] of Object.entries(net.changing(block, moments)))
+      lengths.set(name, (lengths.get(name) ?? 0) + length);
+  for (const [name, length] of lengths)
+    checkState(state, name, length, name === 'steps' ? 'f64' : net.shape.dtype);
   net.steps = state['steps']![0]!;
   const at: Record<string, number> = {};
   for (const block of net.blocks) {

@@ -1,4 +1,5 @@
 // The infinitely wide classifier itself: d = infinity dynamics of every stable scaling.
+import { checkState } from './hidden-state.js';
 import { gemv } from '../../math/matmul.js';
 import { asTensor, type TensorLike } from '../../math/tensor.js';
 import {
@@ -295,6 +296,7 @@ class KernelModel implements OneHiddenModel {
   }
 
   restore(state: RunCheckpoint['state']): void {
+    checkState(state, 'f', this.#f.length, 'f64');
     this.#core.heap.write(this.#f, state['f'] as Float64Array<ArrayBuffer>);
   }
 

@@ -13,6 +13,16 @@ export type LoopParams = Pick<
 /** Outputs above it count as overflow: their squares, which kernels and steps are made of, leave the range of f64. */
 const LARGEST = 1e150;
 
+/** RangeError where a checkpoint is of no epoch of the run, or its records are not of one length. */
+export function checkPlace({ epoch, trace }: RunCheckpoint, epochs: number): void {
+  const { epochs: seen, testLoss } = trace as Partial<RunTrace>;
+  const whole = Number.isInteger(epoch) && epoch >= 0 && epoch <= epochs;
+  if (whole && Array.isArray(seen) && Array.isArray(testLoss) && seen.length === testLoss.length) return;
+  throw new RangeError(
+    `train: the checkpoint is of another run: epoch ${epoch} of ${epochs} with ${seen?.length} records. Delete it to start again.`,
+  );
+}
+
 export class Loop {
   readonly #core: Core;
   readonly #p: LoopParams;
@@ -64,6 +74,7 @@ export class Loop {
     const stride = Math.max(1, Math.floor(epochs / 100));
     const begin = resume?.from?.epoch ?? 0;
     if (resume?.from) {
+      checkPlace(resume.from, epochs);
       Object.assign(trace, structuredClone(resume.from.trace));
       model.restore!(resume.from.state);
       if (begin > 0) this.#objective.resumed?.();

@@ -1,5 +1,6 @@
 // The exports of the wasm module, one file per kernel file of assembly/. A test compares this list with the binary.
 import type { ActivationKernels } from './activation.js';
+import type { ChecksumKernels } from './checksum.js';
 import type { CholeskyKernels } from './cholesky.js';
 import type { ConvKernels } from './conv.js';
 import type { DualKernels } from './dual.js';
@@ -19,6 +20,7 @@ import type { RowsKernels } from './rows.js';
 export interface Kernels
   extends
     ActivationKernels,
+    ChecksumKernels,
     CholeskyKernels,
     ConvKernels,
     DualKernels,
