@@ -17,16 +17,40 @@ export {
   type Line,
   type Term,
 } from './theory/classify.js';
+export type { DeepAbc, DeepClass, DeepClassification, DeepInvariants } from './rules/deep.js';
+export {
+  classifyDepth,
+  type DepthClass,
+  type DepthClassification,
+  type DepthScaling,
+} from './rules/depth.js';
+export { RULES, type NamedRule, type RuleName } from './rules/gallery.js';
+export { TENSOR_KINDS, type ReadoutStyle, type TensorKind } from './rules/layer-rules.js';
+export { muonFactor, type MuonFactor } from './rules/muon-factor.js';
+export {
+  RULE_OPTIMIZERS,
+  type DecayForm,
+  type RuleOptimizer,
+  type UpdateFamily,
+} from './rules/optimizers.js';
+export { ruleVerdict, type RuleChoice, type RuleVerdict } from './rules/rule.js';
+export {
+  scalingTable,
+  type BaseValues,
+  type RuleParameter,
+  type ScalingRow,
+  type ScalingTable,
+  type ScalingTableOptions,
+} from './rules/table.js';
+export type { Violation } from './rules/words.js';
 export { multipliers, type Multipliers, type OptimizerKind } from './theory/multipliers.js';
 export { explain, type Explanation, type ExplainOptions, type WidthRow } from './theory/explain.js';
 export {
   abcOf,
-  abcProperties,
   fromAbc,
   muPMultipliers,
   toAbc,
   type AbcParametrization,
-  type AbcProperties,
   type MuPMultipliers,
   type MuPParameter,
 } from './theory/abc.js';

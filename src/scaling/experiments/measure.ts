@@ -165,16 +165,16 @@ function kernelChange({ grams }: RunTrace, step: number): number {
 /** The power that theory gives for a quantity after `step` steps; null where none is derived. */
 function predict(spec: ScalingSpec, quantity: MeasuredName, step: number, smooth: boolean): number | null {
   const powers = powersOf(spec);
-  const { status, symmetric, properties } = classify(spec);
+  const { status, symmetric, properties, exponents } = classify(spec);
   const path = weightPowers(powers, step);
   const [before, now] = [path[Math.max(0, step - 1)]!, path[step]!];
   const base = add(powers.A, rational(1n, 2n)); // qSigma + 1
   if (status === 'unstable' && step > 1) return null;
   switch (quantity) {
     case 'logits':
-      if (step === 0) return toNumber(powers.A);
+      if (step === 0) return exponents.A; // 0 where the initial logits are put back
       if (status === 'unstable') return unstableFirst(powers, base);
-      return toNumber(powers.logits);
+      return exponents.logits;
     case 'outputKernel': // sums of phi(w x)^2
       return toNumber(sum(base, powers.u, now.w, now.w));
     case 'inputKernel': // sums of a^2

@@ -3,10 +3,12 @@
 // per matrix matter, A_l = a_l + b_l (entries at the start ~ n^-A_l) and C_l (its step), so everything is said in them.
 import {
   add,
+  below,
   equal,
   format,
   HALF,
   max,
+  min,
   negate,
   ONE,
   subtract,
@@ -16,7 +18,7 @@ import {
   ZERO,
   type Exponent,
   type Rational,
-} from '../rational.js';
+} from '../theory/rational.js';
 import { knownFields } from '../../wasm/engine.js';
 import { commonName } from './common.js';
 import { optimizerRule, type RuleOptimizer, type UpdateFamily } from './optimizers.js';
@@ -98,9 +100,6 @@ interface Invariants {
   readonly hasEps: boolean;
 }
 
-const below = (x: Rational, bound: Rational): boolean => subtract(x, bound).num < 0n;
-const least = (...terms: readonly Rational[]): Rational => negate(max(...terms.map(negate)));
-
 /** Whether a spec speaks of a net of any depth rather than of the plane of one hidden layer. */
 export const isDeep = (spec: object): spec is DeepAbc | DeepInvariants => 'a' in spec || 'A' in spec;
 
@@ -152,17 +151,17 @@ export function classifyDeep(spec: DeepAbc | DeepInvariants): DeepClassification
   const step = coherent(given);
   const last = A.length - 1;
   const readout = A[last]!;
-  const gradient = least(readout, step[last]!);
+  const gradient = min(readout, step[last]!);
   const rOf = (G: Rational): Rational[] =>
     step.slice(0, last).map((cl, l) => sum(cl, l === 0 ? ZERO : negate(ONE), family === 'sgd' ? G : ZERO));
   const rLayers = rOf(gradient);
-  const r = least(...rLayers);
+  const r = min(...rLayers);
   const rFirst = rOf(readout);
   const upTo = (values: readonly Rational[]): Rational[] =>
-    values.map((_, l) => least(...values.slice(0, l + 1)));
+    values.map((_, l) => min(...values.slice(0, l + 1)));
   const own = subtract(ONE, step[last]!);
   const through = sum(ONE, negate(readout), negate(r));
-  const firstThrough = sum(ONE, negate(readout), negate(least(...rFirst)));
+  const firstThrough = sum(ONE, negate(readout), negate(min(...rFirst)));
   const violations = violationsOf(A, { r: rLayers, own, through });
   const initStable = !violations.some(({ at }) => at === 'start');
   const stable = violations.length === 0;

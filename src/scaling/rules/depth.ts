@@ -13,7 +13,7 @@ import {
   ZERO,
   type Exponent,
   type Rational,
-} from '../rational.js';
+} from '../theory/rational.js';
 import { knownFields } from '../../wasm/engine.js';
 import { optimizerRule, type RuleOptimizer, type UpdateFamily } from './optimizers.js';
 

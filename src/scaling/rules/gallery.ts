@@ -264,7 +264,6 @@ function muon(
       // torch decays by the rate before the factor, which is one for all.
       decay: NONE,
     }),
-    absolute: true,
     notes,
   };
 }

@@ -2,7 +2,7 @@
 // order sqrt(fanOut/fanIn) and dL/dh of order 1/fanOut. A step of rate 1 has |dW|_2 of order sqrt(fanIn/fanOut) (SGD),
 // sqrt(fanIn fanOut) (entries of order 1), 1 (U V^T), sqrt(fanIn fanOut) RMS(W) (relative); dividing gives the rates.
 import { knownWord } from '../../wasm/engine.js';
-import { times, type Rational } from '../rational.js';
+import { times, type Rational } from '../theory/rational.js';
 import { depthRate } from './depth.js';
 import type { DecayForm, OptimizerRule, UpdateFamily } from './optimizers.js';
 import { inverse, powers, product, type Powers } from './powers.js';

@@ -1,5 +1,5 @@
 // Products of powers of what changes when a net is made larger: exact exponents, numbers only at the end.
-import { widthPower } from '../power.js';
+import { widthPower } from '../theory/power.js';
 import {
   add,
   format,
@@ -10,7 +10,7 @@ import {
   ZERO,
   type Exponent,
   type Rational,
-} from '../rational.js';
+} from '../theory/rational.js';
 
 /** What a multiplier may depend on: each is the ratio of the target model to the base model. */
 export type Dimension = 'fanIn' | 'fanOut' | 'depth' | 'batch' | 'tokens';

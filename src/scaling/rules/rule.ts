@@ -1,6 +1,14 @@
 // One rule applied to one tensor, and what the classifier says of a rule as a whole.
 import { knownFields, knownWord } from '../../wasm/engine.js';
-import { format, negate, subtract, toRational, ZERO, type Exponent, type Rational } from '../rational.js';
+import {
+  format,
+  negate,
+  subtract,
+  toRational,
+  ZERO,
+  type Exponent,
+  type Rational,
+} from '../theory/rational.js';
 import { classifyDeep, type DeepClassification } from './deep.js';
 import { classifyDepth, depthAlpha, type DepthClassification } from './depth.js';
 import { RULES, type ChangedRule, type NamedRule, type RuleName } from './gallery.js';

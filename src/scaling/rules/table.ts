@@ -1,12 +1,20 @@
 // A rule as numbers for the parameters of one net: what a training loop of any framework sets per parameter.
 import { knownFields } from '../../wasm/engine.js';
-import { format } from '../rational.js';
+import { format } from '../theory/rational.js';
 import { ruleVerdict, chosen, RULE_CHOICE, tensorRule, type Chosen, type RuleChoice } from './rule.js';
 import { batchRule, tensorKind, type TensorKind } from './layer-rules.js';
 import type { ChangedRule, RuleName } from './gallery.js';
 import { muonFactor, type MuonFactor } from './muon-factor.js';
 import { optimizerRule, type DecayForm, type RuleOptimizer } from './optimizers.js';
-import { inverse, powersText, product, valueAt, type Dimension, type Factors, type Powers } from './powers.js';
+import {
+  inverse,
+  powersText,
+  product,
+  valueAt,
+  type Dimension,
+  type Factors,
+  type Powers,
+} from './powers.js';
 
 /** One parameter of the target model, by its shape and kind. */
 export interface RuleParameter {
@@ -110,7 +118,8 @@ const BASE = { learningRate: true, weightDecay: true, eps: true, initStd: true }
 
 /**
  * The per-parameter table of a rule: initial deviation, learning rate, weight decay, epsilon and forward factor of every
- * parameter of the target model, from values tuned on the base model. At factors of 1 every row has the base values.
+ * parameter of the target model, from values tuned on the base model. At factors of 1 every row has the base values; only
+ * `u-mup` counts sizes themselves, `depthFactor` being the number of its residual branches.
  * RangeError for unknown rules, optimisers and kinds, shapes that fit no kind, and factors that are not positive.
  *
  *     scalingTable({
@@ -207,13 +216,18 @@ function rowOf(context: RowContext, parameter: RuleParameter, index: number): Sc
   const optimizer = isOther ? context.others.optimizer : made.optimizer;
   const base = isOther ? context.others : context.base;
   const form = isOther ? optimizerRule(where, optimizer).decay : made.decay;
-  const rule = shifted(tensorRule(place, made, { kind, inBlock, optimizer }), parameter, { kind, optimizer, form });
+  const rule = shifted(tensorRule(place, made, { kind, inBlock, optimizer }), parameter, {
+    kind,
+    optimizer,
+    form,
+  });
   const factors = {
     ...context.factors,
     fanIn: sides.fanIn / sides.baseFanIn,
     fanOut: sides.fanOut / sides.baseFanOut,
   };
-  const at = (powers: Powers, extra: Powers = {}): number => valueAt(product(powers, extra), factors);
+  const sizes = made.rule.absolute ? { ...factors, fanIn: sides.fanIn, fanOut: sides.fanOut } : factors;
+  const at = (powers: Powers, extra: Powers = {}): number => valueAt(product(powers, extra), sizes);
   const lr = at(rule.rate, size?.rate) * (optimizer === 'muon' ? muonShare(context, parameter, sides) : 1);
   const decay = rule.decay ? at(rule.decay, size?.decay) : 0;
   const multipliers = {
@@ -225,7 +239,8 @@ function rowOf(context: RowContext, parameter: RuleParameter, index: number): Sc
     forward: at(rule.forward),
   };
   const isVector = ['bias', 'gain', 'qkGain', 'readoutBias'].includes(kind);
-  const drawn = base.initStd ?? 1 / Math.sqrt(parameter.parametrization === 'ntk' ? 1 : sides.baseFanIn);
+  const isUnit = made.rule.absolute || parameter.parametrization === 'ntk';
+  const drawn = base.initStd ?? (isUnit ? 1 : 1 / Math.sqrt(sides.baseFanIn));
   return {
     ...{ name: parameter.name, shape: parameter.shape, kind, inBlock, optimizer },
     ...{ fanIn: sides.fanIn, fanOut: sides.fanOut },

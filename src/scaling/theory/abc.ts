@@ -1,17 +1,14 @@
 // abc-parametrisations (Yang & Hu, arXiv:2011.14522) and mu-P, both ways. W_l = n^-a_l w_l, w_l ~ N(0, n^-2b_l), SGD rate eta n^-c.
+import { valueAt } from '../rules/powers.js';
+import { chosen, tensorRule } from '../rules/rule.js';
 import {
   add,
-  equal,
   format,
-  HALF,
-  max,
   negate,
-  ONE,
   subtract,
   sum,
   times,
   toRational,
-  ZERO,
   type Exponent,
   type Rational,
 } from './rational.js';
@@ -49,7 +46,7 @@ export function fromAbc(abc: AbcParametrization, name?: string): Scaling {
   const { a, b, c } = read(abc);
   if (a.length !== 2) {
     throw new RangeError(
-      `fromAbc: one hidden layer has two weight matrices, got ${a.length}. Use abcProperties for deep nets.`,
+      `fromAbc: one hidden layer has two weight matrices, got ${a.length}. Use classify for deep nets.`,
     );
   }
   return scaling({
@@ -100,33 +97,6 @@ export function abcOf(
   }
 }
 
-/** Stability in the sense of Yang & Hu (theorems 3.3 to 3.8): stricter than dynamical stability, logits stay finite. */
-export interface AbcProperties {
-  readonly r: string;
-  readonly stable: boolean;
-  readonly nontrivial: boolean;
-  readonly featureLearning: boolean;
-}
-
-/** What an abc-parametrisation of any depth does as the width grows. */
-export function abcProperties(parametrization: AbcParametrization): AbcProperties {
-  const { a, b, c } = read(parametrization);
-  const last = a.length - 1;
-  const outputSum = add(a[last]!, b[last]!);
-  const outputRate = add(times(a[last]!, 2n), c);
-  const least = (terms: readonly Rational[]): Rational => negate(max(...terms.map(negate)));
-  const inner = a.slice(0, last).map((al, l) => add(times(al, 2n), l === 0 ? ONE : ZERO));
-  const r = sum(least([outputSum, outputRate]), c, negate(ONE), least(inner));
-  const atLeast = (x: Rational, bound: Rational): boolean => subtract(x, bound).num >= 0n;
-  const initStable =
-    a.slice(0, last).every((al, l) => equal(add(al, b[l]!), l === 0 ? ZERO : HALF)) &&
-    atLeast(outputSum, HALF);
-  const stable =
-    initStable && atLeast(r, ZERO) && atLeast(outputRate, ONE) && atLeast(add(outputSum, r), ONE);
-  const nontrivial = stable && (equal(add(outputSum, r), ONE) || equal(outputRate, ONE));
-  return { r: format(r), stable, nontrivial, featureLearning: nontrivial && r.num === 0n };
-}
-
 /** One parameter tensor of a muP net, with its sizes at the base width beside the real ones. */
 export interface MuPParameter {
   readonly kind: 'input' | 'hidden' | 'output';
@@ -159,20 +129,26 @@ export function muPMultipliers({
   baseFanIn,
   baseFanOut,
 }: MuPParameter): MuPMultipliers {
-  const inFactor = kind === 'input' ? 1 : fanIn / baseFanIn;
-  const outFactor = kind === 'output' ? 1 : fanOut / baseFanOut;
-  // Tensors with one infinite dimension keep an O(1) size of entries; biases are drawn from 1/sqrt(fan-in) and undone.
-  const init = bias || kind === 'output' ? Math.sqrt(inFactor) : 1;
-  const matrix = !bias && kind === 'hidden';
-  const vector = bias ? outFactor : kind === 'output' ? inFactor : outFactor;
-  const sgdRate = matrix ? outFactor / inFactor : vector;
-  const adamRate = matrix ? 1 / inFactor : 1;
+  const tensor = bias ? (kind === 'output' ? 'readoutBias' : 'bias') : kind === 'output' ? 'readout' : kind;
+  const factors = {
+    fanIn: kind === 'input' ? 1 : fanIn / baseFanIn,
+    fanOut: fanOut / baseFanOut,
+    depth: 1,
+    batch: 1,
+    tokens: 1,
+  };
+  const of = (optimizer: 'sgd' | 'adamw'): { rate: number; init: number; forward: number } => {
+    const made = chosen('muPMultipliers', { rule: 'mup', optimizer });
+    const { rate, init, forward } = tensorRule('muPMultipliers', made, { kind: tensor, inBlock: false });
+    return { rate: valueAt(rate, factors), init: valueAt(init, factors), forward: valueAt(forward, factors) };
+  };
+  const [{ rate: sgdRate, init, forward }, { rate: adamRate }] = [of('sgd'), of('adamw')];
   return {
-    init,
+    init: init * Math.sqrt(factors.fanIn), // a framework has divided by sqrt(fan-in), of biases too
     sgdRate,
     sgdWeightDecay: 1 / sgdRate,
     adamRate,
     adamWeightDecay: 1 / adamRate,
-    forward: !bias && kind === 'output' ? 1 / inFactor : 1,
+    forward,
   };
 }

@@ -1,7 +1,15 @@
-// The 13 cells of the plane of scaling exponents (arXiv:2006.06574, figure 1 left).
+// What a scaling does as width grows: the 13 cells of the plane of exponents (arXiv:2006.06574, figure 1 left) for one hidden
+// layer, and stability and feature learning of nets of any depth.
 import { powersOf, type Powers } from './exponents.js';
 import { pow } from '../../math/elementary.js';
-import { add, format, signOf, times, toNumber, type Rational } from './rational.js';
+import {
+  classifyDeep,
+  isDeep,
+  type DeepAbc,
+  type DeepClassification,
+  type DeepInvariants,
+} from '../rules/deep.js';
+import { add, format, max, negate, signOf, times, toNumber, ZERO, type Rational } from './rational.js';
 import { exponentsOf, type ScalingSpec } from './scalings.js';
 
 export type CellId =
@@ -82,30 +90,60 @@ export interface Classification {
     readonly qTilde: string;
     readonly cell: CellId | null;
   } | null;
+  /**
+   * The same point among nets of any depth (weights alone, without a correction at the start). Stable is stricter there:
+   * logits may not grow.
+   */
+  readonly deep: DeepClassification;
 }
 
 const symbol = (value: Rational): string => '-0+'[signOf(value, 0) + 1]!;
 const isZero = (value: Rational): boolean => value.num === 0n;
 
 /**
- * Classifies a scaling of a one-hidden-layer net with zero-mean initialisation trained on the logistic loss. Exponents
- * given as strings or fractions are compared exactly; numbers within 1e-9 of a line are on it. RangeError as of
- * `scaling`.
+ * Classifies a scaling. A point of the plane (`qSigma`, `qTilde`): a one-hidden-layer net with zero-mean initialisation
+ * trained on the logistic loss; numbers within 1e-9 of a line are on it. Exponents per matrix (`a`, `b`, `c`, or the
+ * invariants `A`, `C`): a net of any depth under any optimiser, whose logits must stay finite to count as stable. Fractions
+ * are compared exactly. RangeError for exponents that are no finite numbers or fractions, and unknown fields.
+ *
+ *     classify({ qSigma: '-1/2', qTilde: 0 }).cell; // 'ntk'
+ *     classify({ a: [0, 0, 0], b: [0, '1/2', '1/2'], c: 1, optimizer: 'adam' }).class; // 'unstable'
  */
-export function classify(spec: ScalingSpec): Classification {
+export function classify(spec: DeepAbc | DeepInvariants): DeepClassification;
+export function classify(spec: ScalingSpec): Classification;
+export function classify(spec: ScalingSpec | DeepAbc | DeepInvariants): Classification | DeepClassification {
+  return isDeep(spec) ? classifyDeep(spec) : classifyPoint(spec);
+}
+
+/** The point as a deep net of one hidden layer under SGD: A_2 = -qSigma, C_1 = -qTildeW, C_2 = 2 A_2 - qTildeA. */
+function asDeep(spec: ScalingSpec): DeepClassification {
+  const { qSigma, qTildeA, qTildeW } = exponentsOf(spec);
+  return classifyDeep({
+    A: [0, format(negate(qSigma))],
+    C: [format(negate(qTildeW)), format(negate(add(qTildeA, times(qSigma, 2n))))],
+  });
+}
+
+function classifyPoint(spec: ScalingSpec): Classification {
   const powers = powersOf(spec);
-  const { A, B, C, D, u, v } = powers;
+  const { B, D, u, v } = powers;
+  const corrected = (spec.initCorrection ?? 'none') !== 'none';
+  // Logits of order 1 are put back at the start, whatever the scaled ones are.
+  const [A, C] = corrected ? [ZERO, B] : [powers.A, powers.C];
   const symmetric = u.num * v.den === v.num * u.den;
   const growth = add(u, v);
   const status = C.num < 0n ? 'stagnating' : growth.num > 0n ? 'unstable' : 'stable';
-  const cell = status === 'stable' && symmetric ? byKey.get([A, B, C, D].map(symbol).join(''))! : null;
+  const key = [powers.A, B, powers.C, D].map(symbol).join('');
+  const cell = status === 'stable' && symmetric ? byKey.get(key)! : null;
   const evolves = status !== 'stagnating' && (growth.num >= 0n || v.num >= 0n);
   const distances = { A: toNumber(A), B: toNumber(B), C: toNumber(C), D: toNumber(D) };
-  const { terms, ...scalars } = powers;
+  const { terms, ...rest } = powers;
+  const scalars = corrected ? { ...rest, A, C, logits: max(ZERO, powers.logits) } : rest;
+  const name = cell?.name ?? (status === 'stable' ? 'stable, unequal rates' : status);
   return {
     status,
     cell: cell?.id ?? null,
-    name: cell?.name ?? (status === 'stable' ? 'stable, unequal rates' : status),
+    name: corrected && status === 'stable' ? `${name}, with the initial logits put back (IC-MF)` : name,
     stable: status === 'stable',
     symmetric,
     exponents: mapValues(scalars, toNumber),
@@ -121,6 +159,7 @@ export function classify(spec: ScalingSpec): Classification {
     terms: mapValues(terms, toNumber),
     dominantTerms: dominant(terms, powers.logits),
     nearestSymmetric: symmetric ? null : symmetrise(spec),
+    deep: asDeep(spec),
   };
 }
 

@@ -104,10 +104,9 @@ function describe(classification: Classification, corrected: boolean): string[] 
       'There is no limit. Lower the learning-rate exponents (qSigma + their mean <= 0).',
     ];
   }
-  const shown = corrected ? `${name}, with the initial logits put back (IC-MF)` : name;
   return [
-    `Stable limit: ${shown}.`,
-    propertiesOf(classification, corrected),
+    `Stable limit: ${name}.`,
+    propertiesOf(classification),
     corrected
       ? 'Logits at initialisation stay finite and random.'
       : `The size of the logits at initialisation ${grows(exponents.A)}; after the first step it ${grows(exponents.logits)}.`,
@@ -126,11 +125,11 @@ function describe(classification: Classification, corrected: boolean): string[] 
   ];
 }
 
-function propertiesOf({ properties: p }: Classification, corrected: boolean): string {
+function propertiesOf({ properties: p }: Classification): string {
   const held = [
-    (p.logitsFiniteAtInit || corrected) && 'logits finite at initialisation',
+    p.logitsFiniteAtInit && 'logits finite at initialisation',
     p.kernelsFiniteAtInit && 'kernels finite at initialisation',
-    (p.kernelsAndLogitsOfSameOrder || corrected) && 'both of the same order',
+    p.kernelsAndLogitsOfSameOrder && 'both of the same order',
     p.kernelsEvolve && 'kernels that evolve',
   ].filter((property) => property !== false);
   return `Of the four properties of finite nets it keeps ${held.length}${held.length > 0 ? `: ${held.join(', ')}` : ''}.`;

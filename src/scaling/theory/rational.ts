@@ -89,7 +89,7 @@ const invalid = (name: string, value: unknown): RangeError =>
 
 export const add = (a: Rational, b: Rational): Rational =>
   rational(a.num * b.den + b.num * a.den, a.den * b.den, a.exact && b.exact);
-export const negate = (a: Rational): Rational => ({ ...a, num: -a.num });
+export const negate = ({ num, den, exact }: Rational): Rational => ({ num: -num, den, exact });
 export const subtract = (a: Rational, b: Rational): Rational => add(a, negate(b));
 /** `a` times the fraction `num/den`. */
 export const times = (a: Rational, num: bigint, den = 1n): Rational =>
@@ -97,6 +97,10 @@ export const times = (a: Rational, num: bigint, den = 1n): Rational =>
 export const sum = (...terms: readonly Rational[]): Rational => terms.reduce(add);
 export const max = (...terms: readonly Rational[]): Rational =>
   terms.reduce((best, term) => (subtract(term, best).num > 0n ? term : best));
+export const min = (...terms: readonly Rational[]): Rational =>
+  terms.reduce((best, term) => (below(term, best) ? term : best));
+/** Whether a < b. */
+export const below = (a: Rational, b: Rational): boolean => a.num * b.den < b.num * a.den;
 export const equal = (a: Rational, b: Rational): boolean => a.num === b.num && a.den === b.den;
 export const HALF: Rational = rational(1n, 2n);
 export const ZERO: Rational = rational(0n, 1n);
