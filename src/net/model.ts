@@ -27,7 +27,7 @@ import {
   type Slot,
 } from './parameters.js';
 import { compile, type Program } from './program.js';
-import { perLayer, widen, type PerLayer } from './width.js';
+import { perLayer, widen, type PerLayer, type TensorNumbers } from './width.js';
 
 export interface ModelOptions {
   /** Shape of one sample: spatial axes, then channels. */
@@ -42,7 +42,11 @@ export interface ModelOptions {
   /** With `baseWidth`: units and channels of all hidden layers are multiplied by width/baseWidth. */
   readonly width?: number;
   readonly baseWidth?: number;
-  /** Factors on the initial parameters (also on given ones): one per layer with weights, or by role. */
+  /**
+   * Factors on the initial parameters (also on given ones): one per layer with weights, or by role. `biases` of `multipliers`
+   * undo that a framework draws biases with 1/sqrt(fan-in), so they act on given parameters; biases that are drawn here
+   * have the deviation `bStd` at every width, and keep it.
+   */
   readonly multipliers?: PerLayer;
 }
 
@@ -107,8 +111,7 @@ export class Model {
     const flat = options.parameters
       ? flatten('createModel: parameters', this.slots, options.parameters, dtype)
       : drawParameters(core, this.slots, { seed, init, dtype });
-    if (options.multipliers)
-      scale(flat, this.slots, perLayer('createModel: multipliers', options.multipliers, this.slots.length));
+    if (options.multipliers) scale(flat, this.slots, initialFactors(options, this.slots.length));
     this.#region = core.heap.region();
     this.#theta = this.#region.put(flat as Float64Array<ArrayBuffer>);
     this.#tensors = tensorsOf(this.slots, this.#theta);
@@ -356,9 +359,20 @@ export function expansionPointOf(where: string, model: Model): readonly Tensors[
   );
 }
 
-function scale(flat: Float64Array | Float32Array, slots: readonly Slot[], factors: readonly number[]): void {
+function initialFactors({ multipliers, parameters }: ModelOptions, count: number): TensorNumbers[] {
+  const factors = perLayer('createModel: multipliers', multipliers!, count);
+  const isRelative = 'biases' in multipliers! && !parameters;
+  return isRelative ? factors.map(({ w }) => ({ w, b: 1 })) : factors;
+}
+
+function scale(
+  flat: Float64Array | Float32Array,
+  slots: readonly Slot[],
+  factors: readonly TensorNumbers[],
+): void {
   slots.forEach(({ offset, wSize, bSize }, i) => {
-    for (let j = offset; j < offset + wSize + bSize; j++) flat[j]! *= factors[i]!;
+    const { w, b } = factors[i]!;
+    for (let j = 0; j < wSize + bSize; j++) flat[offset + j]! *= j < wSize ? w : b;
   });
 }
 

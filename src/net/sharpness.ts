@@ -5,18 +5,19 @@ import { foldIn, normalInto, randomKey } from '../math/random.js';
 import { lossCurvature, type LossName, type Reduction } from './losses.js';
 import { expansionPointOf, type Model } from './model.js';
 import { tensorsOf } from './parameters.js';
+import type { TensorNumbers } from './width.js';
 
 const ITERATIONS = 1000;
 
 /**
  * lambda_max at the model's parameters by power iteration, on the first `most` samples, until it changes by less than
- * `tolerance` of itself (the error is that over 1 - (lambda_2/lambda_1)^2). `rates[l]` weigh the layers, as per-layer
+ * `tolerance` of itself (the error is that over 1 - (lambda_2/lambda_1)^2). `rates[l]` weigh the tensors, as their
  * learning rates do.
  */
 export function sharpness(
   model: Model,
   { x, loss, reduction }: { readonly x: TensorLike; readonly loss: LossName; readonly reduction?: Reduction },
-  rates: readonly number[] = model.slots.map(() => 1),
+  rates: readonly TensorNumbers[] = model.slots.map(() => ({ w: 1, b: 1 })),
   most: number = Infinity,
   tolerance = 1e-4,
 ): number {
@@ -45,7 +46,7 @@ export function sharpness(
       const change = Math.abs(norm - lambda);
       if (i > 0) lambda = norm;
       if (i > 1 && change <= enough * lambda) return lambda;
-      // u = D J^T H J v with D the layers' rates.
+      // u = D J^T H J v with D the tensors' rates.
       machine.direction = direction;
       machine.forward(1);
       machine.direction = null;
@@ -56,8 +57,12 @@ export function sharpness(
       machine.gradientBeta = 0;
       machine.backward(0);
       model.slots.forEach(({ offset, wSize, bSize }, layer) => {
-        const at = offset * (model.dtype === 'f32' ? 4 : 8);
-        combine(1, wSize + bSize, rates[layer]!, u.ptr + at, 0, 0, v.ptr + at, 0);
+        const bytes = model.dtype === 'f32' ? 4 : 8;
+        const { w, b } = rates[layer]!;
+        const weigh = (first: number, size: number, rate: number): void =>
+          void combine(1, size, rate, u.ptr + first * bytes, 0, 0, v.ptr + first * bytes, 0);
+        weigh(offset, wSize, w);
+        if (bSize) weigh(offset + wSize, bSize, b);
       });
     }
     return lambda;

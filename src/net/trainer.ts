@@ -7,11 +7,12 @@ import { NumericalError, type FloatType, type Ticket } from '../wasm/engine.js';
 import { accuracyOf, checkLoss, lossInto, prepareTargets, type LossName, type Reduction } from './losses.js';
 import { Machine } from './machine.js';
 import type { Model } from './model.js';
-import { checkOptimizer, OptimizerState, sgd, type Optimizer, type Schedule } from './optimizers.js';
+import { checkOptimizer, sgd, type Optimizer, type Schedule } from './optimizers.js';
+import { OptimizerState, type TensorFactors } from './optimizer-state.js';
 import { tensorsOf } from './parameters.js';
 import { checkSchedule, scheduleFactor } from './schedule.js';
 import { sharpness } from './sharpness.js';
-import { perLayer, type PerLayer } from './width.js';
+import { perLayer, type PerLayer, type TensorNumbers } from './width.js';
 
 export interface TrainerOptions {
   /** (n, ...inputShape). */
@@ -24,8 +25,14 @@ export interface TrainerOptions {
   /** Default sgd(0.1). */
   readonly optimizer?: Optimizer;
   readonly schedule?: Schedule;
-  /** Factors on the learning rate, one per layer with weights or by role; 0 freezes. */
+  /** Factors on the learning rate, one per layer with weights or by role, biases apart where given; 0 freezes. */
   readonly rates?: PerLayer;
+  /** Factors on the optimiser's weight decay, in the same form. */
+  readonly decays?: PerLayer;
+  /** Factors on the optimiser's epsilon, in the same form. */
+  readonly epsilons?: PerLayer;
+  /** Gradients of a joint norm above this are scaled down to it, as by torch's clip_grad_norm_; default: never. */
+  readonly clipNorm?: number;
   /** Default: all samples. The last batch of an epoch may be smaller. */
   readonly batchSize?: number;
   /** Default: batches are shuffled when there are several. `false` keeps the stored order. */
@@ -63,7 +70,7 @@ export class Trainer {
   step = 0;
   readonly #options: TrainerOptions;
   readonly #targets: Float64Array;
-  readonly #rates: readonly number[];
+  readonly #factors: TensorFactors;
   readonly #shuffle: boolean;
   readonly #key: RandomKey;
   readonly #memory: Reserved;
@@ -91,13 +98,11 @@ export class Trainer {
     this.stepsPerEpoch = Math.ceil(n / this.batchSize);
     this.optimizer = checkOptimizer('train', options.optimizer ?? sgd(0.1));
     if (options.schedule) checkSchedule('train', options.schedule);
-    this.#rates = options.rates
-      ? perLayer('train: rates', options.rates, model.slots.length)
-      : model.slots.map(() => 1);
+    this.#factors = factorsOf(options, model.slots.length);
     this.#shuffle = (options.shuffle ?? true) && this.stepsPerEpoch > 1;
     this.#key = foldIn(randomKey(options.seed ?? 0), 'train');
     this.initial = model.core.heap.read(model.theta);
-    this.#memory = reserve(model, this.optimizer, data, this.batchSize);
+    this.#memory = reserve(model, this.optimizer, this.#factors, { data, batchSize: this.batchSize });
     this.#tensors = tensorsOf(model.slots, this.#memory.gradient);
   }
 
@@ -182,7 +187,9 @@ export class Trainer {
     machine.gradientBeta = 0;
     model.runBack(machine);
     const factor = this.#options.schedule ? scheduleFactor(this.#options.schedule, this.step) : 1;
-    this.#memory.state.update(this.step + 1, factor, this.#rates, this.#memory.gradient, model.theta);
+    const { state, gradient } = this.#memory;
+    if (this.#options.clipNorm !== undefined) state.clip(gradient, this.#options.clipNorm);
+    state.update(this.step + 1, factor, gradient, model.theta);
     this.step++;
     return { loss: value, accuracy, samples: count };
   }
@@ -244,15 +251,15 @@ export class Trainer {
   /** The largest stable rate at the start, where it can be said. */
   #advice(): string {
     const { kind } = this.optimizer;
-    if (kind === 'rmsprop' || kind === 'adam') return ' Lower the learning rate.';
+    if (kind !== 'sgd' && kind !== 'momentum' && kind !== 'nesterov') return ' Lower the learning rate.';
     const { heap } = this.model.core;
     const now = heap.read(this.model.theta);
     heap.write(this.model.theta, this.initial);
     try {
       if (!this.model.expansionPoint) return ' Lower the learning rate.';
       const most = Math.min(this.samples, this.model.chunkSize);
-      const lambda = sharpness(this.model, this.#options, this.#rates, most);
-      const beta = kind === 'sgd' ? 0 : this.optimizer.momentum;
+      const lambda = sharpness(this.model, this.#options, this.#factors.rates, most);
+      const beta = 'momentum' in this.optimizer ? this.optimizer.momentum : 0;
       return ` At the start a learning rate up to about ${((2 * (1 + beta)) / lambda).toPrecision(3)} is stable.`;
     } finally {
       heap.write(this.model.theta, now);
@@ -276,8 +283,8 @@ interface Reserved {
 function reserve(
   model: Model,
   optimizer: Optimizer,
-  data: Float64Array | Float32Array,
-  batchSize: number,
+  factors: TensorFactors,
+  { data, batchSize }: { readonly data: Float64Array | Float32Array; readonly batchSize: number },
 ): Reserved {
   const { core, dtype } = model;
   const release = model.claim('train');
@@ -294,12 +301,33 @@ function reserve(
     const order = region.alloc('i32', batchSize);
     const y = region.alloc('f64', batchSize * model.outputSize);
     const gradient = region.alloc(dtype, model.parameterCount);
-    const state = new OptimizerState(core, optimizer, model.slots, region, model.theta);
+    const state = new OptimizerState(core, optimizer, model.slots, factors, { region, like: model.theta });
     return { x, order, y, gradient, state, machine, dispose };
   } catch (error) {
     dispose();
     throw error;
   }
+}
+
+/** The factors of every tensor. RangeError for lists that do not fit, and negative factors on decay and epsilon. */
+function factorsOf({ rates, decays, epsilons, clipNorm }: TrainerOptions, layers: number): TensorFactors {
+  if (clipNorm !== undefined && !(clipNorm > 0 && Number.isFinite(clipNorm)))
+    throw new RangeError(`train: clipNorm must be a positive, finite number, got ${String(clipNorm)}.`);
+  const of = (name: string, value: PerLayer | undefined): TensorNumbers[] =>
+    value === undefined
+      ? Array.from({ length: layers }, () => ({ w: 1, b: 1 }))
+      : perLayer(`train: ${name}`, value, layers);
+  const positive = (name: string, value: PerLayer | undefined): TensorNumbers[] => {
+    const list = of(name, value);
+    const bad = list.flatMap(({ w, b }) => [w, b]).find((factor) => factor < 0);
+    if (bad !== undefined) throw new RangeError(`train: ${name} must be >= 0, got ${bad}.`);
+    return list;
+  };
+  return {
+    rates: of('rates', rates),
+    decays: positive('decays', decays),
+    epsilons: positive('epsilons', epsilons),
+  };
 }
 
 function batchSizeOf(size: number, n: number): number {

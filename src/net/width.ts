@@ -1,20 +1,45 @@
 // Widening a net, and numbers given per layer or per role.
+import { knownFields } from '../wasm/engine.js';
 import { parseNet, toJson, type LayerDocument, type NetDocument } from './document.js';
 
-/** One number per layer with weights, or one per role: `input` the first, `output` the last, `hidden` all between. */
-export type PerLayer =
-  readonly number[] | { readonly input: number; readonly hidden: number; readonly output: number };
+/** A number for the weights of a layer and one for its bias. */
+export interface TensorNumbers {
+  readonly w: number;
+  readonly b: number;
+}
 
-export function perLayer(where: string, value: PerLayer, count: number): number[] {
-  const list = Array.isArray(value)
-    ? [...(value as readonly number[])]
-    : Array.from({ length: count }, (_, i) => {
-        const { input, hidden, output } = value as { input: number; hidden: number; output: number };
-        return i === count - 1 ? output : i === 0 ? input : hidden;
-      });
-  if (list.length !== count || list.some((entry) => !Number.isFinite(entry))) {
+interface ByRole {
+  readonly input: number;
+  readonly hidden: number;
+  readonly output: number;
+}
+
+/**
+ * One entry per layer with weights: a number for weights and bias alike, or one for each. Or by role: `input` the first
+ * layer, `output` the last, `hidden` all between; `biases` by the role of their layer, by default as its weights.
+ */
+export type PerLayer =
+  readonly (number | { readonly w: number; readonly b?: number })[] | (ByRole & { readonly biases?: ByRole });
+
+/** The numbers of every layer. RangeError for another count, unknown roles, and numbers that are not finite. */
+export function perLayer(where: string, value: PerLayer, count: number): TensorNumbers[] {
+  const role = (of: ByRole, i: number): number =>
+    i === count - 1 ? of.output : i === 0 ? of.input : of.hidden;
+  const isList = Array.isArray(value);
+  const roles = value as ByRole & { readonly biases?: ByRole };
+  if (!isList) {
+    const one = { input: true, hidden: true, output: true } as const;
+    knownFields<ByRole & { biases?: ByRole }>(where, roles, { ...one, biases: one });
+  }
+  const list = isList
+    ? (value as readonly (number | { w: number; b?: number })[]).map((entry) =>
+        typeof entry === 'number' ? { w: entry, b: entry } : { w: entry.w, b: entry.b ?? entry.w },
+      )
+    : Array.from({ length: count }, (_, i) => ({ w: role(roles, i), b: role(roles.biases ?? roles, i) }));
+  const bad = list.findIndex(({ w, b }) => !Number.isFinite(w) || !Number.isFinite(b));
+  if (list.length !== count || bad >= 0) {
     throw new RangeError(
-      `${where}: expected ${count} finite numbers, one per layer with weights, got [${list.join(', ')}].`,
+      `${where}: expected ${count} finite numbers, one per layer with weights (or { w, b } for weights and bias), got ${JSON.stringify(value)}.`,
     );
   }
   return list;

@@ -26,13 +26,9 @@ export {
 } from './rules/depth.js';
 export { RULES, type NamedRule, type RuleName } from './rules/gallery.js';
 export { TENSOR_KINDS, type ReadoutStyle, type TensorKind } from './rules/layer-rules.js';
-export { muonFactor, type MuonFactor } from './rules/muon-factor.js';
-export {
-  RULE_OPTIMIZERS,
-  type DecayForm,
-  type RuleOptimizer,
-  type UpdateFamily,
-} from './rules/optimizers.js';
+export { RULE_OPTIMIZERS, type RuleOptimizer, type UpdateFamily } from './rules/optimizers.js';
+export { scaledNet, type ScaledNet, type ScaledNetOptions } from './rules/net-parameters.js';
+export { tableFactors, type TableFactors } from './rules/apply.js';
 export { ruleVerdict, type RuleChoice, type RuleVerdict } from './rules/rule.js';
 export {
   scalingTable,
@@ -43,7 +39,12 @@ export {
   type ScalingTableOptions,
 } from './rules/table.js';
 export type { Violation } from './rules/words.js';
-export { multipliers, type Multipliers, type OptimizerKind } from './theory/multipliers.js';
+export {
+  multipliers,
+  type LayerFactors,
+  type Multipliers,
+  type OptimizerKind,
+} from './theory/multipliers.js';
 export { explain, type Explanation, type ExplainOptions, type WidthRow } from './theory/explain.js';
 export {
   abcOf,

@@ -2,7 +2,6 @@ import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
   abcOf,
-  abcProperties,
   classify,
   fromAbc,
   golikov2020,
@@ -63,7 +62,8 @@ describe('multipliers', () => {
       for (const named of [...Object.values(scalings), scaling({ qSigma: -0.66, qTilde: 0.5 })]) {
         if (typeof named === 'function') continue;
         const { weights, rates } = multipliers(named, 1, { optimizer });
-        expect([...Object.values(weights), ...Object.values(rates)]).toEqual([1, 1, 1, 1, 1, 1]);
+        for (const { biases, ...matrices } of [weights, rates])
+          expect([...Object.values(matrices), ...Object.values(biases)]).toEqual([1, 1, 1, 1, 1, 1]);
       }
     }
     const { weights, rates } = multipliers(scalings.meanField, 512 / 128);
@@ -136,7 +136,7 @@ describe('abc-parametrisations and muP', () => {
       [-1, 0.5],
       [-1.5, 1.5],
     ] as const) {
-      const { stable, nontrivial, featureLearning } = abcProperties(toAbc({ qSigma: q, qTilde: t }));
+      const { stable, nontrivial, featureLearning } = classify(toAbc({ qSigma: q, qTilde: t }));
       const ours = classify({ qSigma: q, qTilde: t });
       expect(nontrivial, ours.name).toBe(ours.exponents.logits === 0);
       expect(stable, ours.name).toBe(ours.exponents.A <= 0 && ours.exponents.logits <= 0);
@@ -144,25 +144,25 @@ describe('abc-parametrisations and muP', () => {
     }
     for (let u = -1; u <= 0.5; u += 0.25) {
       for (let v = -1; v + u <= 0; v += 0.25) {
-        const { r } = abcProperties(toAbc({ qSigma: -1, qTildeA: u + 1, qTildeW: v + 1 }));
+        const { r } = classify(toAbc({ qSigma: -1, qTildeA: u + 1, qTildeW: v + 1 }));
         const [top, bottom = '1'] = r.split('/');
         // Yang & Hu's r also has the readout's own initial size in its minimum; here a_2 + b_2 = 1.
         expect(Number(top) / Number(bottom), `${u} ${v}`).toBe(-(v + Math.max(0, u)) + 0);
       }
     }
-    expect(abcProperties(abcOf('muP', 3))).toEqual({
+    expect(classify(abcOf('muP', 3))).toMatchObject({
       r: '0',
       stable: true,
       nontrivial: true,
       featureLearning: true,
     });
-    expect(abcProperties(abcOf('ntk', 3))).toEqual({
+    expect(classify(abcOf('ntk', 3))).toMatchObject({
       r: '1/2',
       stable: true,
       nontrivial: true,
       featureLearning: false,
     });
-    expect(abcProperties(abcOf('standard', 3)).stable).toBe(false);
+    expect(classify(abcOf('standard', 3)).stable).toBe(false);
   });
 
   it('equals the tables of the mup package', async () => {

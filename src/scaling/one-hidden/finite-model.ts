@@ -5,7 +5,7 @@ import { coordinates, decompose, evaluate, grams, increments } from './hidden-pr
 import { restoreState, saveState } from './hidden-state.js';
 import { drawWeights, keepStart, readWeights, scaleWeights, setWeights } from './hidden-start.js';
 import { plainObjective } from './loss.js';
-import { multipliers, type Multipliers } from '../theory/multipliers.js';
+import { multipliers, type LayerFactors } from '../theory/multipliers.js';
 import type {
   BinaryData,
   RunCheckpoint,
@@ -87,7 +87,7 @@ export class FiniteModel implements OneHiddenModel {
     this.#start(factors, memory);
   }
 
-  #start(factors: Multipliers, memory: Allocator): void {
+  #start(factors: LayerFactors, memory: Allocator): void {
     const net = this.#net;
     const { weights, init, seed, mode, keep, scaling, particles } = this.#p;
     if (weights) setWeights(net, weights.input, weights.output);

@@ -2,7 +2,7 @@
 import type { FloatType } from '../../wasm/engine.js';
 import type { HiddenActivation } from './activation.js';
 import type { TrainingLoss } from './loss.js';
-import type { Multipliers, OptimizerKind } from '../theory/multipliers.js';
+import type { LayerFactors, OptimizerKind } from '../theory/multipliers.js';
 import type { Scaling } from '../theory/scalings.js';
 
 /** Data as jobs take it: row-major inputs and labels -1 or 1. */
@@ -24,7 +24,7 @@ export interface RunParams {
   /** Explicit unscaled weights instead of the seed's: input `(width, inputs)`, output `(width)`. */
   readonly weights?: { readonly input: ArrayLike<number>; readonly output: ArrayLike<number> };
   /** Explicit factors instead of the scaling's. */
-  readonly factors?: Multipliers;
+  readonly factors?: LayerFactors;
   readonly init: { readonly law: 'uniform' | 'normal'; readonly gain: number };
   readonly activation: HiddenActivation;
   readonly loss: TrainingLoss;

@@ -3,7 +3,7 @@ import { defineJob, type Engine, type FloatType, type Job } from '../../wasm/eng
 import { slopeOf, type HiddenActivation } from './activation.js';
 import { trainRun } from './finite-model.js';
 import type { TrainingLoss } from './loss.js';
-import type { Multipliers, OptimizerKind } from '../theory/multipliers.js';
+import type { LayerFactors, OptimizerKind } from '../theory/multipliers.js';
 import { scaling as complete, type ScalingSpec } from '../theory/scalings.js';
 import { bytesOfRun } from './space.js';
 import type { BinaryData, Resume, RunParams, RunTrace } from './run.js';
@@ -62,7 +62,7 @@ export interface TrainOneHiddenOptions extends TrainingOptions {
   /** Explicit unscaled weights (then one seed): input `(width, inputs)`, output `(width)`. */
   readonly weights?: { readonly input: TensorLike; readonly output: TensorLike };
   /** Explicit factors instead of the scaling's. */
-  readonly factors?: Multipliers;
+  readonly factors?: LayerFactors;
   /**
    * `full`: the net itself. `frozenGradient`: weights move along the output's gradient at the start, the loss's
    * derivative and the reported output are the full net's. `firstOrder`: the linear Taylor model in the weights.

@@ -1,10 +1,11 @@
 // Maximal update by tensor and optimiser. One principle (spectral condition, arXiv:2310.17813): |W|_2 and |dW|_2 are of
 // order sqrt(fanOut/fanIn) and dL/dh of order 1/fanOut. A step of rate 1 has |dW|_2 of order sqrt(fanIn/fanOut) (SGD),
 // sqrt(fanIn fanOut) (entries of order 1), 1 (U V^T), sqrt(fanIn fanOut) RMS(W) (relative); dividing gives the rates.
+import type { DecayForm } from '../../net/optimizers.js';
 import { knownWord } from '../../wasm/engine.js';
 import { times, type Rational } from '../theory/rational.js';
 import { depthRate } from './depth.js';
-import type { DecayForm, OptimizerRule, UpdateFamily } from './optimizers.js';
+import type { OptimizerRule, UpdateFamily } from './optimizers.js';
 import { inverse, powers, product, type Powers } from './powers.js';
 
 /**

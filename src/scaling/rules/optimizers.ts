@@ -1,4 +1,5 @@
 // Optimisers as scaling rules see them: what one step of a tensor looks like, and how weight decay acts.
+import type { DecayForm } from '../../net/optimizers.js';
 import { knownWord } from '../../wasm/engine.js';
 
 /**
@@ -6,12 +7,6 @@ import { knownWord } from '../../wasm/engine.js';
  * of the gradient, of spectral norm 1. `relative`: entries of the size of the weights themselves.
  */
 export type UpdateFamily = 'sgd' | 'entrywise' | 'spectral' | 'relative';
-
-/**
- * How weight decay acts. `coupled`: added to the gradient (L2). `decoupled`: weights shrink by rate times decay per step,
- * as in AdamW of torch. `independent`: they shrink by the decay itself.
- */
-export type DecayForm = 'coupled' | 'decoupled' | 'independent';
 
 export interface OptimizerRule {
   readonly family: UpdateFamily;

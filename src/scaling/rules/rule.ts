@@ -1,4 +1,5 @@
 // One rule applied to one tensor, and what the classifier says of a rule as a whole.
+import type { DecayForm } from '../../net/optimizers.js';
 import { knownFields, knownWord } from '../../wasm/engine.js';
 import {
   format,
@@ -13,7 +14,7 @@ import { classifyDeep, type DeepClassification } from './deep.js';
 import { classifyDepth, depthAlpha, type DepthClassification } from './depth.js';
 import { RULES, type ChangedRule, type NamedRule, type RuleName } from './gallery.js';
 import { layerRule, type ReadoutStyle, type TensorKind } from './layer-rules.js';
-import { optimizerRule, type DecayForm, type RuleOptimizer } from './optimizers.js';
+import { optimizerRule, type RuleOptimizer } from './optimizers.js';
 import { product, widthExponent, type Powers } from './powers.js';
 
 /** Which rule, with what may be chosen in it. */

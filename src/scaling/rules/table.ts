@@ -1,11 +1,12 @@
 // A rule as numbers for the parameters of one net: what a training loop of any framework sets per parameter.
+import type { DecayForm } from '../../net/optimizers.js';
 import { knownFields } from '../../wasm/engine.js';
 import { format } from '../theory/rational.js';
 import { ruleVerdict, chosen, RULE_CHOICE, tensorRule, type Chosen, type RuleChoice } from './rule.js';
 import { batchRule, tensorKind, type TensorKind } from './layer-rules.js';
 import type { ChangedRule, RuleName } from './gallery.js';
-import { muonFactor, type MuonFactor } from './muon-factor.js';
-import { optimizerRule, type DecayForm, type RuleOptimizer } from './optimizers.js';
+import { muonFactor, type MuonFactor } from '../../net/muon.js';
+import { optimizerRule, type RuleOptimizer } from './optimizers.js';
 import {
   inverse,
   powersText,
@@ -26,8 +27,9 @@ export interface RuleParameter {
   readonly baseShape?: readonly number[];
   /** Part of a residual block: depth factors apply. */
   readonly inBlock?: boolean;
-  /** Inputs of the matrix that a bias belongs to, for frameworks that draw biases by them. */
+  /** Inputs of the matrix that a bias belongs to, for frameworks that draw biases by them, and those of the base model. */
   readonly fanIn?: number;
+  readonly baseFanIn?: number;
   /** `ntk`: the layer divides by sqrt(fan-in) itself and draws weights of variance 1. */
   readonly parametrization?: 'standard' | 'ntk';
 }
@@ -205,6 +207,7 @@ function rowOf(context: RowContext, parameter: RuleParameter, index: number): Sc
       baseShape: true,
       inBlock: true,
       fanIn: true,
+      baseFanIn: true,
       parametrization: true,
     },
   });
@@ -303,9 +306,9 @@ function sidesOf(place: string, parameter: RuleParameter, kind: TensorKind, widt
   const [baseFanIn, baseFanOut] = baseShape
     ? split(baseShape)
     : [wideIn ? fanIn / widthFactor : fanIn, wideOut ? fanOut / widthFactor : fanOut];
-  const ofMatrix =
-    kind === 'bias' || kind === 'readoutBias' ? (parameter.fanIn === undefined ? 1 : widthFactor) : 1;
-  return { fanIn, fanOut, baseFanIn, baseFanOut, drawnBy: wideIn ? fanIn / baseFanIn : ofMatrix };
+  const { fanIn: behind = 1, baseFanIn: baseBehind = behind } = parameter;
+  const grown = wideIn ? fanIn / baseFanIn : behind / baseBehind;
+  return { fanIn, fanOut, baseFanIn, baseFanOut, drawnBy: parameter.parametrization === 'ntk' ? 1 : grown };
 }
 
 /** A rule in the gauge of a layer that divides by sqrt(fan-in) itself: (a + 1/2, b - 1/2) and the rate that leaves the step alone. */

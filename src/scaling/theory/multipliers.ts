@@ -1,26 +1,40 @@
 // What a training loop multiplies, relative to the framework's 1/sqrt(fan-in) initialisation and one plain rate.
 import { widthPower } from './power.js';
-import { add, HALF, times, ZERO, type Rational } from './rational.js';
+import { add, HALF, ONE, times, ZERO, type Rational } from './rational.js';
 import { exponentsOf, type ScalingSpec } from './scalings.js';
 
 export type OptimizerKind = 'sgd' | 'rmsprop' | 'adam';
 
-/** Factors per layer of a net that was built at its real width; all 1 at the reference width. */
-export interface Multipliers {
-  /** Initial weights. The input layer is never rescaled. */
-  readonly weights: { readonly input: number; readonly hidden: number; readonly output: number };
-  /** Raw learning rates. */
-  readonly rates: { readonly input: number; readonly hidden: number; readonly output: number };
+interface ByRole<T> {
+  readonly input: T;
+  readonly hidden: T;
+  readonly output: T;
 }
+
+/** Factors on initial weights and on rates, by the role of a layer. */
+export interface LayerFactors {
+  readonly weights: ByRole<number>;
+  readonly rates: ByRole<number>;
+}
+
+/**
+ * Factors per layer of a net that was built at its real width; all 1 at the reference width. `biases` are those of the
+ * layers' biases, which a framework draws with 1/sqrt(fan-in) as it does weights.
+ */
+export interface Multipliers extends LayerFactors {
+  /** Initial weights. The input layer is never rescaled. */
+  readonly weights: ByRole<number> & { readonly biases: ByRole<number> };
+  /** Raw learning rates. */
+  readonly rates: ByRole<number> & { readonly biases: ByRole<number> };
+}
+
+type RolePowers = ByRole<Rational>;
 
 /** The exponents of `Multipliers`, as powers of the width factor. */
 export function multiplierPowers(
   spec: ScalingSpec,
   optimizer: OptimizerKind = 'sgd',
-): {
-  weights: Record<'input' | 'hidden' | 'output', Rational>;
-  rates: Record<'input' | 'hidden' | 'output', Rational>;
-} {
+): { weights: RolePowers; rates: RolePowers } {
   const { qSigma, qTildeA, qTildeV, qTildeW, hiddenInit } = exponentsOf(spec);
   const output = add(qSigma, HALF);
   const weights = { input: ZERO, hidden: hiddenInit, output };
@@ -54,11 +68,27 @@ export function multipliers(
   { optimizer = 'sgd' }: { readonly optimizer?: OptimizerKind } = {},
 ): Multipliers {
   const powers = multiplierPowers(spec, optimizer);
+  const biases = spec.fixedRates ? powers : biasPowers(powers.rates);
   const at = (q: Rational): number => widthPower(widthFactor, q);
-  const all = ({ input, hidden, output }: Record<'input' | 'hidden' | 'output', Rational>) => ({
+  const all = ({ input, hidden, output }: RolePowers): ByRole<number> => ({
     input: at(input),
     hidden: at(hidden),
     output: at(output),
   });
-  return { weights: all(powers.weights), rates: all(powers.rates) };
+  return {
+    weights: { ...all(powers.weights), biases: all(biases.weights) },
+    rates: { ...all(powers.rates), biases: all(biases.rates) },
+  };
+}
+
+/**
+ * A bias is the weight of one unit that is always 1, where the weights of its layer sum over the fan-in. So its step moves
+ * the layer as the weights' steps do when its rate is larger by the fan-in's factor, and its size at the start stays
+ * (sqrt(wf) of what was drawn with 1/sqrt(fan-in)). The fan-in of the input layer does not grow.
+ */
+function biasPowers(rates: RolePowers): { weights: RolePowers; rates: RolePowers } {
+  return {
+    weights: { input: ZERO, hidden: HALF, output: HALF },
+    rates: { input: rates.input, hidden: add(rates.hidden, ONE), output: add(rates.output, ONE) },
+  };
 }

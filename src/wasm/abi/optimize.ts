@@ -24,10 +24,22 @@ type Adam<D extends Float> = (
   p: Ptr<D>,
 ) => void;
 
+type Lion<D extends Float> = (
+  n: number,
+  rate: number,
+  b1: number,
+  b2: number,
+  g: Ptr<D>,
+  m: Ptr<D>,
+  p: Ptr<D>,
+) => void;
+
 /** Contracts: assembly/optimize.ts. */
 export interface OptimizeKernels {
   rmsprop_f32: Rmsprop<'f32'>;
   rmsprop_f64: Rmsprop<'f64'>;
   adam_f32: Adam<'f32'>;
   adam_f64: Adam<'f64'>;
+  lion_f32: Lion<'f32'>;
+  lion_f64: Lion<'f64'>;
 }
