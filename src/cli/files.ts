@@ -3,7 +3,8 @@ import { access, constants, mkdir, readFile, rename, rm, rmdir, stat, writeFile 
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { readCsv } from '../data/csv.js';
 import { readNpy } from '../data/npy.js';
-import { readNpz, writeNpz } from '../data/npz.js';
+import { npzNames, readNpz, writeNpz } from '../data/npz.js';
+import { UNPACKED_BYTES } from '../data/unpack.js';
 import { readIdx } from '../data/idx.js';
 import type { Tensor } from '../math/index.js';
 import { UsageError } from './errors.js';
@@ -70,25 +71,30 @@ export async function outputFile(path: string): Promise<string> {
   return file;
 }
 
-/** The numbers of a `.npy`, `.npz` (its only member, or `file.npz:member`), `.csv` or IDX file. */
-export async function readTensor(path: string): Promise<Tensor> {
+/**
+ * The numbers of a `.npy`, `.npz` (its only member, or `file.npz:member`; no other is unpacked), `.csv` or IDX file of at
+ * most `memoryBytes` (default 1 GiB) unpacked.
+ */
+export async function readTensor(
+  path: string,
+  { memoryBytes = UNPACKED_BYTES }: { readonly memoryBytes?: number } = {},
+): Promise<Tensor> {
   const [, file = path, member] = /^(.+\.npz):([^:/\\]+)$/.exec(path) ?? [];
   const bytes = await readBytes(file);
   const kind = extname(file).toLowerCase();
-  if (kind === '.npy') return readNpy(bytes, file);
+  if (kind === '.npy') return readNpy(bytes, file, { memoryBytes });
   if (kind === '.csv' || kind === '.txt') return readCsv(decode(bytes, file), { name: file }).data;
   if (kind === '.npz') {
-    const { arrays } = await readNpz(bytes, file);
-    const names = Object.keys(arrays);
+    const names = npzNames(bytes, file);
     const wanted = member ?? (names.length === 1 ? names[0]! : undefined);
-    if (wanted === undefined || !arrays[wanted]) {
+    if (wanted === undefined || !names.includes(wanted)) {
       throw new UsageError(
         `${file}: expected ${member ? `a member '${member}'` : 'one member'}, got [${names.join(', ')}]. Name one as ${file}:${names[0] ?? 'x'}.`,
       );
     }
-    return arrays[wanted];
+    return (await readNpz(bytes, file, { memoryBytes, only: [wanted] })).arrays[wanted]!;
   }
-  if (/(ubyte|idx\d?)$/.test(file)) return readIdx(bytes, file);
+  if (/(ubyte|idx\d?)$/.test(file)) return readIdx(bytes, file, Infinity, { memoryBytes });
   throw new UsageError(
     `${file}: expected a .npy, .npz, .csv or IDX file, got '${kind || basename(file)}'. Convert it first.`,
   );

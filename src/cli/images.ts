@@ -2,6 +2,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { imageFilesOf, readImages, type ImageFile, type ImageSet, type Split } from '../data/images.js';
+import { UNPACKED_BYTES } from '../data/unpack.js';
 import { UsageError } from './errors.js';
 import { readBytes } from './files.js';
 
@@ -18,9 +19,16 @@ export async function isImagePath(path: string): Promise<boolean> {
  */
 export async function readImageSet(
   path: string,
-  { split = 'train', limit }: { split?: Split; limit?: number } = {},
+  {
+    split = 'train',
+    limit,
+    memoryBytes = UNPACKED_BYTES,
+  }: { split?: Split; limit?: number | undefined; memoryBytes?: number } = {},
 ): Promise<ImageSet> {
-  return readImages(await imageFiles(path, split), limit === undefined ? {} : { limit });
+  return readImages(await imageFiles(path, split), {
+    memoryBytes,
+    ...(limit === undefined ? {} : { limit }),
+  });
 }
 
 /** The same images part by part, one CIFAR batch after the other: no more than a part is in memory. */

@@ -27,11 +27,12 @@ export function readCsv(text: string, options: CsvOptions = {}): Csv {
   const head = lines[0]!.cells.map((cell) => cell.trim());
   const header = options.header ?? head.some((field) => Number.isNaN(numberOf(field)));
   const columns = header ? head : head.map((_, i) => String(i));
-  const repeated = columns.find((column, i) => columns.indexOf(column) !== i);
+  const known = new Set<string>();
+  const repeated = columns.find((column) => known.size === known.add(column).size);
   if (repeated !== undefined) {
     throw new RangeError(`${name}: column '${repeated}' appears twice. Rename one, or pass header: false.`);
   }
-  const missing = categorical.find((column) => !columns.includes(column));
+  const missing = categorical.find((column) => !known.has(column));
   if (missing !== undefined) {
     throw new RangeError(`${name}: no column '${missing}'. Columns: ${columns.join(', ')}.`);
   }

@@ -1,7 +1,8 @@
 // Image data sets as they are published: IDX (MNIST and its relatives) and CIFAR binary batches, plain or gzipped.
 import { sizeOf, tensor, type Tensor } from '../math/tensor.js';
 import { readCifar } from './cifar.js';
-import { readIdx } from './idx.js';
+import { idxBytes, readIdx } from './idx.js';
+import { unpack, UNPACKED_BYTES } from './unpack.js';
 
 export interface ImageSet {
   /** Pixels as stored (0..255), (n, height, width, channels). */
@@ -46,24 +47,26 @@ export function imageFilesOf(names: readonly string[], split: Split): string[] {
 
 /**
  * The images and labels of files that belong together: IDX files of images and of labels, or CIFAR batches, told apart by
- * their content. With `limit` only the first images. RangeError for damaged files and for labels that do not match.
+ * their content. With `limit` only the first images, and no more is unpacked. RangeError for damaged files, labels that do
+ * not match, and files or images of more than `memoryBytes` (default 1 GiB).
  */
 export async function readImages(
   files: readonly ImageFile[],
-  { limit = Infinity }: { limit?: number } = {},
+  { limit = Infinity, memoryBytes = UNPACKED_BYTES }: { limit?: number; memoryBytes?: number } = {},
 ): Promise<ImageSet> {
   const images: Tensor[] = [];
   const labels: Tensor[] = [];
   const count = (list: readonly Tensor[]): number => list.reduce((sum, { shape }) => sum + shape[0]!, 0);
   for (const file of files) {
     if (count(images) >= limit && count(labels) >= limit) break;
-    const bytes = await gunzip(await file.read(), file.name);
-    if (bytes[0] !== 0 || bytes[1] !== 0 || bytes[3] === 0 || bytes[3]! > 4) {
-      const batch = cifar(bytes, file.name, limit - count(images));
+    const left = { images: limit - count(images), labels: limit - count(labels) };
+    const { bytes, length } = await gunzip(await file.read(), file.name, left, memoryBytes);
+    if (!isIdx(bytes)) {
+      const batch = cifar(bytes, length, file.name, left.images);
       images.push(batch.x);
       labels.push(batch.labels);
-    } else if (bytes[3] === 1) labels.push(readIdx(bytes, file.name, limit - count(labels)));
-    else images.push(withChannels(readIdx(bytes, file.name, limit - count(images)), file.name));
+    } else if (bytes[3] === 1) labels.push(readIdx(bytes, file.name, left.labels, { memoryBytes }));
+    else images.push(withChannels(readIdx(bytes, file.name, left.images, { memoryBytes }), file.name));
   }
   const names = files.map(({ name }) => name).join(', ');
   if (images.length === 0)
@@ -80,13 +83,17 @@ export async function readImages(
   };
 }
 
-/** CIFAR-10 or -100 by the length of the records. */
-function cifar(bytes: Uint8Array, name: string, limit: number): ReturnType<typeof readCifar> {
-  const hundred = bytes.length % 3073 !== 0 && bytes.length % 3074 === 0;
-  const record = hundred ? 3074 : 3073;
-  const part =
-    bytes.length % record === 0 ? bytes.subarray(0, Math.min(bytes.length, limit * record)) : bytes;
-  return readCifar(part, { classes: hundred ? 100 : 10, name });
+const isIdx = (head: Uint8Array): boolean => head[0] === 0 && head[1] === 0 && head[3]! >= 1 && head[3]! <= 4;
+
+/** Bytes of one image of CIFAR-10 or -100, by the length of the file. */
+const cifarRecord = (length: number): 3073 | 3074 =>
+  length % 3073 !== 0 && length % 3074 === 0 ? 3074 : 3073;
+
+/** CIFAR-10 or -100 by the length of the whole file, of which `bytes` may be the first part. */
+function cifar(bytes: Uint8Array, length: number, name: string, limit: number): ReturnType<typeof readCifar> {
+  const record = cifarRecord(length);
+  const part = length % record === 0 ? bytes.subarray(0, Math.min(bytes.length, limit * record)) : bytes;
+  return readCifar(part, { classes: record === 3074 ? 100 : 10, name });
 }
 
 function withChannels({ data, shape }: Tensor, name: string): Tensor {
@@ -114,15 +121,26 @@ function joined(parts: readonly Tensor[], names: string): Tensor {
   return tensor(data, [n, ...sample]);
 }
 
-/** The content of gzipped bytes; other bytes as they are. */
-async function gunzip(bytes: Uint8Array<ArrayBuffer>, name: string): Promise<Uint8Array<ArrayBuffer>> {
-  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
-  try {
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'));
-    return new Uint8Array(await new Response(stream).arrayBuffer());
-  } catch (error) {
-    throw new RangeError(`${name}: the gzip data is damaged (${(error as Error).message}). Copy it again.`);
-  }
+/**
+ * The content of gzipped bytes as far as `left` images or labels want it, and the length of the whole; other bytes as they
+ * are. The length is what the end of the gzip data says, modulo 2^32.
+ */
+async function gunzip(
+  bytes: Uint8Array<ArrayBuffer>,
+  name: string,
+  left: { readonly images: number; readonly labels: number },
+  limit: number,
+): Promise<{ readonly bytes: Uint8Array<ArrayBuffer>; readonly length: number }> {
+  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return { bytes, length: bytes.length };
+  const length =
+    bytes.length < 18 ? 0 : new DataView(bytes.buffer, bytes.byteOffset).getUint32(bytes.length - 4, true);
+  const enough = (head: Uint8Array): number => {
+    if (!isIdx(head)) return left.images * cifarRecord(length);
+    const wanted = head[3] === 1 ? left.labels : left.images;
+    // A whole file is read to its end, where its checksum is.
+    return wanted === Infinity ? Infinity : idxBytes(head, wanted);
+  };
+  return { bytes: await unpack(bytes, 'gzip', { name, limit, enough }), length };
 }
 
 /** Each channel shifted and scaled to mean 0 and variance 1, by the statistics of `from` (the train images). */

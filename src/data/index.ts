@@ -1,5 +1,5 @@
 export { readNpy, writeNpy } from './npy.js';
-export { readNpz, writeNpz, type Npz } from './npz.js';
+export { readNpz, writeNpz, type Npz, type ReadNpzOptions } from './npz.js';
 export { loadKernel, saveKernel, type KernelProvenance, type SavedKernel } from './kernel-file.js';
 export { readCsv, writeCsv, type Csv, type CsvOptions } from './csv.js';
 export { readIdx } from './idx.js';

@@ -1,5 +1,5 @@
 // NumPy's .npy format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
-import { sizeOf, tensor, type Tensor } from '../math/tensor.js';
+import { allocate, sizeOf, tensor, type Tensor } from '../math/tensor.js';
 
 const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59]; // \x93NUMPY
 const TEXT: TextDecoder = new TextDecoder();
@@ -35,9 +35,14 @@ interface Header {
 
 /**
  * The array in a `.npy` file: float32 stays float32, every other real number type becomes float64 (integers beyond
- * 2^53 are rounded). `name` is what errors call it. RangeError when the file is truncated or not what it says.
+ * 2^53 are rounded). `name` is what errors call it. RangeError when the file is truncated or not what it says, or when
+ * numbers stored in fewer bytes would take more than `memoryBytes` (default: as much as there is).
  */
-export function readNpy(bytes: Uint8Array, name = 'npy'): Tensor {
+export function readNpy(
+  bytes: Uint8Array,
+  name = 'npy',
+  { memoryBytes = Infinity }: { readonly memoryBytes?: number } = {},
+): Tensor {
   const { descr, fortran, shape, start } = readHeader(bytes, name);
   const kind = KINDS[descr.slice(1)];
   if (!kind || !'<>|='.includes(descr[0]!)) {
@@ -53,25 +58,31 @@ export function readNpy(bytes: Uint8Array, name = 'npy'): Tensor {
       `${name}: shape (${shape.join(', ')}) of ${descr} needs ${wanted} bytes, the file holds ${bytes.length - start}. It is ${problem}: write or copy it again.`,
     );
   }
-  const values = readValues(bytes.subarray(start), size, kind, descr);
+  const single = descr.endsWith('f4');
+  const values = allocate(
+    single ? 'f32' : 'f64',
+    size,
+    `${name}: the array`,
+    'Raise memoryBytes (--memory), or store fewer numbers.',
+    kind.bytes < (single ? 4 : 8) ? Math.max(memoryBytes, bytes.length) : undefined,
+  );
+  readValues(bytes.subarray(start), values, kind, descr);
   return tensor(fortran ? toRowMajor(values, shape) : values, shape);
 }
 
 function readValues(
   bytes: Uint8Array,
-  size: number,
+  values: Float64Array | Float32Array,
   { bytes: step, read }: Kind,
   descr: string,
-): Float64Array | Float32Array {
-  const values = descr.endsWith('f4') ? new Float32Array(size) : new Float64Array(size);
+): void {
   const little = descr[0] !== '>';
   if (descr === '<f4' || descr === '<f8') {
     new Uint8Array(values.buffer).set(bytes); // JavaScript's own byte order on every platform that runs this
-    return values;
+    return;
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  for (let i = 0; i < size; i++) values[i] = read(view, i * step, little);
-  return values;
+  for (let i = 0; i < values.length; i++) values[i] = read(view, i * step, little);
 }
 
 function readHeader(bytes: Uint8Array, name: string): Header {

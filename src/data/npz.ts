@@ -1,6 +1,7 @@
 import type { Tensor } from '../math/tensor.js';
 import { readNpy, writeNpy } from './npy.js';
-import { readZip, writeZip } from './zip.js';
+import { UNPACKED_BYTES } from './unpack.js';
+import { listZip, writeZip } from './zip.js';
 
 export interface Npz {
   readonly arrays: Readonly<Record<string, Tensor>>;
@@ -10,17 +11,56 @@ export interface Npz {
 
 const META = 'meta';
 
-/** The arrays of an `.npz` file (`numpy.savez` or `savez_compressed`) by name. RangeError when it is damaged. */
-export async function readNpz(bytes: Uint8Array, name = 'npz'): Promise<Npz> {
-  const arrays: Record<string, Tensor> = {};
-  let meta: unknown;
-  for (const member of await readZip(bytes, name)) {
-    const key = member.name.replace(/\.npy$/, '');
-    const array = readNpy(member.bytes, `${name}:${key}`);
-    if (key === META) meta = parseMeta(array, name);
-    else arrays[key] = array;
+export interface ReadNpzOptions {
+  /** Bytes the arrays may take, announced and unpacked; default 1 GiB. */
+  readonly memoryBytes?: number;
+  /** Read these members only; the others are not unpacked. */
+  readonly only?: readonly string[];
+}
+
+/** The names of the arrays in an `.npz` file; none is unpacked. RangeError when its directory is damaged. */
+export function npzNames(bytes: Uint8Array, name = 'npz'): string[] {
+  return listZip(bytes, name)
+    .map((entry) => keyOf(entry))
+    .filter((key) => key !== META);
+}
+
+const keyOf = (entry: { readonly name: string }): string => entry.name.replace(/\.npy$/, '');
+
+/**
+ * The arrays of an `.npz` file (`numpy.savez` or `savez_compressed`) by name. RangeError when it is damaged, has no such
+ * member, or would take more than `memoryBytes`: before anything is unpacked, and while it is.
+ */
+export async function readNpz(
+  bytes: Uint8Array,
+  name = 'npz',
+  { memoryBytes = UNPACKED_BYTES, only }: ReadNpzOptions = {},
+): Promise<Npz> {
+  const entries = listZip(bytes, name).filter((entry) => only?.includes(keyOf(entry)) ?? true);
+  const missing = only?.find((key) => !entries.some((entry) => keyOf(entry) === key));
+  if (missing !== undefined) {
+    throw new RangeError(
+      `${name}: there is no member '${missing}'. Members: ${npzNames(bytes, name).join(', ')}.`,
+    );
   }
-  return meta === undefined ? { arrays } : { arrays, meta };
+  const announced = entries.reduce((sum, { size }) => sum + size, 0);
+  if (announced > Math.max(memoryBytes, bytes.length)) {
+    throw new RangeError(
+      `${name}: its arrays unpack to ${announced} bytes, the limit is ${memoryBytes}. Name one member, or raise memoryBytes (--memory) if you trust the file.`,
+    );
+  }
+  const arrays: [string, Tensor][] = [];
+  let meta: unknown;
+  for (const entry of entries) {
+    const key = keyOf(entry);
+    const array = readNpy(await entry.read(Math.max(memoryBytes, bytes.length)), `${name}:${key}`, {
+      memoryBytes,
+    });
+    if (key === META) meta = parseMeta(array, name);
+    else arrays.push([key, array]);
+  }
+  const found = { arrays: Object.fromEntries(arrays) };
+  return meta === undefined ? found : { ...found, meta };
 }
 
 function parseMeta({ data }: Tensor, name: string): unknown {

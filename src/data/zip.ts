@@ -1,6 +1,8 @@
 // The little of ZIP that .npz needs: stored and deflated members, no encryption, no zip64.
 // https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
 
+import { unpack } from './unpack.js';
+
 const LOCAL = 0x04034b50;
 const CENTRAL = 0x02014b50;
 const END = 0x06054b50;
@@ -12,8 +14,20 @@ export interface ZipMember {
   readonly bytes: Uint8Array;
 }
 
-/** The members of a zip archive. RangeError when it is damaged; checksums are verified. */
-export async function readZip(bytes: Uint8Array, name: string): Promise<ZipMember[]> {
+/** A member as the directory of an archive describes it; nothing of it is unpacked yet. */
+export interface ZipEntry {
+  readonly name: string;
+  /** Bytes unpacked, as announced. */
+  readonly size: number;
+  /** Its content. RangeError when it is damaged or fails its checksum, or unpacks to more than `limit` bytes. */
+  read(limit: number): Promise<Uint8Array>;
+}
+
+/**
+ * The members of a zip archive. RangeError when its directory is damaged, or when members overlap or have one name (such
+ * archives are made to unpack to something else for every reader, or to more than any memory).
+ */
+export function listZip(bytes: Uint8Array, name: string): ZipEntry[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const damaged = (what: string): RangeError =>
     new RangeError(`${name}: ${what}. It is truncated or no zip archive: write or copy it again.`);
@@ -22,54 +36,83 @@ export async function readZip(bytes: Uint8Array, name: string): Promise<ZipMembe
   while (end >= 0 && view.getUint32(end, true) !== END) end = end < bytes.length - 65557 ? -1 : end - 1;
   if (end < 0) throw damaged('expected an .npz file (a zip archive), its closing record is missing');
 
-  const members: ZipMember[] = [];
+  const entries: (ZipEntry & { readonly from: number; readonly to: number })[] = [];
   let at = view.getUint32(end + 16, true);
   for (let left = view.getUint16(end + 10, true); left > 0; left--) {
-    if (at + 46 > bytes.length || view.getUint32(at, true) !== CENTRAL)
-      throw damaged('its directory is damaged');
-    const nameLength = view.getUint16(at + 28, true);
-    const extra = view.getUint16(at + 30, true) + view.getUint16(at + 32, true);
+    if (at + 46 > end || view.getUint32(at, true) !== CENTRAL) throw damaged('its directory is damaged');
+    const head = new DataView(bytes.buffer, bytes.byteOffset + at, 46);
+    const nameLength = head.getUint16(28, true);
+    if (at + 46 + nameLength > end) throw damaged('its directory is damaged');
     const member = new TextDecoder().decode(bytes.subarray(at + 46, at + 46 + nameLength));
-    const method = view.getUint16(at + 10, true);
-    const packed = view.getUint32(at + 20, true);
-    const size = view.getUint32(at + 24, true);
-    const start = view.getUint32(at + 42, true);
-    if (packed === 0xffffffff || size === 0xffffffff || start === 0xffffffff) {
-      throw new RangeError(`${name}: member ${member} is larger than 4 GiB. Save it as a .npy of its own.`);
-    }
-    if (view.getUint16(at + 8, true) & 1) throw new RangeError(`${name}: member ${member} is encrypted.`);
-    if (start + 30 > bytes.length || view.getUint32(start, true) !== LOCAL) {
-      throw damaged(`member ${member} is missing`);
-    }
-    const from = start + 30 + view.getUint16(start + 26, true) + view.getUint16(start + 28, true);
-    if (from + packed > bytes.length) throw damaged(`member ${member} is cut off`);
-    const body = await unpack(bytes.subarray(from, from + packed), method, size, `${name}: member ${member}`);
-    if (crc32(body) !== view.getUint32(at + 16, true)) throw damaged(`member ${member} fails its checksum`);
-    members.push({ name: member, bytes: body });
-    at += 46 + nameLength + extra;
+    entries.push({ name: member, ...place(head, view, { name, member, damaged }) });
+    at += 46 + nameLength + head.getUint16(30, true) + head.getUint16(32, true);
   }
-  return members;
+  const inOrder = entries.toSorted((one, two) => one.from - two.from);
+  const second = inOrder.find(({ from }, i) => i > 0 && from < inOrder[i - 1]!.to);
+  if (second)
+    throw new RangeError(`${name}: member ${second.name} overlaps another one. Write the archive anew.`);
+  const names = new Set<string>();
+  for (const entry of entries) {
+    if (names.has(entry.name))
+      throw new RangeError(`${name}: there are two members ${entry.name}. Write it anew.`);
+    names.add(entry.name);
+  }
+  return entries;
 }
 
-async function unpack(bytes: Uint8Array, method: number, size: number, name: string): Promise<Uint8Array> {
-  if (method === 0) return bytes;
-  if (method !== 8)
+interface Naming {
+  readonly name: string;
+  readonly member: string;
+  readonly damaged: (what: string) => RangeError;
+}
+
+/** Where a member of the directory lies in the archive, and how it is read. */
+function place(
+  head: DataView,
+  view: DataView,
+  { name, member, damaged }: Naming,
+): Omit<ZipEntry, 'name'> & { readonly from: number; readonly to: number } {
+  const method = head.getUint16(10, true);
+  const crc = head.getUint32(16, true);
+  const packed = head.getUint32(20, true);
+  const size = head.getUint32(24, true);
+  const from = head.getUint32(42, true);
+  if ([packed, size, from].includes(0xffffffff))
+    throw new RangeError(`${name}: member ${member} is larger than 4 GiB. Save it as a .npy of its own.`);
+  if (head.getUint16(8, true) & 1) throw new RangeError(`${name}: member ${member} is encrypted.`);
+  if (from + 30 > view.byteLength || view.getUint32(from, true) !== LOCAL)
+    throw damaged(`member ${member} is missing`);
+  const start = from + 30 + view.getUint16(from + 26, true) + view.getUint16(from + 28, true);
+  const to = start + packed;
+  if (to > view.byteLength) throw damaged(`member ${member} is cut off`);
+  const read = async (limit: number): Promise<Uint8Array> => {
+    const body = new Uint8Array(view.buffer, view.byteOffset + start, packed);
+    const content = await expand(body, method, size, limit, `${name}: member ${member}`);
+    if (crc32(content) !== crc) throw damaged(`member ${member} fails its checksum`);
+    return content;
+  };
+  return { size, from, to, read };
+}
+
+async function expand(
+  body: Uint8Array,
+  method: number,
+  size: number,
+  limit: number,
+  name: string,
+): Promise<Uint8Array> {
+  if (method !== 0 && method !== 8)
     throw new RangeError(`${name}: compression method ${method} is not supported. Use numpy.savez.`);
-  const body = new Uint8Array(size);
-  let filled = 0;
-  try {
-    const stream = new Blob([bytes as Uint8Array<ArrayBuffer>]).stream();
-    const reader = stream.pipeThrough(new DecompressionStream('deflate-raw')).getReader();
-    for (let part = await reader.read(); !part.done; part = await reader.read()) {
-      if (filled + part.value.length > size) throw new RangeError('more data than announced');
-      body.set(part.value, filled);
-      filled += part.value.length;
-    }
-    if (filled < size) throw new RangeError('less data than announced');
-  } catch (error) {
-    throw new RangeError(`${name}: the compressed data is damaged (${(error as Error).message}).`);
+  const content =
+    method === 0
+      ? body
+      : await unpack(body, 'deflate-raw', { name, announced: size, limit: Math.min(limit, size) });
+  if (content.length !== size) {
+    throw new RangeError(
+      `${name}: the compressed data is damaged: it has ${content.length} bytes, its directory says ${size}. Copy the file again.`,
+    );
   }
-  return body;
+  return content;
 }
 
 /** A zip archive of stored (not compressed) members, as `numpy.savez` writes. */

@@ -76,7 +76,7 @@ describe('image sets', () => {
     await expect(readImages([file('two', idx([2, 4], () => 0))])).rejects.toThrow(/two: expected images/);
     await expect(readImages([file('cut', batch([1]).slice(0, 3000))])).rejects.toThrow(/cut: expected records/);
     const packed = await gzip(idx([3, 2, 2], (i) => i));
-    await expect(readImages([file('z', packed.slice(0, packed.length - 9))])).rejects.toThrow(/z: the gzip data is damaged/);
+    await expect(readImages([file('z', packed.slice(0, packed.length - 9))])).rejects.toThrow(/z: the compressed data is damaged/);
     const small = file('small', idx([1, 3, 3], () => 0));
     await expect(readImages([images, small])).rejects.toThrow(/different sizes/);
   });

@@ -36,7 +36,7 @@ function registerHierarchy(parent: Command): void {
     .option('--time <t>', 'end of the flow', realNumber(0), 10)
     .action(
       performReport<NetOptions & { time: number }>(async (options, context) => {
-        const problem = await problemOf(options);
+        const problem = await problemOf(options, context);
         const { time, steps, seed } = options;
         const engine = await context.engine();
         context.progress.start('integrating', 1);
@@ -170,7 +170,7 @@ function registerWidths(parent: Command): void {
           threshold: number;
         }
       >(async (options, context) => {
-        const { net, x, y } = await problemOf(options);
+        const { net, x, y } = await problemOf(options, context);
         const { widths, baseWidth, seeds, steps, learningRate, loss, threshold } = options;
         const engine = await context.engine();
         context.progress.start('training', 1);

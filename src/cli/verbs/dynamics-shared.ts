@@ -45,9 +45,12 @@ export function netVerb(
     .option('--out <dir>', 'folder for result.json, the figure and report.html');
 }
 
-export async function problemOf(options: NetOptions): Promise<Problem> {
+export async function problemOf(
+  options: NetOptions,
+  context: Pick<Context, 'memoryBytes'>,
+): Promise<Problem> {
   const net = (await readJson(options.net)) as NetDocument;
-  return { net, x: await readTensor(options.x), y: await readTensor(options.y) };
+  return { net, x: await readTensor(options.x, context), y: await readTensor(options.y, context) };
 }
 
 export const modelOf = ({ x }: Problem, seed: number): { inputShape: number[]; seed: number } => ({
@@ -65,7 +68,7 @@ export async function trained<S extends object, R>(
     data: S & Pick<Problem, 'x' | 'y'> & { model: ReturnType<typeof modelOf> },
   ) => Promise<R>,
 ): Promise<{ found: R; variant: Engine['variant'] }> {
-  const problem = await problemOf(options);
+  const problem = await problemOf(options, context);
   const engine = await context.engine();
   context.progress.start('training', 1);
   const { net, x, y } = problem;

@@ -76,7 +76,7 @@ export function registerTrace(parent: Command): void {
         const beyond = options.recordAt?.find((step) => step > steps);
         if (beyond !== undefined)
           throw new UsageError(`trace: --record-at must name steps up to --steps ${steps}, got ${beyond}.`);
-        const job = jobOf(options, await problemOf(options));
+        const job = jobOf(options, await problemOf(options, context));
         const { result, drop } = await kept(options, context, job);
         const rows = rowsOf(result, kernels);
         const samples = (job.train.x as Tensor).shape[0]!;

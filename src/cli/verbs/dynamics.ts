@@ -206,7 +206,10 @@ function registerSpectrum(parent: Command): void {
     .action(
       performReport<{ kernel: string; y: string; times: number[]; ridge: number; out?: string }>(
         async (options, context) => {
-          const [kernel, y] = [await readTensor(options.kernel), await readTensor(options.y)];
+          const [kernel, y] = [
+            await readTensor(options.kernel, context),
+            await readTensor(options.y, context),
+          ];
           const engine = await context.engine();
           context.progress.start(`eigenvalues of ${kernel.shape[0]} samples`, 1);
           const result = await spectrum(engine, kernel, y, { signal: context.signal });

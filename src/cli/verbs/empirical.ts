@@ -48,15 +48,16 @@ async function run(options: EmpiricalOptions, context: Context): Promise<Outcome
     );
   const out = await outputFile(options.out);
   const net = (await readJson(options.net)) as NetDocument;
-  const x = await readTensor(options.x);
-  const x2 = options.x2 === undefined ? null : await readTensor(options.x2);
+  const x = await readTensor(options.x, context);
+  const x2 = options.x2 === undefined ? null : await readTensor(options.x2, context);
   for (const [name, value] of Object.entries({ x, ...(x2 ? { x2 } : {}) })) {
     if (value.data.length === 0 || value.shape.length < 2)
       throw new UsageError(
         `empirical: ${name} must have samples and channels, (n, ...spatial, channels), got shape [${value.shape.join(', ')}]. Give one sample as (1, d).`,
       );
   }
-  const parameters = options.params === undefined ? undefined : await readParameters(options.params);
+  const parameters =
+    options.params === undefined ? undefined : await readParameters(options.params, context.memoryBytes);
   const dtype: 'f32' | 'f64' = x.data instanceof Float32Array ? 'f32' : 'f64';
   const start = performance.now();
   const model = {
@@ -99,7 +100,7 @@ function follow({ progress }: Context): (message: unknown) => void {
 }
 
 /** A JSON list as in the format, or the members `<path>.w`, `<path>.b` of an .npz in layer order. */
-async function readParameters(path: string): Promise<LayerParametersLike[]> {
+async function readParameters(path: string, memoryBytes: number): Promise<LayerParametersLike[]> {
   if (path.endsWith('.json')) {
     const list = await readJson(path);
     if (!Array.isArray(list))
@@ -107,7 +108,7 @@ async function readParameters(path: string): Promise<LayerParametersLike[]> {
     return list as LayerParametersLike[];
   }
   if (!path.endsWith('.npz')) throw new UsageError(`--params: expected a .json or .npz file, got ${path}.`);
-  const { arrays } = await readNpz(await readBytes(path), path);
+  const { arrays } = await readNpz(await readBytes(path), path, { memoryBytes });
   const names = Object.keys(arrays);
   const isParameter = (name: string): boolean =>
     /\.[wb]$/.test(name) && names.includes(`${name.slice(0, -1)}w`);

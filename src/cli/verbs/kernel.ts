@@ -123,7 +123,7 @@ interface Call extends Inputs {
 async function run(options: Options, context: Context): Promise<Said> {
   const net = (await readJson(options.net)) as NetDocument;
   if (options.functions !== undefined) await defineFunctions(options.functions);
-  const given = await inputs(options);
+  const given = await inputs(options, context);
   const dtype = options.dtype ?? (given.x1.data instanceof Float32Array ? 'f32' : 'f64');
   const frozen = options.frozen === undefined ? [] : options.frozen.split(',').map((path) => path.trim());
   const call: Call = { ...given, net, dtype, frozen };
@@ -159,8 +159,8 @@ async function computed(options: Options, given: Call, context: Context): Promis
     signal: context.signal,
     ...(options.tile === undefined ? {} : { tile: options.tile }),
     ...(options.maskConstant === undefined ? {} : { maskConstant: options.maskConstant }),
-    ...(options.pattern1 === undefined ? {} : { pattern1: await readTensor(options.pattern1) }),
-    ...(options.pattern2 === undefined ? {} : { pattern2: await readTensor(options.pattern2) }),
+    ...(options.pattern1 === undefined ? {} : { pattern1: await readTensor(options.pattern1, context) }),
+    ...(options.pattern2 === undefined ? {} : { pattern2: await readTensor(options.pattern2, context) }),
   };
   const provenance = { net: toJson(parseNet(net)), variant: engine.variant, dtype, version };
   if (perLayer) {
@@ -278,15 +278,17 @@ interface Inputs {
   readonly labels: Tensor | null;
 }
 
-async function inputs(options: Options): Promise<Inputs> {
-  const first = await side(options.x, options.split, options.limit);
-  const second = options.x2 === undefined ? null : await side(options.x2, options.split2, options.limit2);
+async function inputs(options: Options, { memoryBytes }: Context): Promise<Inputs> {
+  const first = await side(options.x, options.split, options.limit, memoryBytes);
+  const second =
+    options.x2 === undefined ? null : await side(options.x2, options.split2, options.limit2, memoryBytes);
   const scaled = ({ x, image }: Side): Tensor => {
     if (!image || options.pixels === 'raw') return x;
     if (options.pixels === 'standard') return standardizeImages(x, first.x);
     return { data: x.data.map((value) => value / 255) as Tensor['data'], shape: x.shape };
   };
-  const labels = options.labels === undefined ? first.labels : await readTensor(options.labels);
+  const labels =
+    options.labels === undefined ? first.labels : await readTensor(options.labels, { memoryBytes });
   const [n] = first.x.shape;
   if (labels && labels.data.length < n!) {
     throw new UsageError(`--labels: expected a class for each of ${n} samples, got ${labels.data.length}.`);
@@ -304,12 +306,17 @@ interface Side {
   readonly image: boolean;
 }
 
-async function side(path: string, split: 'train' | 'test', limit: number | undefined): Promise<Side> {
+async function side(
+  path: string,
+  split: 'train' | 'test',
+  limit: number | undefined,
+  memoryBytes: number,
+): Promise<Side> {
   if (await isImagePath(path)) {
-    const set = await readImageSet(path, { split, ...(limit === undefined ? {} : { limit }) });
+    const set = await readImageSet(path, { split, limit, memoryBytes });
     return { ...set, image: true };
   }
-  const x = await readTensor(path);
+  const x = await readTensor(path, { memoryBytes });
   const n = x.shape[0] ?? 0;
   if (limit === undefined || limit >= n) return { x, labels: null, image: false };
   const data = x.data.slice(0, (x.data.length / n) * limit) as Tensor['data'];

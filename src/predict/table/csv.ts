@@ -125,9 +125,22 @@ export function asTable(value: TableLike, name = 'table'): Table {
   return table;
 }
 
+/** Places by name, kept by list of names: wide tables ask for every column in turn. */
+const places = new WeakMap<readonly string[], ReadonlyMap<string, number>>();
+
+/** The place of a column; -1 where there is none of that name. */
+export function columnIndex(columns: readonly string[], name: string): number {
+  let found = places.get(columns);
+  if (!found) {
+    found = new Map(columns.map((column, i) => [column, i]));
+    places.set(columns, found);
+  }
+  return found.get(name) ?? -1;
+}
+
 /** The cells of one column. */
 export function columnOf(table: Table, column: string, name = 'table'): readonly Cell[] {
-  const index = table.columns.indexOf(column);
+  const index = columnIndex(table.columns, column);
   if (index < 0)
     throw new RangeError(
       `${name}: there is no column '${column}'. Columns: ${table.columns.slice(0, 40).join(', ')}`,

@@ -2,7 +2,7 @@
 // than ten distinct values, its normal score (the Gaussian quantile of its rank), which is blind to skew and outliers.
 // A categorical column becomes one centred indicator per level, scaled to total variance 1.
 import { normalQuantile } from '../../math/elementary.js';
-import { columnOf, type Table } from './csv.js';
+import { columnIndex, columnOf, type Table } from './csv.js';
 import type { ColumnReading, ColumnType } from './reading/column.js';
 import { derivedNames, typedTable, type TypedCell } from './reading/typed.js';
 
@@ -222,6 +222,6 @@ function firstAbove(sorted: readonly number[], value: number): number {
 
 /** Rows of a typed table without a missing cell in an encoded column. */
 export function completeRows(encoder: Encoder, table: Table): number[] {
-  const indices = encoder.columns.map((column) => table.columns.indexOf(column.name));
+  const indices = encoder.columns.map((column) => columnIndex(table.columns, column.name));
   return table.rows.flatMap((row, i) => (indices.some((index) => row[index] === null) ? [] : [i]));
 }

@@ -139,8 +139,11 @@ function acrossColumns({ columns, rows }: Table, target: string | undefined): st
   }
   const twice = [...seen.values()].reduce((sum, { all }) => sum + all - 1, 0);
   const apart = [...seen.values()].filter(({ other }) => other).length;
+  const contents = new Map<string, number>(); // by what a column holds, its first place: linear in wide tables
   const copies = columns.flatMap((name, k) => {
-    const first = columns.findIndex((_, j) => j < k && rows.every((row) => row[j] === row[k]));
+    const content = JSON.stringify(rows.map((row) => row[k]));
+    const first = contents.get(content) ?? -1;
+    if (first < 0) contents.set(content, k);
     return first < 0 || rows.length < 3 || constant(rows, k) ? [] : [{ name, first }];
   });
   return [
