@@ -14,6 +14,7 @@ export * from './training/index.js';
 export * from './scaling/index.js';
 export * from './papers/index.js';
 export * from './dynamics/index.js';
+export * from './extrapolation/index.js';
 export * from './finite-width/index.js';
 export * from './learning-curve/index.js';
 export * from './data/index.js';

@@ -1,6 +1,7 @@
 import type { AnyJob } from '../wasm/engine.js';
 import { dynamicsJobs } from '../dynamics/jobs.js';
 import { empiricalJobs } from '../empirical/jobs.js';
+import { extrapolationJobs } from '../extrapolation/jobs.js';
 import { finiteWidthJobs } from '../finite-width/jobs.js';
 import { kernelJobs } from '../kernel/jobs.js';
 import { learningCurveJobs } from '../learning-curve/jobs.js';
@@ -17,6 +18,7 @@ const all: readonly AnyJob[] = [
   ...trainingJobs,
   ...scalingJobs,
   ...dynamicsJobs,
+  ...extrapolationJobs,
   ...finiteWidthJobs,
   ...learningCurveJobs,
 ];
