@@ -1,5 +1,6 @@
 // CIFAR-10 and CIFAR-100 binary batches: https://www.cs.toronto.edu/~kriz/cifar.html
 import { tensor, type Tensor } from '../math/tensor.js';
+import { knownFields } from '../wasm/engine.js';
 
 const SIDE = 32;
 const PIXELS = SIDE * SIDE;
@@ -17,8 +18,10 @@ export interface LabelledImages {
  */
 export function readCifar(
   bytes: Uint8Array,
-  { classes = 10, name = 'cifar' }: { classes?: 10 | 100; name?: string } = {},
+  options: { classes?: 10 | 100; name?: string } = {},
 ): LabelledImages {
+  knownFields('readCifar', options, { classes: true, name: true });
+  const { classes = 10, name = 'cifar' } = options;
   const labelBytes = classes === 100 ? 2 : 1; // CIFAR-100: coarse, then fine
   const record = labelBytes + 3 * PIXELS;
   const n = bytes.length / record;

@@ -1,3 +1,4 @@
+import { knownFields, type Fields } from '../wasm/engine.js';
 import { tensor, type Tensor } from '../math/tensor.js';
 import { numberOf, parseRows } from '../predict/table/csv.js';
 
@@ -20,8 +21,11 @@ export interface Csv {
   readonly categories: Readonly<Record<string, readonly string[]>>;
 }
 
+const CSV_OPTIONS: Fields<CsvOptions> = { name: true, header: true, separator: true, categorical: true };
+
 /** Numbers from CSV text. RangeError naming line and column of the first field that is no finite number. */
 export function readCsv(text: string, options: CsvOptions = {}): Csv {
+  knownFields('readCsv', options, CSV_OPTIONS);
   const { name = 'csv', categorical = [] } = options;
   const lines = parseRows(text, name, options.separator);
   const head = lines[0]!.cells.map((cell) => cell.trim());

@@ -3,6 +3,7 @@ import { sizeOf, tensor, type Tensor } from '../math/tensor.js';
 import { readCifar } from './cifar.js';
 import { idxBytes, readIdx } from './idx.js';
 import { unpack, UNPACKED_BYTES } from './unpack.js';
+import { knownFields } from '../wasm/engine.js';
 
 export interface ImageSet {
   /** Pixels as stored (0..255), (n, height, width, channels). */
@@ -52,8 +53,10 @@ export function imageFilesOf(names: readonly string[], split: Split): string[] {
  */
 export async function readImages(
   files: readonly ImageFile[],
-  { limit = Infinity, memoryBytes = UNPACKED_BYTES }: { limit?: number; memoryBytes?: number } = {},
+  options: { limit?: number; memoryBytes?: number } = {},
 ): Promise<ImageSet> {
+  knownFields('readImages', options, { limit: true, memoryBytes: true });
+  const { limit = Infinity, memoryBytes = UNPACKED_BYTES } = options;
   const images: Tensor[] = [];
   const labels: Tensor[] = [];
   const count = (list: readonly Tensor[]): number => list.reduce((sum, { shape }) => sum + shape[0]!, 0);

@@ -4,6 +4,7 @@ import type { Tensor } from '../math/tensor.js';
 import { toJson, type LayerDocument, type NetDocument } from '../net/index.js';
 import { version } from '../version.js';
 import { readNpz, writeNpz } from './npz.js';
+import { knownFields } from '../wasm/engine.js';
 
 /** What a kernel file says of itself. */
 export interface KernelProvenance {
@@ -43,8 +44,10 @@ export function saveKernel(
  */
 export async function loadKernel(
   bytes: Uint8Array,
-  { net, name = 'kernel' }: { readonly net?: NetDocument; readonly name?: string } = {},
+  options: { readonly net?: NetDocument; readonly name?: string } = {},
 ): Promise<SavedKernel> {
+  knownFields('loadKernel', options, { net: true, name: true });
+  const { net, name = 'kernel' } = options;
   const { arrays, meta } = await readNpz(bytes, name);
   const found = meta as KernelProvenance | undefined;
   if (!found?.net || typeof found.variant !== 'string')

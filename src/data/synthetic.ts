@@ -1,5 +1,6 @@
 import { foldIn, normalAt, randomKey, uniformAt } from '../math/random.js';
 import { tensor, type Tensor } from '../math/tensor.js';
+import { knownFields, type Fields } from '../wasm/engine.js';
 
 export interface XorOptions {
   readonly samples: number;
@@ -12,6 +13,14 @@ export interface XorOptions {
   readonly seed?: number;
 }
 
+const XOR_OPTIONS: Fields<XorOptions> = {
+  samples: true,
+  features: true,
+  separation: true,
+  noise: true,
+  seed: true,
+};
+
 /**
  * A mixture of four Gaussians at the corners of a square, labelled like XOR, among standard normal coordinates that
  * say nothing. A fixed kernel has to fit products of coordinates; a net that learns features finds the two that
@@ -19,6 +28,7 @@ export interface XorOptions {
  * @returns `x` of shape (samples, features), `y` of shape (samples, 1) in {-1, 1}
  */
 export function xorMixture(options: XorOptions): { x: Tensor<Float64Array>; y: Tensor<Float64Array> } {
+  knownFields('xorMixture', options, XOR_OPTIONS);
   const { samples, features = 20, separation = 1.5, noise = 0.6, seed = 0 } = options;
   if (!Number.isSafeInteger(samples) || samples < 1)
     throw new RangeError(`xorMixture: samples must be a whole number >= 1, got ${samples}.`);

@@ -1,3 +1,4 @@
+import { knownFields, type Fields } from '../wasm/engine.js';
 // The catapult of Lewkowycz et al. (2020): gradient descent on f = n^-1/2 (u.v) x, one datapoint (x, y) = (1, 0), loss
 // f^2/2. Function and curvature then obey a closed two-variable map, exactly and at every width n.
 
@@ -36,12 +37,22 @@ export interface CatapultTrace {
 
 const DIVERGED = 1e50;
 
+const CATAPULT_OPTIONS: Fields<CatapultOptions> = {
+  learningRate: true,
+  width: true,
+  f0: true,
+  lambda0: true,
+  steps: true,
+  tolerance: true,
+};
+
 /**
  * Iterates f' = (1 - h l + h^2 f^2/n) f, l' = l + (h f^2/n)(h l - 4), with h the learning rate and l the curvature.
  * For h l0 in (2, 4) the loss first grows to order n, the curvature falls below 2/h, then the loss goes to zero.
  * RangeError for arguments that are not finite or not positive.
  */
 export function catapult(options: CatapultOptions): CatapultTrace {
+  knownFields('catapult', options, CATAPULT_OPTIONS);
   const { learningRate, width, f0 = 1, lambda0 = 1, steps = 10_000, tolerance = 1e-30 } = options;
   for (const [name, value] of Object.entries({ learningRate, width, lambda0, steps })) {
     if (!(value > 0) || !Number.isFinite(value))

@@ -4,7 +4,16 @@ import { eighInPlace } from '../math/eigh.js';
 import { gemm } from '../math/matmul.js';
 import { quantile } from '../math/statistics.js';
 import { foldIn, normal, randomKey } from '../math/random.js';
-import { defineJob, type Core, type Engine, type Job, type RunOptions } from '../wasm/engine.js';
+import {
+  defineJob,
+  knownFields,
+  RUN_OPTIONS,
+  type Core,
+  type Engine,
+  type Fields,
+  type Job,
+  type RunOptions,
+} from '../wasm/engine.js';
 
 export interface DoubleDescentOptions {
   /** Training samples n; default 120. */
@@ -48,12 +57,25 @@ export const doubleDescentJob: Job<Params, { test: Float64Array; train: Float64A
 
 const DEFAULT_RATIOS = [0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 1, 1.05, 1.1, 1.2, 1.5, 2, 3, 4, 10, 40];
 
+const DESCENT_OPTIONS: Fields<DoubleDescentOptions> = {
+  samples: true,
+  testSamples: true,
+  dimension: true,
+  noise: true,
+  ratios: true,
+  ridge: true,
+  repeats: true,
+  seed: true,
+};
+
 /** Test error against the number of random ReLU features, for a linear teacher with label noise. */
 export async function doubleDescent(
   engine: Engine,
   options: DoubleDescentOptions = {},
   run: RunOptions = {},
 ): Promise<DoubleDescentPoint[]> {
+  knownFields('doubleDescent', run, RUN_OPTIONS);
+  knownFields('doubleDescent', options, DESCENT_OPTIONS);
   const {
     ratios = DEFAULT_RATIOS,
     samples = 120,

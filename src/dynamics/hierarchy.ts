@@ -3,7 +3,7 @@
 import { rootMeanSquare } from '../math/statistics.js';
 import { tensor, type Tensor } from '../math/tensor.js';
 import { createModel, type Model, type ModelOptions, type NetDocument } from '../net/index.js';
-import { defineJob, drain, drainNow, type Job } from '../wasm/engine.js';
+import { defineJob, drain, drainNow, knownFields, type Fields, type Job } from '../wasm/engine.js';
 import { checkedData, type DynamicsData } from './data.js';
 import { descent, kernelOrderSteps, kernelVelocity } from './kernel-orders.js';
 import { rungeKutta4, type OdeState } from './runge-kutta.js';
@@ -34,12 +34,21 @@ export interface HierarchyResult {
   readonly size: { readonly theta: number; readonly o3: number; readonly o4: number };
 }
 
+const HIERARCHY_OPTIONS: Fields<HierarchyOptions> = {
+  x: true,
+  y: true,
+  time: true,
+  steps: true,
+  onProgress: true,
+};
+
 /**
  * Gradient flow of a net beside its kernel hierarchy truncated at orders 2, 3 and 4, from the same start; the model is
  * left as it was. Rows of kernels are sample * outputs + output. Memory grows as (n outputs)^4: for a handful of
  * samples. RangeError for shapes, sizes or options that do not fit.
  */
 export function hierarchy(model: Model, options: HierarchyOptions): HierarchyResult {
+  knownFields('hierarchy', options, HIERARCHY_OPTIONS);
   return drainNow(hierarchySteps(model, options));
 }
 

@@ -11,7 +11,7 @@ import type { Numbers } from '../layers/finite.js';
 import { tensor, type Tensor, type TensorLike } from '../math/tensor.js';
 import { flatten } from '../net/parameters.js';
 import type { Model } from '../net/model.js';
-import { bytesPerElement, drainNow, slice } from '../wasm/engine.js';
+import { bytesPerElement, drainNow, knownFields, slice } from '../wasm/engine.js';
 import type { DynamicsData } from './data.js';
 import { GradientSeries, products } from './gradient-series.js';
 
@@ -33,9 +33,10 @@ export interface KernelOrders {
 export function kernelOrders(
   model: Model,
   x: TensorLike,
-  { order = 4 }: { readonly order?: 3 | 4 } = {},
+  options: { readonly order?: 3 | 4 } = {},
 ): KernelOrders {
-  return drainNow(kernelOrderSteps(model, x, order));
+  knownFields('kernelOrders', options, { order: true });
+  return drainNow(kernelOrderSteps(model, x, options.order ?? 4));
 }
 
 /** @internal the same with pauses */

@@ -4,9 +4,19 @@ import { empiricalNtk } from '../empirical/kernels.js';
 import type { Tensor } from '../math/tensor.js';
 import { createModel, type LossName, type ModelOptions, type NetDocument } from '../net/index.js';
 import { evaluateLoss, prepareTargets } from '../net/losses.js';
-import { defineJob, NumericalError, type Engine, type Job, type RunOptions } from '../wasm/engine.js';
+import {
+  defineJob,
+  knownFields,
+  NumericalError,
+  RUN_OPTIONS,
+  type Engine,
+  type Fields,
+  type Job,
+  type RunOptions,
+} from '../wasm/engine.js';
 import { checkPositive, pulledBack, sharedRun, type DynamicsData, type SharedRun } from './data.js';
 import { relativeChange } from './relative.js';
+import { MODEL_OPTIONS } from '../net/model.js';
 
 export interface LazyDialOptions extends DynamicsData {
   readonly model: ModelOptions;
@@ -74,6 +84,16 @@ export const lazyDialJob: Job<Params, LazyDialPoint> = defineJob(
   },
 );
 
+const DIAL_OPTIONS: Fields<LazyDialOptions> = {
+  x: true,
+  y: true,
+  model: MODEL_OPTIONS,
+  alphas: true,
+  steps: true,
+  learningRate: true,
+  loss: true,
+};
+
 /**
  * Trains the same initial net once per alpha, on the engine's workers. RangeError for alphas that are not positive;
  * NumericalError where training diverges (Chizat, Oyallon & Bach 2019).
@@ -84,6 +104,8 @@ export async function lazyDial(
   options: LazyDialOptions,
   run: RunOptions = {},
 ): Promise<LazyDialPoint[]> {
+  knownFields('lazyDial', run, RUN_OPTIONS);
+  knownFields('lazyDial', options, DIAL_OPTIONS);
   const { alphas, steps = 200, learningRate = 0.5, loss = 'mse' } = options;
   checkPositive('lazyDial', 'alphas', alphas);
   const shared = { ...sharedRun('lazyDial', net, options, steps), learningRate, loss };

@@ -2,8 +2,18 @@
 // in units of 1/lambda_max(Theta_0/n) (Lewkowycz et al. 2020). One job per learning rate.
 import { taylorExpand } from '../empirical/taylor.js';
 import { createModel, sgd, sharpness, Trainer, type ModelOptions, type NetDocument } from '../net/index.js';
-import { defineJob, NumericalError, type Engine, type Job, type RunOptions } from '../wasm/engine.js';
+import {
+  defineJob,
+  knownFields,
+  NumericalError,
+  RUN_OPTIONS,
+  type Engine,
+  type Fields,
+  type Job,
+  type RunOptions,
+} from '../wasm/engine.js';
 import { checkedData, checkPositive, sharedRun, type DynamicsData, type SharedRun } from './data.js';
+import { MODEL_OPTIONS } from '../net/model.js';
 
 export interface ScanOptions extends DynamicsData {
   readonly model: ModelOptions;
@@ -80,6 +90,15 @@ function lossOf(trainer: Trainer, n: number): number {
   }
 }
 
+const SCAN_OPTIONS: Fields<ScanOptions> = {
+  x: true,
+  y: true,
+  model: MODEL_OPTIONS,
+  multiples: true,
+  steps: true,
+  taylor: true,
+};
+
 /**
  * Trains the same initial net once per learning rate, on the engine's workers. Any net with dense, convolutional or
  * other layers that has a finite model. RangeError for shapes that do not fit; rates that diverge say at which step
@@ -91,6 +110,8 @@ export async function scanLearningRates(
   options: ScanOptions,
   run: RunOptions = {},
 ): Promise<ScanPoint[]> {
+  knownFields('scanLearningRates', run, RUN_OPTIONS);
+  knownFields('scanLearningRates', options, SCAN_OPTIONS);
   const { multiples, steps = 400, taylor = null } = options;
   checkPositive('scanLearningRates', 'multiples', multiples);
   const shared = { ...sharedRun('scanLearningRates', net, options, steps), taylor };

@@ -6,8 +6,18 @@
 import { isActivation } from '../layers/vocabulary.js';
 import { createModel, type LossName, type Model, type ModelOptions, type NetDocument } from '../net/index.js';
 import { evaluateLoss, prepareTargets } from '../net/losses.js';
-import { defineJob, NumericalError, type Engine, type Job, type RunOptions } from '../wasm/engine.js';
+import {
+  defineJob,
+  knownFields,
+  NumericalError,
+  RUN_OPTIONS,
+  type Engine,
+  type Fields,
+  type Job,
+  type RunOptions,
+} from '../wasm/engine.js';
 import { pulledBack, sharedRun, type DynamicsData, type SharedRun } from './data.js';
+import { MODEL_OPTIONS } from '../net/model.js';
 
 export interface MeanFieldEnergyOptions extends DynamicsData {
   readonly model: ModelOptions;
@@ -113,6 +123,16 @@ function particles({ slots, net }: Model): number {
 
 const squares = (values: Float64Array): number => values.reduce((sum, value) => sum + value * value, 0);
 
+const ENERGY_OPTIONS: Fields<MeanFieldEnergyOptions> = {
+  x: true,
+  y: true,
+  model: MODEL_OPTIONS,
+  loss: true,
+  learningRate: true,
+  steps: true,
+  decay: true,
+};
+
 /**
  * Trains a net of one hidden layer in the mean-field scaling, as a job: energy, and what the flow predicts for it.
  * RangeError for other nets; NumericalError where training diverges (Mei, Montanari & Nguyen 2018).
@@ -123,6 +143,8 @@ export async function meanFieldEnergy(
   options: MeanFieldEnergyOptions,
   run: RunOptions = {},
 ): Promise<MeanFieldEnergy> {
+  knownFields('meanFieldEnergy', run, RUN_OPTIONS);
+  knownFields('meanFieldEnergy', options, ENERGY_OPTIONS);
   const { loss = 'mse', learningRate = 0.1, steps = 200, decay = 0 } = options;
   if (!(learningRate > 0) || !Number.isFinite(learningRate) || !(decay >= 0) || !Number.isFinite(decay))
     throw new RangeError(

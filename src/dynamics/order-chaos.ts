@@ -5,7 +5,7 @@ import { log } from '../math/elementary.js';
 import { tensor } from '../math/tensor.js';
 import { isActivation } from '../layers/vocabulary.js';
 import { parseLayer, type LayerDocument, type NetDocument } from '../net/document.js';
-import type { Engine } from '../wasm/engine.js';
+import { knownFields, NumericalError, type Engine, type Fields } from '../wasm/engine.js';
 
 export interface OrderChaosOptions {
   /** An activation of the format, e.g. { layer: 'tanh' }. */
@@ -28,13 +28,16 @@ export interface OrderChaos {
   readonly phase: 'ordered' | 'critical' | 'chaotic';
 }
 
-const CRITICAL = 1e-6;
+const CRITICAL = 1e-8;
+
+const CHAOS_OPTIONS: Fields<OrderChaosOptions> = { activation: true, wStd: true, bStd: true, signal: true };
 
 /**
  * Phase of wide nets with these layers. RangeError for layers that are no activation and standard deviations that are not
- * finite or negative.
+ * finite or negative; NumericalError where the variance alternates for ever and has no limit.
  */
 export async function orderChaos(engine: Engine, options: OrderChaosOptions): Promise<OrderChaos> {
+  knownFields('orderChaos', options, CHAOS_OPTIONS);
   const { wStd, bStd = 0, signal } = options;
   const activation = activationOf(options.activation);
   for (const [name, value] of Object.entries({ wStd, bStd })) {
@@ -44,7 +47,7 @@ export async function orderChaos(engine: Engine, options: OrderChaosOptions): Pr
   }
   const qStar = await variance(engine, { activation, wStd, bStd, signal });
   // At vanishing or exploding variance the correlation map is that of very small or large inputs.
-  const q = Math.min(1e100, Math.max(1e-12, qStar));
+  const q = Math.min(HUGE, Math.max(TINY, qStar));
   const step: NetDocument = [
     { layer: 'dense', units: 1 },
     activation,
@@ -85,8 +88,12 @@ interface Point {
 }
 
 const LAYERS = 50;
-const ROUNDS = 40;
-const SMALL = 1e-12;
+const ROUNDS = 4;
+const GRID = 32; // variances at a time
+/** Relative error of V(q) / q, and what counts as vanished and exploded. */
+const NOISE = 1e-12;
+const TINY = 1e-30;
+const HUGE = 1e100;
 
 /** The activation as parsed, so that errors name it and not its place in the nets below. */
 function activationOf(document: LayerDocument): LayerDocument {
@@ -97,29 +104,92 @@ function activationOf(document: LayerDocument): LayerDocument {
   );
 }
 
+/** The variance one layer on, V(q), for several variances. */
+type VarianceMap = (qs: readonly number[]) => Promise<number[]>;
+
+/**
+ * The fixed point of V that is reached from q = 1. Depth alone reaches it quickly away from criticality. Near it the
+ * steps shrink with the distance, so the rest of the way is a search for where V(q) / q passes 1.
+ */
 async function variance(
   engine: Engine,
   { activation, wStd, bStd, signal }: OrderChaosOptions,
 ): Promise<number> {
-  const net: NetDocument = [
-    { layer: 'dense', units: 1 },
-    { layer: 'repeat', times: LAYERS, net: [activation, { layer: 'dense', units: 1, wStd, bStd }] },
-  ];
-  const after = async (q: number): Promise<number> => {
-    const x = tensor(Float64Array.of(Math.sqrt(q)), [1, 1]);
-    const { nngp } = await kernel(engine, net, x, null, { get: ['nngp'], ...(signal ? { signal } : {}) });
-    return nngp.data[0]!;
+  const layer: NetDocument = [activation, { layer: 'dense', units: 1, wStd, bStd }];
+  const options = { get: ['nngp'] as const, ...(signal ? { signal } : {}) };
+  const through = async (qs: readonly number[], times: number): Promise<number[]> => {
+    const net: NetDocument = [
+      { layer: 'dense', units: 1 },
+      { layer: 'repeat', times, net: layer },
+    ];
+    const x = tensor(Float64Array.from(qs, Math.sqrt), [qs.length, 1]);
+    const { data } = (await kernel(engine, net, x, null, options)).nngp;
+    return qs.map((_, i) => data[i * (qs.length + 1)]!);
   };
+  const map: VarianceMap = (qs) => through(qs, 1);
   let q = 1;
   for (let round = 0; round < ROUNDS; round++) {
-    const next = await after(q);
-    if (!(next < 1e100)) return Infinity;
-    if (Math.abs(next - q) <= 1e-13 * q) return next;
-    // Where 0 stays 0 the map is a factor up to O(q): a fixed point below SMALL would be a factor of 1 to its digits.
-    if (next < SMALL && next < q && (await after(0)) === 0) return 0;
+    const next = await through([q], LAYERS).then(
+      ([value]) => value!,
+      (error: unknown) => {
+        if (error instanceof NumericalError) return Infinity;
+        throw error;
+      },
+    );
+    if (!(next < HUGE)) break;
+    if (Math.abs(next - q) <= 1e-13 * q && Math.abs((await map([q]))[0]! - q) <= 1e-12 * q)
+      return next === 0 ? 0 : stable(map, next);
+    if (next < TINY) break;
     q = next;
   }
-  return q;
+  return search(map, q);
+}
+
+/** Where V(q) / q passes 1 from q on, towards the side to which the variance moves; 0 or Infinity when it does not. */
+async function search(map: VarianceMap, from: number): Promise<number> {
+  const growth = async (qs: readonly number[]): Promise<number[]> =>
+    (await map(qs)).map((value, i) => value / qs[i]! - 1);
+  const first = (await growth([from]))[0]!;
+  if (Math.abs(first) <= NOISE) return stable(map, from);
+  const up = first > 0;
+  let before = from;
+  for (;;) {
+    const last = before;
+    const grid = Array.from({ length: GRID }, (_, i) => last * 2 ** (up ? i + 1 : -i - 1));
+    const found = await growth(grid);
+    const at = found.findIndex((value) => (up ? value < -NOISE : value > NOISE));
+    if (at >= 0) {
+      const other = at > 0 ? grid[at - 1]! : last;
+      return stable(map, await narrow(growth, up ? [other, grid[at]!] : [grid[at]!, other]));
+    }
+    before = grid.at(-1)!;
+    if (before > HUGE) return Infinity;
+    if (before < TINY) return 0;
+  }
+}
+
+/** The root between two variances of which the first grows and the second shrinks, to the last digits. */
+async function narrow(growth: VarianceMap, [low, high]: readonly [number, number]): Promise<number> {
+  while (high - low > 1e-15 * high) {
+    const [from, width] = [low, (high - low) / GRID];
+    const grid = Array.from({ length: GRID - 1 }, (_, i) => from + width * (i + 1));
+    const found = await growth(grid);
+    const at = found.findIndex((value) => value <= 0);
+    const next = [at > 0 ? grid[at - 1]! : at === 0 ? low : grid.at(-1)!, at < 0 ? high : grid[at]!] as const;
+    if (next[0] === low && next[1] === high) break;
+    [low, high] = next;
+  }
+  return (low + high) / 2;
+}
+
+/** q, unless the variance jumps over it from layer to layer and ever further. */
+async function stable(map: VarianceMap, q: number): Promise<number> {
+  const h = 1e-4;
+  const [above, below] = await map([q * (1 + h), q * (1 - h)]);
+  if ((above! - below!) / (2 * h * q) >= -1 - 1e-6) return q;
+  throw new NumericalError(
+    `orderChaos: the variance has no limit with depth: it alternates around its fixed point ${q.toPrecision(6)}. Use a smaller wStd.`,
+  );
 }
 
 /** Two inputs of variance q and correlation c in, the correlation and its slope out; pairs (0, i). */
@@ -160,6 +230,7 @@ async function correlation(map: (cs: readonly number[]) => Promise<Point[]>): Pr
     if (at === 0) return grid[0]!; // on or below the diagonal from the start: decorrelated
     [low, high] = [grid[at - 1]!, grid[at]!];
   }
+  if (low === 0 && (await map([0]))[0]!.c <= 1e-14) return 0; // an odd activation without bias
   return (low + high) / 2;
 }
 

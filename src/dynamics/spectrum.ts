@@ -4,7 +4,14 @@ import { eighInPlace } from '../math/eigh.js';
 import { exp } from '../math/elementary.js';
 import { symmetric } from '../math/check.js';
 import { asTensor, assertFinite, type TensorLike } from '../math/tensor.js';
-import { defineJob, type Engine, type Job, type RunOptions } from '../wasm/engine.js';
+import {
+  defineJob,
+  knownFields,
+  RUN_OPTIONS,
+  type Engine,
+  type Job,
+  type RunOptions,
+} from '../wasm/engine.js';
 
 export interface Spectrum {
   /** Eigenvalues, largest first. */
@@ -64,6 +71,7 @@ export async function spectrum(
   y: TensorLike,
   run: RunOptions = {},
 ): Promise<Spectrum> {
+  knownFields('spectrum', run, RUN_OPTIONS);
   const matrix = symmetric(kernel, 'spectrum');
   const target = asTensor(y, 'spectrum: y');
   assertFinite(target, 'spectrum: y');

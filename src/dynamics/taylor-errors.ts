@@ -12,8 +12,17 @@ import {
   type ModelOptions,
   type NetDocument,
 } from '../net/index.js';
-import { defineJob, type Engine, type Job, type RunOptions } from '../wasm/engine.js';
+import {
+  defineJob,
+  knownFields,
+  RUN_OPTIONS,
+  type Engine,
+  type Fields,
+  type Job,
+  type RunOptions,
+} from '../wasm/engine.js';
 import { sharedRun, type DynamicsData, type SharedRun } from './data.js';
+import { MODEL_OPTIONS } from '../net/model.js';
 
 export interface TaylorErrorOptions extends DynamicsData {
   readonly model: ModelOptions;
@@ -59,6 +68,16 @@ export const taylorErrorJob: Job<Params, TaylorErrors> = defineJob(
   },
 );
 
+const TAYLOR_OPTIONS: Fields<TaylorErrorOptions> = {
+  x: true,
+  y: true,
+  model: MODEL_OPTIONS,
+  orders: true,
+  steps: true,
+  learningRate: true,
+  loss: true,
+};
+
 /** Trains the net and its Taylor models side by side, one job per order. NumericalError when one of them diverges. */
 export async function taylorErrors(
   engine: Engine,
@@ -66,6 +85,8 @@ export async function taylorErrors(
   options: TaylorErrorOptions,
   run: RunOptions = {},
 ): Promise<TaylorErrors[]> {
+  knownFields('taylorErrors', run, RUN_OPTIONS);
+  knownFields('taylorErrors', options, TAYLOR_OPTIONS);
   const { orders = [1, 2, 3], steps = 100, learningRate = 1, loss = 'mse' } = options;
   if (orders.length === 0) throw new RangeError('taylorErrors: orders must name at least one order, got [].');
   const shared = { ...sharedRun('taylorErrors', net, options, steps), learningRate, loss };

@@ -10,7 +10,7 @@ import { asTensor, type Tensor } from '../math/tensor.js';
 import { createModel, sgd, Trainer, type LossName, type NetDocument } from '../net/index.js';
 import { evaluateLoss, prepareTargets } from '../net/losses.js';
 import { compile } from '../net/program.js';
-import { defineJob, type Engine, type Job } from '../wasm/engine.js';
+import { defineJob, knownFields, type Engine, type Fields, type Job } from '../wasm/engine.js';
 import { kernelVelocity } from './kernel-orders.js';
 import type { DynamicsData } from './data.js';
 import { relativeChange } from './relative.js';
@@ -136,6 +136,20 @@ function lastLayer(...[model, x]: Parameters<typeof empiricalNtk>): Tensor {
   return empiricalNtkPerLayer(model, x).at(-1)!.ntk;
 }
 
+const LAW_OPTIONS: Fields<WidthLawOptions> = {
+  x: true,
+  y: true,
+  widths: true,
+  baseWidth: true,
+  seeds: true,
+  steps: true,
+  learningRate: true,
+  loss: true,
+  threshold: true,
+  signal: true,
+  onProgress: true,
+};
+
 /**
  * Trains `seeds` nets at every width on the engine's workers and fits powers of the width. A handful of samples: the
  * linearised net needs the kernel of all outputs. RangeError for shapes, sizes or options that do not fit (two widths
@@ -146,6 +160,7 @@ export async function measureWidthLaws(
   net: NetDocument,
   options: WidthLawOptions,
 ): Promise<WidthLaws> {
+  knownFields('measureWidthLaws', options, LAW_OPTIONS);
   const {
     widths,
     baseWidth,

@@ -4,7 +4,7 @@ import { asTensor, tensor, type Tensor, type TensorLike } from '../math/tensor.j
 import { foldIn, type RandomKey } from '../math/random.js';
 import type { CallOptions } from '../net/machine.js';
 import type { CallInputs, Model } from '../net/model.js';
-import { bytesPerElement, drainNow, wholeNumber } from '../wasm/engine.js';
+import { bytesPerElement, drainNow, knownFields, wholeNumber, type Fields } from '../wasm/engine.js';
 import { addLayer, outputPairs, type Outputs } from './contract.js';
 import { Signals, signalBytes } from './signals.js';
 
@@ -36,6 +36,16 @@ export interface EmpiricalNtkPlan {
   readonly jacobianBytes: number;
 }
 
+const NTK_OPTIONS: Fields<EmpiricalNtkOptions> = {
+  outputs: true,
+  frozen: true,
+  tile: true,
+  dropoutKey: true,
+  pattern1: true,
+  pattern2: true,
+  onProgress: true,
+};
+
 /** Memory of `empiricalNtk` before it runs. RangeError for `outputs` that do not exist. */
 export function planEmpiricalNtk(
   model: Model,
@@ -43,6 +53,7 @@ export function planEmpiricalNtk(
   n2: number,
   options: EmpiricalNtkOptions = {},
 ): EmpiricalNtkPlan {
+  knownFields('planEmpiricalNtk', options, NTK_OPTIONS);
   for (const [name, n] of Object.entries({ n1, n2 })) wholeNumber('planEmpiricalNtk', name, n);
   if (options.tile !== undefined) wholeNumber('planEmpiricalNtk', 'tile', options.tile, 1);
   const o = model.outputSize;
@@ -74,6 +85,7 @@ export function empiricalNtk(
   x2: TensorLike | null = null,
   options: EmpiricalNtkOptions = {},
 ): Tensor {
+  knownFields('empiricalNtk', options, NTK_OPTIONS);
   return drainNow(ntkTiles(model, x1, x2, options));
 }
 
@@ -84,6 +96,7 @@ export function empiricalNtkPerLayer(
   x2: TensorLike | null = null,
   options: EmpiricalNtkOptions = {},
 ): { readonly path: string; readonly ntk: Tensor }[] {
+  knownFields('empiricalNtkPerLayer', options, NTK_OPTIONS);
   return drainNow(ntkOf(model, x1, x2, options, true));
 }
 
@@ -104,6 +117,7 @@ export function empiricalNngp(
   x2: TensorLike | null = null,
   options: Pick<EmpiricalNtkOptions, 'outputs' | 'dropoutKey' | 'pattern1' | 'pattern2'> = {},
 ): Tensor {
+  knownFields('empiricalNngp', options, { outputs: true, dropoutKey: true, pattern1: true, pattern2: true });
   const { outputs = 'trace' } = options;
   const f1 = model.forward(x1, callOf(options, 1));
   const f2 = x2 === null ? f1 : model.forward(x2, callOf(options, 2));

@@ -6,7 +6,7 @@ import type { KernelName } from '../kernel/index.js';
 import { parseNet, type NetDocument } from '../net/document.js';
 import type { Layer } from '../layers/vocabulary.js';
 import { createModel } from '../net/model.js';
-import { defineJob, type Engine, type Job } from '../wasm/engine.js';
+import { defineJob, knownFields, type Engine, type Fields, type Job } from '../wasm/engine.js';
 import { empiricalNngp, empiricalNtk } from './kernels.js';
 
 export interface MonteCarloOptions {
@@ -101,6 +101,17 @@ function merge(left: Chunk, right: Chunk): Chunk {
   return merged;
 }
 
+const MONTE_CARLO_OPTIONS: Fields<MonteCarloOptions> = {
+  samples: true,
+  seed: true,
+  get: true,
+  pattern1: true,
+  pattern2: true,
+  targetRelativeError: true,
+  signal: true,
+  onProgress: true,
+};
+
 /**
  * NNGP and NTK as means over finite nets of the widths written in `net`, with standard errors. Unbiased for the finite
  * widths; the infinite-width kernel differs by O(1/width). Dropout layers in mode 'train' draw masks. x2 = null means x1
@@ -113,6 +124,7 @@ export async function monteCarloKernel(
   x2: TensorLike | null = null,
   options: MonteCarloOptions = {},
 ): Promise<MonteCarloResult> {
+  knownFields('monteCarloKernel', options, MONTE_CARLO_OPTIONS);
   const { samples = 256, seed = 0, get = ['nngp', 'ntk'], targetRelativeError = 0, signal } = options;
   if (!Number.isSafeInteger(samples) || samples < 2) {
     throw new RangeError(`monteCarloKernel: samples must be a whole number >= 2, got ${samples}.`);

@@ -2,7 +2,7 @@
 import { asTensor, assertFinite, sizeOf, type Tensor, type TensorLike } from '../math/tensor.js';
 import { chainEnd, checkChain } from '../net/width-chain.js';
 import { parseLayer, type NetDocument } from '../net/document.js';
-import { NumericalError, type Engine, type Job } from '../wasm/engine.js';
+import { knownFields, NumericalError, type Engine, type Job } from '../wasm/engine.js';
 import {
   blameInput,
   checkDtype,
@@ -14,11 +14,13 @@ import {
 import { compileLayer, inputFacts, type CompiledLayer } from './propagation/compiled-net.js';
 import { frozenPaths } from './propagation/frozen.js';
 import { usedConstant } from './propagation/input.js';
-import type { KernelOptions, KernelResult } from './kernel.js';
+import { KERNEL_OPTIONS, type KernelOptions, type KernelResult } from './kernel.js';
 import { headJob, positionsOf, trunkJob, type KernelState, type StateCall } from './tiles/state-jobs.js';
 import { wantedOutput } from './tiles/tile.js';
 
 type StateOptions = Omit<KernelOptions, 'tile'>;
+const { tile: _tile, ...STATE_OPTIONS } = KERNEL_OPTIONS;
+const { dtype: _dtype, maskConstant: _mask, ...CONTINUE_OPTIONS } = STATE_OPTIONS;
 type ContinueOptions = Omit<StateOptions, 'dtype' | 'maskConstant'>;
 
 /**
@@ -33,6 +35,7 @@ export async function kernelState(
   second: TensorLike | null = null,
   options: StateOptions = {},
 ): Promise<KernelState> {
+  knownFields('kernelState', options, STATE_OPTIONS);
   const [x1, x2] = checkInputs(first, second);
   const trunk = parseLayer(net, '');
   chainEnd(trunk);
@@ -65,6 +68,7 @@ export async function continueKernel(
   net: NetDocument,
   options: ContinueOptions = {},
 ): Promise<KernelResult> {
+  knownFields('continueKernel', options, CONTINUE_OPTIONS);
   const { trunk, facts } = checkState(state);
   const next = parseLayer(net, '');
   checkChain(next, chainEnd(trunk));

@@ -3,7 +3,7 @@ import { allocate, type Tensor, type TensorLike } from '../math/tensor.js';
 import type { Pattern } from '../layers/states/state.js';
 import type { Layer } from '../layers/vocabulary.js';
 import { parseNet, type NetDocument } from '../net/document.js';
-import { NumericalError, type Engine } from '../wasm/engine.js';
+import { knownFields, NumericalError, type Engine, type Fields } from '../wasm/engine.js';
 import {
   blameInput,
   checkDtype,
@@ -89,6 +89,21 @@ interface Call {
   readonly entries: number;
 }
 
+/** @internal */
+export const KERNEL_OPTIONS: Fields<KernelOptions> = {
+  get: true,
+  dtype: true,
+  maskConstant: true,
+  pattern1: true,
+  pattern2: true,
+  diagonalSpatial: true,
+  frozen: true,
+  tolerance: true,
+  tile: true,
+  signal: true,
+  onProgress: true,
+};
+
 /**
  * NNGP and NTK of `net` (builder result or plain JSON) between all samples of x1 and x2; `x2 = null` means x1 **as the same
  * samples** (identical variables are treated as such). Inputs are (n, ...spatial, channels).
@@ -101,6 +116,7 @@ export async function kernel(
   x2: TensorLike | null = null,
   options: KernelOptions = {},
 ): Promise<KernelResult> {
+  knownFields('kernel', options, KERNEL_OPTIONS);
   const call = prepare(engine, net, x1, x2, options);
   const shape = outputShape(call, call.x1.shape[0]!, (call.x2 ?? call.x1).shape[0]!);
   const result = new Map<KernelName, Tensor>();
@@ -140,6 +156,7 @@ export async function* kernelTiles(
   x2: TensorLike | null = null,
   options: KernelTilesOptions = {},
 ): AsyncGenerator<KernelTile> {
+  knownFields('kernelTiles', options, { ...KERNEL_OPTIONS, skip: true });
   const all = await withSphere(engine, prepare(engine, net, x1, x2, options));
   const { skip } = options;
   const call = skip

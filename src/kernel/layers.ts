@@ -3,10 +3,10 @@ import { sheetCount } from '../layers/states/state.js';
 import type { Tensor, TensorLike } from '../math/tensor.js';
 import type { NetDocument } from '../net/document.js';
 import { inferShapes } from '../net/shapes.js';
-import { NumericalError, type Engine } from '../wasm/engine.js';
+import { knownFields, NumericalError, type Engine } from '../wasm/engine.js';
 import { blameInput } from './tiles/checks.js';
 import { frozenPaths, weightPaths } from './propagation/frozen.js';
-import { kernel, prepareTile, type KernelOptions } from './kernel.js';
+import { kernel, KERNEL_OPTIONS, prepareTile, type KernelOptions } from './kernel.js';
 import type { Tap } from './propagation/propagate.js';
 import { computeTile, unpack } from './tiles/tile.js';
 
@@ -17,6 +17,9 @@ export interface LayerKernel {
   readonly nngp: Tensor;
   readonly ntk: Tensor;
 }
+
+const { get: _get, ...PER_LAYER_OPTIONS } = KERNEL_OPTIONS;
+const { tile: _tile, signal: _signal, onProgress: _onProgress, ...LAYER_OPTIONS } = PER_LAYER_OPTIONS;
 
 /**
  * Kernels after every layer, in one pass on the calling thread and without tiling. Before a layer that needs Gaussian
@@ -29,6 +32,7 @@ export function layerKernels(
   x2: TensorLike | null = null,
   options: Omit<KernelOptions, 'get' | 'tile' | 'signal' | 'onProgress'> = {},
 ): LayerKernel[] {
+  knownFields('layerKernels', options, LAYER_OPTIONS);
   const params = prepareTile(engine, net, x1, x2, options);
   const columns = (params.x2 ?? params.x1).shape[0]!;
   const found: LayerKernel[] = [];
@@ -61,6 +65,7 @@ export async function kernelPerLayer(
   x2: TensorLike | null = null,
   options: Omit<KernelOptions, 'get'> = {},
 ): Promise<{ readonly path: string; readonly ntk: Tensor }[]> {
+  knownFields('kernelPerLayer', options, PER_LAYER_OPTIONS);
   const { x1: first } = prepareTile(engine, net, x1, x2, options);
   const shaped = inferShapes(net, first.shape.slice(1));
   const paths = weightPaths(shaped);

@@ -1,7 +1,7 @@
 // Planning: how many samples a tile may have, and what a call will cost before it runs.
 import { padded, sheetCount } from '../layers/states/state.js';
 import { normaliseAxis, type Shaped } from '../layers/shapes.js';
-import { kindOf, knownWord, wholeNumber, type Core } from '../wasm/engine.js';
+import { kindOf, knownFields, knownWord, wholeNumber, type Core, type Fields } from '../wasm/engine.js';
 import { parseNet, type NetDocument } from '../net/document.js';
 import { compileNet, mostSheets, type CompiledLayer } from './propagation/compiled-net.js';
 import { checkTolerance } from './tiles/checks.js';
@@ -169,6 +169,15 @@ export interface LayerPlan {
   readonly entriesPerPair: number;
 }
 
+const PLAN_OPTIONS: Fields<NonNullable<Parameters<typeof planKernel>[4]>> = {
+  dtype: true,
+  diagonalSpatial: true,
+  tile: true,
+  masked: true,
+  frozen: true,
+  tolerance: true,
+};
+
 /**
  * Plans the kernels of `net` on this engine between inputs of shapes (n1, ...sample) and (n2, ...sample); null: x1 with itself.
  * RangeError where net and shapes do not fit, or one pair of samples exceeds the engine's `memoryBytes`.
@@ -187,6 +196,7 @@ export function planKernel(
     tolerance?: number;
   } = {},
 ): KernelPlan {
+  knownFields('planKernel', options, PLAN_OPTIONS);
   const [n1, ...sample] = checkShape(shape1, 'shape1');
   const [n2, ...other] = shape2 ? checkShape(shape2, 'shape2') : [n1, ...sample];
   if (other.join() !== sample.join()) {

@@ -1,6 +1,6 @@
 // Lanczos iteration with full reorthogonalisation: extreme eigenvalues of a symmetric matrix, and functions of it times a
 // vector, from products with vectors alone. Golub & Van Loan, "Matrix Computations", ch. 10.
-import { NumericalError, type Core, type Ticket } from '../wasm/engine.js';
+import { knownFields, NumericalError, type Core, type Fields, type Ticket } from '../wasm/engine.js';
 import { eighInPlace } from './eigh.js';
 import { symv } from './matmul.js';
 import { randomKey, uniformAt } from './random.js';
@@ -97,6 +97,9 @@ export interface LanczosOptions {
   readonly maxSteps?: number;
 }
 
+/** @internal */
+export const LANCZOS: Fields<LanczosOptions> = { tolerance: true, maxSteps: true };
+
 /**
  * The extreme eigenvalues of a symmetric n x n matrix known by its products: `multiply(x)` returns A x, now or later, and
  * may keep neither x nor the result. Both are inner bounds (of a random Krylov space); the largest of a kernel matrix is
@@ -107,6 +110,7 @@ export async function extremeEigenvalues(
   n: number,
   options: LanczosOptions = {},
 ): Promise<{ readonly smallest: number; readonly largest: number; readonly steps: number }> {
+  knownFields('extremeEigenvalues', options, LANCZOS);
   const watch = watcher(n, options);
   for (;;) {
     const product = Float64Array.from(await multiply(watch.krylov.basis.at(-1)!));

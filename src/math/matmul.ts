@@ -1,6 +1,15 @@
 // Matrix products. Synchronous building blocks work on tickets inside `core.heap.scope(...)`, in f32 or f64 by the
 // tickets' dtype; matrices are row-major and `ld*` options are leading dimensions in elements. `matmul` is the public form.
-import { defineJob, type Core, type Engine, type FloatType, type Job, type Ticket } from '../wasm/engine.js';
+import {
+  defineJob,
+  knownFields,
+  type Core,
+  type Engine,
+  type Fields,
+  type FloatType,
+  type Job,
+  type Ticket,
+} from '../wasm/engine.js';
 import { asTensor, type Tensor, type TensorLike } from './tensor.js';
 
 type Names =
@@ -238,6 +247,14 @@ export const gemmJob: Job<MatmulParams, Tensor> = defineJob('math/matmul', (core
   }),
 );
 
+const MATMUL_OPTIONS: Fields<MatmulOptions> = {
+  transposeA: true,
+  transposeB: true,
+  alpha: true,
+  c: true,
+  beta: true,
+};
+
 /**
  * alpha op(a) op(b) + beta c for op(a) of shape `(m, k)` and op(b) `(k, n)`, or a vector b of shape `(k)`: float32 when
  * all are, else float64. With the same tensor as a and b and one of them transposed, half the work is done. NaN and
@@ -249,6 +266,7 @@ export async function matmul(
   b: TensorLike,
   options: MatmulOptions = {},
 ): Promise<Tensor> {
+  knownFields('matmul', options, MATMUL_OPTIONS);
   const { transposeA: transA = false, transposeB: transB = false, alpha = 1 } = options;
   const beta = options.beta ?? (options.c === undefined ? 0 : 1);
   for (const [name, value] of Object.entries({ alpha, beta })) {

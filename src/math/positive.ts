@@ -1,9 +1,11 @@
 // Positive definite systems: factorisation with jitter, and the public forms of cholesky and solve.
 import {
   defineJob,
+  knownFields,
   NumericalError,
   type Core,
   type Engine,
+  type Fields,
   type FloatType,
   type Job,
   type Ticket,
@@ -139,6 +141,8 @@ export const choleskyJob: Job<CholeskyParams, CholeskyResult> = defineJob(
     }),
 );
 
+const JITTER: Fields<JitterOptions> = { maxJitter: true };
+
 /**
  * The Cholesky factor of a symmetric positive definite matrix of shape `[n, n]`, in the precision of its data.
  * RangeError for input that is not square, finite and symmetric; NumericalError (with `details`) if `maxJitter` of the
@@ -149,6 +153,7 @@ export async function cholesky(
   a: TensorLike,
   options: JitterOptions = {},
 ): Promise<CholeskyResult> {
+  knownFields('cholesky', options, JITTER);
   return engine.run(choleskyJob, { ...options, a: symmetric(a, 'cholesky') });
 }
 
@@ -183,6 +188,7 @@ export async function solve(
   b: TensorLike,
   options: JitterOptions = {},
 ): Promise<SolveResult> {
+  knownFields('solve', options, JITTER);
   const matrix = symmetric(a, 'solve');
   const right = asTensor(b, 'solve: b');
   if (right.shape.length < 1 || right.shape.length > 2 || right.shape[0] !== matrix.shape[0]) {

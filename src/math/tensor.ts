@@ -26,10 +26,23 @@ export function sizeOf(shape: readonly number[]): number {
   return size;
 }
 
-/** Wraps `data` (not copied) as a tensor of `shape` (default: one axis). RangeError when the sizes differ. */
+/** Arrays of whole numbers, such as pixels or labels. */
+export type IntegerArray =
+  Int8Array | Uint8Array | Uint8ClampedArray | Int16Array | Uint16Array | Int32Array | Uint32Array;
+
+/**
+ * A tensor of `shape`, row-major. Float64Array and Float32Array are wrapped, not copied; integer arrays and (nested) lists
+ * of numbers are copied into a Float64Array. Default shape: one axis, or that of the nesting. RangeError when the shape has
+ * another number of entries than the data.
+ *
+ *     tensor([1, 2, 3, 4], [2, 2]); // the same as tensor([[1, 2], [3, 4]])
+ */
 export function tensor<A extends Float64Array | Float32Array>(data: A, shape?: readonly number[]): Tensor<A>;
-export function tensor(data: NestedArray): Tensor<Float64Array>;
-export function tensor(data: Float64Array | Float32Array | NestedArray, shape?: readonly number[]): Tensor {
+export function tensor(data: IntegerArray | NestedArray, shape?: readonly number[]): Tensor<Float64Array>;
+export function tensor(
+  data: Float64Array | Float32Array | IntegerArray | NestedArray,
+  shape?: readonly number[],
+): Tensor {
   if (data instanceof Float64Array || data instanceof Float32Array) {
     const dims = shape ?? [data.length];
     if (sizeOf(dims) !== data.length) {
@@ -39,7 +52,13 @@ export function tensor(data: Float64Array | Float32Array | NestedArray, shape?: 
     }
     return { data, shape: Object.freeze([...dims]) };
   }
-  return fromNested(data, 'tensor');
+  if (ArrayBuffer.isView(data)) {
+    if (!(data[0] === undefined || typeof data[0] === 'number'))
+      throw new TypeError(`tensor: the data must be numbers, got ${typeof data[0]}s`);
+    return tensor(Float64Array.from(data), shape);
+  }
+  const nested = fromNested(data, 'tensor');
+  return shape === undefined ? nested : tensor(nested.data, shape);
 }
 
 /** Accepts a tensor or nested arrays; `name` is what the error calls it. */

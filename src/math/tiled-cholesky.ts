@@ -2,12 +2,13 @@
 //   L_ij = (A_ij - sum_{k<j} L_ik L_jk^T) L_jj^{-T},   L_jj = chol(A_jj - sum_{k<j} L_jk L_jk^T).
 // A scheduler hands tiles to workers as soon as anything can be done for them, the leftmost column first (the critical
 // path), so that no worker waits for a diagonal tile. Buttari, Langou, Kurzak & Dongarra (2009).
-import { defineJob, NumericalError, type Engine, type Job } from '../wasm/engine.js';
+import { defineJob, knownFields, NumericalError, type Engine, type Job } from '../wasm/engine.js';
 import { choleskyFactor, logDeterminant, solveTriangular, solveTriangularRight } from './cholesky.js';
 import { gemm, gram } from './matmul.js';
 import { asTensor, assertFinite, type Tensor, type TensorLike } from './tensor.js';
 import {
   checkTiled,
+  RUN,
   heightOf,
   inPlace,
   tiledBytes,
@@ -104,8 +105,10 @@ function work(all: readonly TileState[], tile: TileState): { upto: number; last:
 export async function tiledCholesky(
   engine: Engine,
   matrix: TiledMatrix,
-  { signal, onProgress }: Omit<TiledOptions, 'tile'> = {},
+  options: Omit<TiledOptions, 'tile'> = {},
 ): Promise<{ readonly logDeterminant: number }> {
+  knownFields('tiledCholesky', options, RUN);
+  const { signal, onProgress } = options;
   const rows = tileRows(checkTiled('tiledCholesky', matrix));
   const all: TileState[] = [];
   for (let i = 0; i < rows; i++)
@@ -268,8 +271,10 @@ export async function tiledSolve(
   engine: Engine,
   factor: TiledMatrix,
   b: TensorLike,
-  { signal, onProgress }: Omit<TiledOptions, 'tile'> = {},
+  options: Omit<TiledOptions, 'tile'> = {},
 ): Promise<Tensor<Float64Array>> {
+  knownFields('tiledSolve', options, RUN);
+  const { signal, onProgress } = options;
   const right = asTensor(b, 'tiledSolve: b');
   const { n, tile } = checkTiled('tiledSolve', factor);
   if (right.shape[0] !== n || right.shape.length > 2) {

@@ -2,7 +2,16 @@
 // the workers where the platform allows it), worked on by jobs of a few tiles each. Tile sizes depend on n alone, and
 // every tile sees its updates in the same order, so results have equal bits for any number of workers.
 import { machineMemory } from '../platform/machine.js';
-import { defineJob, kindOf, NumericalError, wholeNumber, type Engine, type Job } from '../wasm/engine.js';
+import {
+  defineJob,
+  kindOf,
+  knownFields,
+  NumericalError,
+  wholeNumber,
+  type Engine,
+  type Fields,
+  type Job,
+} from '../wasm/engine.js';
 import { gemm, gram } from './matmul.js';
 import { asTensor, assertFinite, type TensorLike } from './tensor.js';
 
@@ -170,6 +179,9 @@ export const tiledGramJob: Job<GramParams, Float64Array | null> = defineJob(
     }),
 );
 
+/** @internal */
+export const RUN: Fields<Omit<TiledOptions, 'tile'>> = { signal: true, onProgress: true };
+
 /**
  * alpha X X^T for X of shape `[n, d]`, tile by tile on the workers. n d + n^2 / 2 numbers of JS memory; float64 X in a
  * SharedArrayBuffer is read where it lies (leave it alone meanwhile), which saves the n d and the time of a copy.
@@ -178,8 +190,10 @@ export const tiledGramJob: Job<GramParams, Float64Array | null> = defineJob(
 export async function tiledGram(
   engine: Engine,
   x: TensorLike,
-  { signal, onProgress, tile: wish, alpha = 1 }: TiledOptions & { readonly alpha?: number } = {},
+  options: TiledOptions & { readonly alpha?: number } = {},
 ): Promise<TiledMatrix> {
+  knownFields('tiledGram', options, { ...RUN, tile: true, alpha: true });
+  const { signal, onProgress, tile: wish, alpha = 1 } = options;
   const tensor = asTensor(x, 'tiledGram: x');
   const [n, width] = tensor.shape as [number, number];
   if (tensor.shape.length !== 2 || !(n >= 1) || !(width >= 1)) {

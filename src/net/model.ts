@@ -5,8 +5,10 @@ import { allocate, asTensor, assertFinite, tensor, type Tensor, type TensorLike 
 import type { RandomKey } from '../math/random.js';
 import {
   bytesPerElement,
+  knownFields,
   UnsupportedError,
   type Core,
+  type Fields,
   type FloatType,
   type Region,
   type Ticket,
@@ -63,6 +65,8 @@ export interface Gradients {
   readonly outputs: Tensor;
   readonly gradients: readonly LayerParameters[];
 }
+
+const CALL: Fields<CallInputs> = { dropoutKey: true, pattern: true };
 
 /**
  * A finite net with parameters of its own. Its memory lives until `dispose()`.
@@ -146,6 +150,7 @@ export class Model {
 
   /** Outputs (n, ...) for inputs (n, ...inputShape). */
   forward(x: TensorLike, call: CallInputs = {}): Tensor {
+    knownFields('forward', call, CALL);
     const { data, n } = this.input('forward', x);
     const outputs = this.outputSize;
     const result = this.array(n * outputs);
@@ -161,18 +166,20 @@ export class Model {
     x: TensorLike,
     y: TensorLike,
     loss: LossName,
-    call: CallInputs & { reduction?: Reduction } = {},
+    { reduction, ...call }: CallInputs & { reduction?: Reduction } = {},
   ): Gradients {
+    knownFields('gradients', call, CALL);
     const { data, n } = this.input('gradients', x);
     checkLoss('gradients', loss);
     const targets = prepareTargets('gradients', loss, asTensor(y, 'gradients: y'), n, this.outputSize);
     const outputs = this.forward(x, call);
-    const result = evaluateLoss(this.core, loss, outputs.data, targets, this.outputSize, call.reduction);
+    const result = evaluateLoss(this.core, loss, outputs.data, targets, this.outputSize, reduction);
     return { loss: result.loss, outputs, gradients: this.pullBack(data, result.cotangent, call) };
   }
 
   /** J(x)^T v: the gradient of sum(v * outputs). */
   vectorJacobian(x: TensorLike, v: TensorLike, call: CallInputs = {}): LayerParameters[] {
+    knownFields('vectorJacobian', call, CALL);
     const { data, n } = this.input('vectorJacobian', x);
     const { data: cotangent } = asTensor(v, 'vectorJacobian: v');
     if (cotangent.length !== n * this.outputSize) {
@@ -195,6 +202,7 @@ export class Model {
     order: number,
     call: CallInputs = {},
   ): Tensor[] {
+    knownFields('coefficients', call, CALL);
     const theta = expansionPointOf('coefficients', this);
     const flat = flatten('direction', this.slots, direction, this.dtype);
     const { data, n } = this.input('coefficients', x);
@@ -376,10 +384,23 @@ function scale(
   });
 }
 
+/** @internal */
+export const MODEL_OPTIONS: Fields<ModelOptions> = {
+  inputShape: true,
+  seed: true,
+  dtype: true,
+  init: true,
+  parameters: true,
+  width: true,
+  baseWidth: true,
+  multipliers: true,
+};
+
 /**
  * A finite net of the document `net` for samples of `inputShape`. Synchronous: it computes on the engine's own core.
  * RangeError for nets, shapes, parameters or sizes that do not fit.
  */
 export function createModel(core: Core, net: NetDocument, options: ModelOptions): Model {
+  knownFields('createModel', options, MODEL_OPTIONS);
   return new Model(core, net, options);
 }

@@ -3,7 +3,7 @@ import type { Tensors } from '../layers/finite.js';
 import { kernelOf } from '../layers/rows.js';
 import { asTensor, type TensorLike } from '../math/tensor.js';
 import { foldIn, permutation, randomKey, type RandomKey } from '../math/random.js';
-import { NumericalError, type FloatType, type Ticket } from '../wasm/engine.js';
+import { knownFields, NumericalError, type Fields, type FloatType, type Ticket } from '../wasm/engine.js';
 import { accuracyOf, checkLoss, lossInto, prepareTargets, type LossName, type Reduction } from './losses.js';
 import { Machine } from './machine.js';
 import type { Model } from './model.js';
@@ -58,6 +58,23 @@ export interface StepResult {
 /** Steps between the snapshots from which the state before a failure is replayed. */
 const SNAPSHOT = 16;
 
+/** @internal */
+export const TRAINER_OPTIONS: Fields<TrainerOptions> = {
+  x: true,
+  y: true,
+  loss: true,
+  reduction: true,
+  optimizer: true,
+  schedule: true,
+  rates: true,
+  batchSize: true,
+  shuffle: true,
+  seed: true,
+  decays: true,
+  epsilons: true,
+  clipNorm: true,
+};
+
 export class Trainer {
   readonly model: Model;
   readonly samples: number;
@@ -82,6 +99,7 @@ export class Trainer {
   #snapshot: Checkpoint | null = null;
 
   constructor(model: Model, options: TrainerOptions) {
+    knownFields('Trainer', options, TRAINER_OPTIONS);
     const { data, n } = model.input('train', options.x);
     checkLoss('train', options.loss);
     this.model = model;

@@ -12,7 +12,7 @@ import {
 } from '../wasm/engine.js';
 import { kernelMatrix, layoutOf } from './layout.js';
 import { stage } from './linear.js';
-import { powerOfTwo } from './system.js';
+import { powerOfTwo } from '../math/power-of-two.js';
 
 interface LanczosParams {
   readonly matrix: Float64Array;

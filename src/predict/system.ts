@@ -1,5 +1,6 @@
 // The train-train system M = sym(K) + rho I, scaled by a power of two so that its diagonal is near 1: any scale of
 // kernels from 1e-300 to 1e300 gives the same digits. Factor and spectrum are computed once, when first needed.
+import { powerOfTwo } from '../math/power-of-two.js';
 import { NumericalError, type Engine, type Fields, type RunOptions } from '../wasm/engine.js';
 import { dense, exactBytes, type Factored } from './factored.js';
 import { placeMatrix, tiledFactor } from './large/tiled.js';
@@ -152,14 +153,6 @@ function measure(name: string, kernel: Float64Array, size: number): { scale: num
   let sum = 0;
   for (let i = 0; i < size; i++) sum += kernel[i * size + i]! / scale;
   return { scale, meanDiagonal: sum / size };
-}
-
-/** The power of two just below `value`, kept where its reciprocal is finite. */
-export function powerOfTwo(value: number): number {
-  let scale = 1;
-  while (scale * 2 <= value && scale < 2 ** 1020) scale *= 2;
-  while (scale > value && scale > 2 ** -1020) scale /= 2;
-  return scale;
 }
 
 /** (K + K')/2 / scale; RangeError when the halves differ by more than rounding. */

@@ -1,9 +1,10 @@
 // Many draws of one net, trained alike: what predictions of infinite width are compared with.
-import type { Engine } from '../wasm/engine.js';
+import { knownFields, type Engine, type Fields } from '../wasm/engine.js';
 import { asTensor, tensor, type Tensor } from '../math/tensor.js';
 import type { NetDocument } from '../net/document.js';
 import { trainJob, type TrainJobParams, type TrainJobResult } from './job.js';
-import type { ModelOptions } from '../net/model.js';
+import { MODEL_OPTIONS, type ModelOptions } from '../net/model.js';
+import { TRAIN_OPTIONS } from './train.js';
 
 export interface TrainEnsembleOptions {
   readonly model: Omit<ModelOptions, 'seed'>;
@@ -31,6 +32,17 @@ export interface TrainEnsembleResult {
   readonly moments: Readonly<Record<string, TrainEnsembleMoments>>;
 }
 
+const { signal: _signal, onProgress: _onProgress, ...TRAIN } = TRAIN_OPTIONS;
+const { seed: _seed, ...MODEL } = MODEL_OPTIONS;
+const ENSEMBLE_OPTIONS: Fields<TrainEnsembleOptions> = {
+  model: MODEL,
+  train: TRAIN,
+  seeds: true,
+  keepParameters: true,
+  signal: true,
+  onProgress: true,
+};
+
 /**
  * Trains the net once per seed on the engine's workers. The first run whose loss stops being finite ends the call with
  * its NumericalError.
@@ -40,6 +52,7 @@ export async function trainEnsemble(
   net: NetDocument,
   options: TrainEnsembleOptions,
 ): Promise<TrainEnsembleResult> {
+  knownFields('trainEnsemble', options, ENSEMBLE_OPTIONS);
   const { seeds, model, keepParameters = false, signal, onProgress } = options;
   const list = typeof seeds === 'number' ? Array.from({ length: seeds }, (_, seed) => seed) : seeds;
   if (list.length === 0 || (typeof seeds === 'number' && !Number.isSafeInteger(seeds))) {

@@ -2,8 +2,8 @@
 import { asTensor, type Tensor, type TensorLike } from '../math/tensor.js';
 import { accuracyOf, evaluateLoss, prepareTargets } from '../net/losses.js';
 import type { Model } from '../net/model.js';
-import { Trainer, type Checkpoint, type TrainerOptions } from '../net/trainer.js';
-import { breather, drain } from '../wasm/engine.js';
+import { Trainer, TRAINER_OPTIONS, type Checkpoint, type TrainerOptions } from '../net/trainer.js';
+import { breather, drain, knownFields, onlyFields, type Fields } from '../wasm/engine.js';
 import { KernelProbe, type KernelTrace, type KernelTraceName, type Probe } from './probe.js';
 
 export interface TrainOptions extends TrainerOptions {
@@ -45,14 +45,29 @@ export interface TrainRecord {
   checkpoint(): Checkpoint;
 }
 
+/** @internal */
+export const TRAIN_OPTIONS: Fields<TrainOptions> = {
+  ...TRAINER_OPTIONS,
+  epochs: true,
+  steps: true,
+  recordEvery: true,
+  recordAt: true,
+  evaluate: true,
+  probe: { x: true, y: true, kernels: true, outputs: true, at: true, keep: true },
+  resume: true,
+  signal: true,
+  onProgress: true,
+};
+
 /**
  * Trains `model` in place. The first record is the state before any update (or at the resumed step), the last one the
  * state after all of them. NumericalError when the loss stops being finite. Aborting rejects with the signal's reason.
  */
 export async function* train(model: Model, options: TrainOptions): AsyncGenerator<TrainRecord, void, void> {
+  knownFields('train', options, TRAIN_OPTIONS);
   options.signal?.throwIfAborted();
   const breathe = breather(options.signal);
-  const trainer = new Trainer(model, options);
+  const trainer = new Trainer(model, onlyFields<TrainerOptions>(options, TRAINER_OPTIONS));
   try {
     const total = totalSteps(options, trainer.stepsPerEpoch);
     const isDue = recordRule(options, trainer.stepsPerEpoch);

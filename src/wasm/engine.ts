@@ -32,13 +32,23 @@ export {
   defineJob,
   drain,
   drainNow,
+  RUN_OPTIONS,
   type AnyJob,
   type Job,
   type JobContext,
   type RunOptions,
 } from './job.js';
 export { NumericalError, UnsupportedError, type NumericalDetails } from './errors.js';
-export { kindOf, knownFields, knownWord, meant, nearest, wholeNumber, type Fields } from './options.js';
+export {
+  kindOf,
+  knownFields,
+  knownWord,
+  meant,
+  nearest,
+  onlyFields,
+  wholeNumber,
+  type Fields,
+} from './options.js';
 
 export interface EngineOptions {
   /** `simd`: equal bits everywhere. `relaxed`: fused multiply-add, faster. `auto` (default): the fastest here. */

@@ -1,3 +1,4 @@
+import type { Fields } from './options.js';
 import type { Core } from './core.js';
 
 /** What a running job may use beside its parameters. */
@@ -71,6 +72,9 @@ export interface RunOptions {
   /** Called in completion order as results arrive. */
   readonly onDone?: ((done: number, total: number) => void) | undefined;
 }
+
+/** @internal */
+export const RUN_OPTIONS: Fields<RunOptions> = { signal: true, onMessage: true, onDone: true };
 
 /** A job of unknown parameters, as tables hold it. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any

@@ -33,6 +33,11 @@ export function knownFields<T>(call: string, options: T, fields: Fields<T>, path
   }
 }
 
+/** The part of `options` that another call knows, for handing them on. */
+export function onlyFields<T extends object>(options: T, fields: Fields<T>): T {
+  return Object.fromEntries(Object.entries(options).filter(([key]) => Object.hasOwn(fields, key))) as T;
+}
+
 /** RangeError unless `value` is one of `words`; returns it. `what` is the option's name. */
 export function knownWord<W extends string>(
   call: string,

@@ -54,6 +54,54 @@ describe('order and chaos', () => {
     }
   });
 
+  it('solves for fixed points near criticality, where depth alone takes for ever', async () => {
+    const at = (layer: string, wStd: number, bStd = 0) =>
+      orderChaos(engine, { activation: { layer }, wStd, bStd });
+    // phi(x) = x + O(x^3): critical at wStd = 1 / phi'(0), and 0 is the fixed point.
+    for (const [layer, wStd] of [
+      ['tanh', 1],
+      ['sin', 1],
+      ['erf', Math.sqrt(Math.PI) / 2],
+    ] as const) {
+      const { qStar, chi1, phase, depthScale } = await at(layer, wStd);
+      expect({ qStar, phase, depthScale }).toEqual({ qStar: 0, phase: 'critical', depthScale: Infinity });
+      expect(chi1).toBeCloseTo(1, 12);
+    }
+    const ordered = await at('tanh', 0.999);
+    expect(ordered).toMatchObject({ qStar: 0, cStar: 1, phase: 'ordered' });
+    expect(ordered.chi1).toBeCloseTo(0.999 ** 2, 12);
+    for (const [wStd, bStd] of [
+      [1.0005, 0],
+      [1.01, 0],
+      [1, 0.001],
+      [1.3, 0.2],
+    ] as const) {
+      const { qStar: q } = await at('tanh', wStd, bStd);
+      const again = wStd ** 2 * mean((z) => Math.tanh(Math.sqrt(q) * z) ** 2) + bStd ** 2;
+      const slope =
+        wStd ** 2 *
+        mean((z) => {
+          // d V / d q
+          const s = Math.sqrt(q);
+          return (z / s) * Math.tanh(s * z) * (1 - Math.tanh(s * z) ** 2);
+        });
+      expect(Math.abs(again - q) / (1 - slope) / q).toBeLessThan(1e-9); // how far the root is
+    }
+    expect((await at('tanh', 1.01)).cStar).toBe(0); // without a bias an odd net decorrelates inputs
+    // V(q) = (wStd^2 / 2) q + bStd^2 in closed form
+    expect((await at('relu', Math.SQRT2, 0.1)).qStar).toBe(Infinity);
+    expect((await at('relu', 1.414, 0.1)).qStar / (0.01 / (1 - 1.414 ** 2 / 2))).toBeCloseTo(1, 9);
+    expect((await at('relu', 1e30)).qStar).toBe(Infinity);
+  });
+
+  it('follows variance maps that fall', async () => {
+    // cos: V(q) = wStd^2 (1 + exp(-2 q)) / 2
+    let q = 1;
+    for (let i = 0; i < 500; i++) q = 1 + Math.exp(-2 * q);
+    const found = await orderChaos(engine, { activation: { layer: 'cos' }, wStd: Math.SQRT2 });
+    expect(found.qStar).toBeCloseTo(q, 9);
+  });
+
   it('tanh without bias in the chaotic phase decorrelates; the diagram crosses at wStd = 1', async () => {
     const [low, high] = await phaseDiagram(engine, { layer: 'tanh' }, [0.9, 1.5], [0]);
     expect(low![0]).toMatchObject({ qStar: 0, phase: 'ordered' });

@@ -2,7 +2,7 @@
 import type { Shape } from '../../layers/shapes.js';
 import { allocate, asTensor, assertFinite, type Tensor, type TensorLike } from '../../math/tensor.js';
 import { parseNet, type NetDocument } from '../../net/document.js';
-import { UnsupportedError, type Engine } from '../../wasm/engine.js';
+import { knownFields, UnsupportedError, type Engine } from '../../wasm/engine.js';
 import { compileNet, mostSheets, type CompiledLayer } from '../propagation/compiled-net.js';
 import { couplesSamples, tileGrid, type TilePlace } from '../plan.js';
 import { derivativeJob, type Direction, type DerivativeParams, type DerivativeResult } from './tile.js';
@@ -157,6 +157,7 @@ export async function kernelInputGradient(
   x2Like: TensorLike,
   options: Options = {},
 ): Promise<KernelInputGradient> {
+  knownFields('kernelInputGradient', options, { signal: true, onProgress: true });
   const [x1, x2] = [x1Like, x2Like].map((value, i) => {
     const x = asTensor(value, `kernelInputGradient: x${i + 1}`);
     assertFinite(x, `kernelInputGradient: x${i + 1}`);

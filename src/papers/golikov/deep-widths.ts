@@ -1,11 +1,11 @@
 // The figures of arXiv:2003.05884 for nets with two and three hidden layers.
 import { mean } from '../../math/statistics.js';
-import type { Engine } from '../../wasm/engine.js';
+import { knownFields, type Engine } from '../../wasm/engine.js';
 import { checkDeep, type DeepTrace } from '../../scaling/experiments/deep-net.js';
 import { deepTask, execute } from '../../scaling/one-hidden/execute.js';
 import type { OptimizerKind } from '../../scaling/theory/multipliers.js';
 import { runsOf } from '../../scaling/one-hidden/train-one-hidden.js';
-import { sizeOf, type GolikovWidthsOptions } from './presets.js';
+import { WIDTHS_OPTIONS, sizeOf, type GolikovWidthsOptions } from './presets.js';
 import { golikov2020, type Scaling } from '../../scaling/theory/scalings.js';
 import { panelsOver, pointOf, type Point, type WidthPanels, type WidthSummary } from './width-panels.js';
 
@@ -35,6 +35,7 @@ export async function golikovDeepWidths(
   engine: Engine,
   options: GolikovDeepWidthsOptions,
 ): Promise<DeepWidths> {
+  knownFields('golikovDeepWidths', options, { ...WIDTHS_OPTIONS, hiddenLayers: true, optimizer: true });
   const { size = 'ci', hiddenLayers, widths: wish, seeds: count, journal, onPlan, ...rest } = options;
   const own = sizeOf('golikovDeepWidths', size, SIZES);
   const widths = wish ?? Array.from({ length: own.last - 6 }, (_, k) => 2 ** (7 + k));

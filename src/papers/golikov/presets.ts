@@ -1,7 +1,7 @@
 // The experiments of arXiv:2006.06574 and arXiv:2003.05884, at a size for seconds and at that of the papers.
-import type { Engine } from '../../wasm/engine.js';
+import { knownFields, type Engine, type Fields } from '../../wasm/engine.js';
 import { compareScalings, type CompareOptions, type Comparison } from '../../scaling/experiments/compare.js';
-import type { BinaryProblem, LongCall } from '../../scaling/one-hidden/train-one-hidden.js';
+import { LONG_CALL, type BinaryProblem, type LongCall } from '../../scaling/one-hidden/train-one-hidden.js';
 import { scalings } from '../../scaling/theory/scalings.js';
 
 /** What both experiments take; sizes left out are those of `size`. */
@@ -31,12 +31,22 @@ export function sizeOf<T>(
   return sizes[size];
 }
 
+/** @internal */
+export const WIDTHS_OPTIONS: Fields<GolikovWidthsOptions> = {
+  ...{ data: true, size: true, widths: true, seeds: true, epochs: true, learningRate: true, batchSize: true },
+  journal: true,
+  onPlan: true,
+  ...LONG_CALL,
+};
+const { widths: _widths, ...FIGURE } = WIDTHS_OPTIONS;
+
 /**
  * Figure 1 (right), figure 2 and appendix F of arXiv:2006.06574: a reference of width 128 and six wide nets scaled
  * from it, in f32. Appendix F is the same with batches (`batchSize`) or more examples. RangeError for shapes, sizes or
  * options that do not fit.
  */
 export async function golikovFigure(engine: Engine, options: GolikovFigureOptions): Promise<Comparison> {
+  knownFields('golikovFigure', options, { ...FIGURE, width: true, limit: true });
   const { size = 'ci', width, limit = false, ...rest } = options;
   const own = sizeOf('golikovFigure', size, {
     ci: { widths: [1024], seeds: 3, epochs: 100 },
@@ -77,6 +87,7 @@ export interface GolikovWidthsOptions extends Omit<PresetOptions, 'epochs'> {
  * `golikovFigure`.
  */
 export async function golikovWidths(engine: Engine, options: GolikovWidthsOptions): Promise<Comparison> {
+  knownFields('golikovWidths', options, WIDTHS_OPTIONS);
   const { size = 'ci', ...rest } = options;
   const own = sizeOf('golikovWidths', size, { ci: { last: 12, seeds: 3 }, paper: { last: 16, seeds: 5 } });
   return compareScalings(engine, {

@@ -13,7 +13,8 @@ import {
   type Samples,
 } from '../kernels.js';
 import { divided } from '../linear.js';
-import { powerOfTwo, regularise, type Diagnostics, type Regularisation } from '../system.js';
+import { regularise, type Diagnostics, type Regularisation } from '../system.js';
+import { powerOfTwo } from '../../math/power-of-two.js';
 import { placeBlock } from './tiled.js';
 
 export class NetSystem {

@@ -2,7 +2,7 @@
 // best learning rate of a small net is that of a large one.
 import { log, pow } from '../../math/elementary.js';
 import { mean, slopeFit, standardDeviation } from '../../math/statistics.js';
-import type { Engine } from '../../wasm/engine.js';
+import { knownFields, type Engine, type Fields } from '../../wasm/engine.js';
 import { powersOf } from '../theory/exponents.js';
 import { times, toNumber } from '../theory/rational.js';
 import { scaling as complete } from '../theory/scalings.js';
@@ -11,6 +11,7 @@ import { deepSweep, sweep, type Sweep } from './sweep.js';
 import type { Term } from '../theory/classify.js';
 import type { DeepTrace } from './deep-net.js';
 import type { Coordinates } from '../one-hidden/run.js';
+import { TRAINING_OPTIONS } from '../one-hidden/train-one-hidden.js';
 
 type Deep<T> = T & {
   /** Hidden layers, all of the same width; default 1. */
@@ -42,12 +43,16 @@ export interface TermMeasurement {
 
 const TERMS: readonly Term[] = ['f0', 'fa', 'fw', 'faw'];
 
+const SWEEP: Fields<Sweep> = { ...TRAINING_OPTIONS, scaling: true, widths: true };
+const DEEP: Fields<Deep<Sweep>> = { ...SWEEP, hiddenLayers: true };
+
 /**
  * Trains nets of several widths and splits their logits into the four terms of arXiv:2003.05884: output and input
  * weights each at their start or as increments, through the trained net's on/off pattern. RangeError for shapes, sizes
  * or options that do not fit (three widths at least).
  */
 export async function measureTerms(engine: Engine, options: Sweep): Promise<TermMeasurement> {
+  knownFields('measureTerms', options, SWEEP);
   const { widths } = options;
   const traces = await sweep(engine, 'measureTerms', {
     ...options,
@@ -86,6 +91,7 @@ export async function measureDeepTerms(
   engine: Engine,
   options: Deep<Sweep>,
 ): Promise<{ readonly name: string; readonly widths: readonly number[]; readonly terms: DeepTerm[] }> {
+  knownFields('measureDeepTerms', options, DEEP);
   const { widths, hiddenLayers = 1, ...rest } = options;
   const traces = await deepSweep(engine, 'measureDeepTerms', hiddenLayers, {
     ...rest,
@@ -122,6 +128,8 @@ export interface CoordinateCheck {
   readonly verdict: 'flat' | 'grows' | 'vanishes';
 }
 
+const { epochs: _epochs, ...FIRST_STEPS } = DEEP;
+
 /**
  * The coordinate check of Tensor Programs V with a fitted verdict instead of a plot: mean absolute pre-activations of
  * every hidden layer, their change since the start, and outputs after each of the first steps, as powers of the width.
@@ -131,6 +139,7 @@ export async function coordinateCheck(
   engine: Engine,
   options: Deep<Omit<Sweep, 'epochs'>> & { readonly steps?: number; readonly tolerance?: number },
 ): Promise<CoordinateCheck> {
+  knownFields('coordinateCheck', options, { ...FIRST_STEPS, steps: true, tolerance: true });
   const { steps = 4, tolerance = 0.15, widths, hiddenLayers = 1, ...rest } = options;
   const traces = await sweepOf(engine, 'coordinateCheck', hiddenLayers, {
     ...rest,
@@ -186,6 +195,8 @@ export interface RateTransfer {
   readonly verdict: 'transfers' | 'shifts' | 'unknown';
 }
 
+const { learningRate: _rate, ...ALL_RATES } = DEEP;
+
 /**
  * Sweeps the reference rate at several widths and measures how the best one moves. RangeError for shapes, sizes or
  * options that do not fit.
@@ -197,6 +208,7 @@ export async function learningRateTransfer(
     readonly tolerance?: number;
   },
 ): Promise<RateTransfer> {
+  knownFields('learningRateTransfer', options, { ...ALL_RATES, learningRates: true, tolerance: true });
   const { learningRates, widths, hiddenLayers, tolerance = 0.2, ...rest } = options;
   const rates = [...learningRates].sort((a, b) => a - b);
   if (rates.length < 3)

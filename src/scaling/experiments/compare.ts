@@ -1,13 +1,13 @@
 // Finite nets under several scalings, at several widths, beside their infinite-width limits and the reference net.
 import { pow } from '../../math/elementary.js';
 import { mean, standardDeviation } from '../../math/statistics.js';
-import type { Engine } from '../../wasm/engine.js';
+import { knownFields, type Engine, type Fields } from '../../wasm/engine.js';
 import { classify } from '../theory/classify.js';
 import { execute, limitTask, trainTask } from '../one-hidden/execute.js';
 import type { RunJournal } from '../one-hidden/journal.js';
 import { limitRuns, type LimitOptions, type LimitParams } from '../one-hidden/limit.js';
 import { limitPlan } from '../theory/limit-plan.js';
-import { runsOf, type TrainingOptions } from '../one-hidden/train-one-hidden.js';
+import { TRAINING_OPTIONS, runsOf, type TrainingOptions } from '../one-hidden/train-one-hidden.js';
 import {
   scaling as complete,
   scalings as named,
@@ -84,12 +84,24 @@ interface Group {
   readonly kernelScale: number;
 }
 
+const COMPARE_OPTIONS: Fields<CompareOptions> = {
+  scalings: true,
+  widths: true,
+  limit: true,
+  particles: true,
+  keepTraces: true,
+  journal: true,
+  onPlan: true,
+  ...TRAINING_OPTIONS,
+};
+
 /**
  * Trains the reference net, every scaling at every width and simulates every limit, all as jobs on the engine's pool;
  * results do not depend on the number of workers. RangeError for shapes, sizes or options that do not fit; nets that
  * overflow end early and say so.
  */
 export async function compareScalings(engine: Engine, options: CompareOptions): Promise<Comparison> {
+  knownFields('compareScalings', options, COMPARE_OPTIONS);
   const { scalings, widths, limit = true, particles, keepTraces = false, seeds: wish, ...rest } = options;
   const seeds = typeof wish === 'object' ? wish : Array.from({ length: wish ?? 3 }, (_, seed) => seed);
   if (seeds.length === 0) throw new RangeError('compareScalings: expected at least one seed, got none');

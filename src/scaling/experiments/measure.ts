@@ -4,10 +4,16 @@ import { foldIn, normalAt, randomKey } from '../../math/random.js';
 import { mean } from '../../math/statistics.js';
 import { tensor } from '../../math/tensor.js';
 import { slopeOf } from '../one-hidden/activation.js';
-import type { Engine } from '../../wasm/engine.js';
+import { knownFields, type Engine, type Fields } from '../../wasm/engine.js';
 import { classify } from '../theory/classify.js';
 import { kernelChangePower, powersOf, weightPowers, type Powers } from '../theory/exponents.js';
-import { runAll, runsOf, type BinaryProblem, type TrainingOptions } from '../one-hidden/train-one-hidden.js';
+import {
+  TRAINING_OPTIONS,
+  runAll,
+  runsOf,
+  type BinaryProblem,
+  type TrainingOptions,
+} from '../one-hidden/train-one-hidden.js';
 import { add, max, rational, sum, toNumber, ZERO, type Rational } from '../theory/rational.js';
 import { exponentsOf, scaling as complete, type ScalingSpec } from '../theory/scalings.js';
 import { widthSlope, type Slope } from './slopes.js';
@@ -52,6 +58,15 @@ export interface Measurement {
   readonly overflows: readonly { readonly width: number; readonly seed: number; readonly step: number }[];
 }
 
+const { epochs: _epochs, ...TRAINING } = TRAINING_OPTIONS;
+const MEASURE_OPTIONS: Fields<MeasureOptions> = {
+  scaling: true,
+  widths: true,
+  steps: true,
+  tolerance: true,
+  ...TRAINING,
+};
+
 /**
  * Trains nets of growing width for a few steps and fits the powers of |f|, both kernel parts, the relative kernel
  * change and the hatted weight increments. Defaults suit exponents: reference width 1, rate 3, and the linear loss,
@@ -59,6 +74,7 @@ export interface Measurement {
  * sizes or options that do not fit (three widths, two seeds at least).
  */
 export async function measureExponents(engine: Engine, options: MeasureOptions): Promise<Measurement> {
+  knownFields('measureExponents', options, MEASURE_OPTIONS);
   const {
     scaling,
     seeds = 5,

@@ -1,10 +1,10 @@
 // A quantity of trained nets over the plane of scaling exponents, beside that of the reference net.
 import { log } from '../../math/elementary.js';
 import { mean } from '../../math/statistics.js';
-import type { Engine } from '../../wasm/engine.js';
+import { knownFields, type Engine, type Fields } from '../../wasm/engine.js';
 import { classify } from '../theory/classify.js';
 import { curvesOf, type CurveQuantity } from './compare.js';
-import { runAll, runsOf, type TrainingOptions } from '../one-hidden/train-one-hidden.js';
+import { TRAINING_OPTIONS, runAll, runsOf, type TrainingOptions } from '../one-hidden/train-one-hidden.js';
 import { rational, toNumber } from '../theory/rational.js';
 import { scalings } from '../theory/scalings.js';
 
@@ -31,12 +31,23 @@ export interface MeasuredPlane {
   readonly reach: number;
 }
 
+const { evaluateAt: _evaluateAt, keep: _keep, ...TRAINING } = TRAINING_OPTIONS;
+const PLANE_OPTIONS: Fields<MeasurePlaneOptions> = {
+  quantity: true,
+  width: true,
+  qSigma: true,
+  qTilde: true,
+  step: true,
+  ...TRAINING,
+};
+
 /**
  * Trains a net of one width at every point of a grid of exponents and compares a quantity after the last epoch with
  * the reference net's: log10 of their ratio (accuracies: their difference), means over seeds. Zero is "like the
  * reference". RangeError for shapes, sizes or options that do not fit.
  */
 export async function measurePlane(engine: Engine, options: MeasurePlaneOptions): Promise<MeasuredPlane> {
+  knownFields('measurePlane', options, PLANE_OPTIONS);
   const {
     quantity,
     qSigma: xs = [-1.6, 0.4],

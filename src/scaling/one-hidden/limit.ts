@@ -4,9 +4,11 @@ import { gemv } from '../../math/matmul.js';
 import { asTensor, type TensorLike } from '../../math/tensor.js';
 import {
   defineJob,
+  knownFields,
   type Allocator,
   type Core,
   type Engine,
+  type Fields,
   type Job,
   type Ticket,
 } from '../../wasm/engine.js';
@@ -17,7 +19,7 @@ import { gaussianDraw, unitKernels, type UnitKernels } from './infinite-kernel.j
 import { limitPlan, type LimitPlan } from '../theory/limit-plan.js';
 import { limitObjective, type Start } from './limit-objective.js';
 import { multipliers } from '../theory/multipliers.js';
-import { runsOf, type TrainingOptions } from './train-one-hidden.js';
+import { TRAINING_OPTIONS, runsOf, type TrainingOptions } from './train-one-hidden.js';
 import { scalings, type ScalingSpec } from '../theory/scalings.js';
 import { Loop } from './train.js';
 import type { OneHiddenModel, Resume, RunCheckpoint, RunParams, RunTrace } from './run.js';
@@ -67,6 +69,14 @@ export const limitJob: Job<LimitParams & { readonly resume?: Resume }, RunTrace>
   },
 );
 
+const LIMIT_OPTIONS: Fields<LimitOptions> = {
+  particles: true,
+  features: true,
+  closure: true,
+  start: { train: true, test: true },
+  ...TRAINING_OPTIONS,
+};
+
 /**
  * Simulates the infinite-width limit of a scaling on a problem (full batch or minibatches, SGD). RangeError where
  * there is none: unstable and stagnating scalings; and for smooth activations where input weights outgrow their start
@@ -77,6 +87,7 @@ export async function limitModel(
   scaling: ScalingSpec,
   options: LimitOptions,
 ): Promise<LimitResult> {
+  knownFields('limitModel', options, LIMIT_OPTIONS);
   const list = limitRuns(scaling, options);
   const plan = list[0]!.plan;
   const total = options.epochs * list.length;

@@ -1,5 +1,12 @@
 import { asTensor, assertFinite, type TensorLike } from '../../math/tensor.js';
-import { defineJob, type Engine, type FloatType, type Job } from '../../wasm/engine.js';
+import {
+  defineJob,
+  knownFields,
+  type Engine,
+  type Fields,
+  type FloatType,
+  type Job,
+} from '../../wasm/engine.js';
 import { slopeOf, type HiddenActivation } from './activation.js';
 import { trainRun } from './finite-model.js';
 import type { TrainingLoss } from './loss.js';
@@ -76,11 +83,55 @@ export const oneHiddenJob: Job<RunParams & { readonly resume?: Resume }, RunTrac
   (core, { resume, ...params }, { send }) => trainRun(core, params, send, resume),
 );
 
+/** @internal */
+export const LONG_CALL: Fields<LongCall> = { signal: true, onProgress: true };
+
+/** @internal */
+export const TRAINING_OPTIONS: Fields<TrainingOptions> = {
+  ...{
+    data: true,
+    baseWidth: true,
+    seeds: true,
+    epochs: true,
+    learningRate: true,
+    batchSize: true,
+    shuffle: true,
+  },
+  ...{
+    optimizer: true,
+    activation: true,
+    loss: true,
+    dtype: true,
+    space: true,
+    evaluateAt: true,
+    kernelPoints: true,
+  },
+  init: { law: true, gain: true },
+  keep: {
+    testLogits: true,
+    decomposition: true,
+    grams: true,
+    weights: true,
+    increments: true,
+    coordinates: true,
+  },
+  ...LONG_CALL,
+};
+const ONE_HIDDEN: Fields<TrainOneHiddenOptions> = {
+  ...TRAINING_OPTIONS,
+  scaling: true,
+  width: true,
+  weights: { input: true, output: true },
+  factors: true,
+  mode: true,
+};
+
 /**
  * Trains one-hidden-layer nets `sum_r a_r phi(w_r x)` without biases on the logistic loss, one per seed, as jobs.
  * RangeError for shapes, labels or sizes that do not fit; an overflowing run keeps what came before (`overflow`).
  */
 export async function trainOneHidden(engine: Engine, options: TrainOneHiddenOptions): Promise<RunTrace[]> {
+  knownFields('trainOneHidden', options, ONE_HIDDEN);
   return runAll(engine, runsOf(options), options);
 }
 

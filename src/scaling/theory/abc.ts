@@ -13,6 +13,7 @@ import {
   type Rational,
 } from './rational.js';
 import { exponentsOf, scaling, type Scaling, type ScalingSpec } from './scalings.js';
+import { knownFields, type Fields } from '../../wasm/engine.js';
 
 /** One `a` and `b` per weight matrix from input to output (hidden layers + 1 of them), and the rate's exponent. */
 export interface AbcParametrization {
@@ -60,8 +61,10 @@ export function fromAbc(abc: AbcParametrization, name?: string): Scaling {
 /** An abc-parametrisation of a scaling: the one of its symmetry class with this `c` (default 0) and a_1 + b_1 = 0. */
 export function toAbc(
   spec: ScalingSpec,
-  { c = 0 }: { readonly c?: Exponent } = {},
+  options: { readonly c?: Exponent } = {},
 ): { a: string[]; b: string[]; c: string } {
+  knownFields('toAbc', options, { c: true });
+  const { c = 0 } = options;
   const { qSigma, qTildeA, qTildeW } = exponentsOf(spec);
   const rate = toRational(c, 'toAbc: c');
   const b1 = times(add(qTildeW, rate), 1n, 2n);
@@ -120,15 +123,19 @@ export interface MuPMultipliers {
   readonly forward: number;
 }
 
+const MUP_PARAMETER: Fields<MuPParameter> = {
+  kind: true,
+  bias: true,
+  fanIn: true,
+  fanOut: true,
+  baseFanIn: true,
+  baseFanOut: true,
+};
+
 /** The tables of Tensor Programs V (arXiv:2203.03466) as the `mup` package applies them. */
-export function muPMultipliers({
-  kind,
-  bias = false,
-  fanIn,
-  fanOut,
-  baseFanIn,
-  baseFanOut,
-}: MuPParameter): MuPMultipliers {
+export function muPMultipliers(parameter: MuPParameter): MuPMultipliers {
+  knownFields('muPMultipliers', parameter, MUP_PARAMETER);
+  const { kind, bias = false, fanIn, fanOut, baseFanIn, baseFanOut } = parameter;
   const tensor = bias ? (kind === 'output' ? 'readoutBias' : 'bias') : kind === 'output' ? 'readout' : kind;
   const factors = {
     fanIn: kind === 'input' ? 1 : fanIn / baseFanIn,

@@ -2,6 +2,7 @@ import { classify, type Classification, type Line } from './classify.js';
 import { multiplierPowers, multipliers, type Multipliers, type OptimizerKind } from './multipliers.js';
 import { format } from './rational.js';
 import { scaling, type Scaling, type ScalingSpec } from './scalings.js';
+import { knownFields, type Fields } from '../../wasm/engine.js';
 
 export interface ExplainOptions {
   /** Width of the reference net, default 128. */
@@ -35,11 +36,21 @@ export interface Explanation {
   readonly text: string;
 }
 
+const EXPLAIN_OPTIONS: Fields<ExplainOptions> = {
+  baseWidth: true,
+  widths: true,
+  learningRate: true,
+  inputSize: true,
+  optimizer: true,
+  gain: true,
+};
+
 /**
  * What a scaling sets at each width and what will happen as the width grows. RangeError as of `scaling`, and for
  * widths that are none.
  */
 export function explain(spec: ScalingSpec, options: ExplainOptions = {}): Explanation {
+  knownFields('explain', options, EXPLAIN_OPTIONS);
   const {
     baseWidth = 128,
     learningRate = 0.02,

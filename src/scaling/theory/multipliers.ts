@@ -2,6 +2,7 @@
 import { widthPower } from './power.js';
 import { add, HALF, ONE, times, ZERO, type Rational } from './rational.js';
 import { exponentsOf, type ScalingSpec } from './scalings.js';
+import { knownFields } from '../../wasm/engine.js';
 
 export type OptimizerKind = 'sgd' | 'rmsprop' | 'adam';
 
@@ -65,8 +66,10 @@ export function multiplierPowers(
 export function multipliers(
   spec: ScalingSpec,
   widthFactor: number,
-  { optimizer = 'sgd' }: { readonly optimizer?: OptimizerKind } = {},
+  options: { readonly optimizer?: OptimizerKind } = {},
 ): Multipliers {
+  knownFields('multipliers', options, { optimizer: true });
+  const { optimizer = 'sgd' } = options;
   const powers = multiplierPowers(spec, optimizer);
   const biases = spec.fixedRates ? powers : biasPowers(powers.rates);
   const at = (q: Rational): number => widthPower(widthFactor, q);
