@@ -58,12 +58,21 @@ it('tunes widths uphill', async () => {
   });
   expect(tuned.widths).toHaveLength(2);
   expect(tuned.density[1]).toBeGreaterThan(tuned.density[0]);
-  expect(tuned.widths.every((n) => n > 0 && n !== 64)).toBe(true);
+  expect(tuned.widths.every((n) => n >= 1 && n <= 8192 && n !== 64)).toBe(true);
 });
 
 it('trains nets that approach their kernels as they grow, unless their base widths grow too', async () => {
   const data = firstOf(await digitsData(engine, 40, 60, 0), 40, 60);
-  const sizes = { train: 40, depth: 1, baseWidth: 4, steps: 60, batchSize: null, nets: 6, rate: 0.5 };
+  const sizes = {
+    train: 40,
+    depth: 1,
+    baseWidth: 4,
+    steps: 60,
+    batchSize: null,
+    nets: 6,
+    rates: [0.5],
+    validation: 0,
+  };
   for (const family of ['ntk', 'improved'] as const) {
     const narrow = await trainedNets(engine, 'FC', family, 8, data, sizes);
     const wide = await trainedNets(engine, 'FC', family, 512, data, sizes);
@@ -78,6 +87,20 @@ it('trains nets that approach their kernels as they grow, unless their base widt
   expect(wide.learningRate).toBeLessThan(narrow.learningRate / 3);
 });
 
+it('chooses the rate on held-out samples, and compares nets with their kernel from the same start', async () => {
+  const data = await digitsData(engine, 100, 100, 0);
+  const sizes = { train: 60, depth: 1, baseWidth: 4, batchSize: null, nets: 3, validation: 40 };
+  const searched = { ...sizes, steps: 60, rates: [0.005, 0.5] };
+  const row = await trainedNets(engine, 'FC', 'ntk', 64, data, searched);
+  const fixed = await trainedNets(engine, 'FC', 'ntk', 64, data, { ...searched, rates: [0.5] });
+  expect(row).toEqual(fixed); // a hundredth of the rate learns too little
+  // Before training, net and kernel are the same function: both err as a random start does.
+  const started = await trainedNets(engine, 'FC', 'ntk', 64, data, { ...sizes, steps: 1, rates: [1e-6] });
+  expect(started.kernelError).toBeCloseTo(started.error, 12);
+  expect(started.error).toBeGreaterThan(0.6);
+  expect(started.gap).toBeLessThan(1e-4);
+});
+
 it('goes on with what it remembers, and draws three figures', async () => {
   const data = await digitsData(engine, 40, 30, 0);
   const sizes = {
@@ -87,8 +110,10 @@ it('goes on with what it remembers, and draws three figures', async () => {
     widths: [1, 64],
     randomDepths: [2],
     draws: 1,
-    tune: { depth: 2, start: 16, tuneOn: 20, restarts: 0, maxSteps: 2 },
-    training: [{ ...STUDY_SIZES.ci.training[0]!, train: 20, widths: [4, 8], steps: 5, nets: 2 }],
+    tune: { depth: 2, start: 16, tuneOn: 20, restarts: 0, maxSteps: 2, splits: 2 },
+    training: [
+      { ...STUDY_SIZES.ci.training[0]!, train: 20, validation: 20, widths: [4, 8], steps: 5, nets: 2 },
+    ],
   };
   const kept = new Map<string, unknown>();
   const computed: string[] = [];
@@ -106,7 +131,7 @@ it('goes on with what it remembers, and draws three figures', async () => {
   const stopped = improvedStandardStudy(engine, data, {
     ...options,
     signal: stop.signal,
-    onProgress: ({ name }) => void (name === 'tuned' && stop.abort(new Error('stopped'))),
+    onProgress: ({ name }) => void (name === 'tuned-0' && stop.abort(new Error('stopped'))),
   });
   await expect(stopped).rejects.toThrow('stopped');
   expect(computed).toEqual(['errors-FC-1', 'random-2']);
@@ -120,12 +145,27 @@ it('goes on with what it remembers, and draws three figures', async () => {
     'figure-2',
     'figure-3',
   ]);
-  expect(studyTables(result)[1]!.rows).toHaveLength(6);
+  expect(result.tuned).toHaveLength(2);
+  expect(result.tuned[0]!.rows).not.toEqual(result.tuned[1]!.rows);
+  expect(studyTables(result).map(({ name, rows }) => [name, rows.length])).toEqual([
+    ['errors', 2],
+    ['tuned', 2],
+    ['training', 6],
+  ]);
 });
 
 it('goes on inside a training run from its checkpoint, to the same numbers', async () => {
   const data = await digitsData(engine, 20, 20, 0);
-  const sizes = { train: 20, depth: 1, baseWidth: 4, steps: 12, batchSize: 8, nets: 2, rate: 0.2 };
+  const sizes = {
+    train: 20,
+    depth: 1,
+    baseWidth: 4,
+    steps: 12,
+    batchSize: 8,
+    nets: 2,
+    rates: [0.2],
+    validation: 0,
+  };
   const kept = new Map<string, unknown>();
   const stop = new AbortController();
   const checkpointed: number[] = [];

@@ -147,8 +147,32 @@ describe('fitHyperparameters', () => {
       value: -((1 - a!) ** 2) - 100 * (b! - a! * a!) ** 2,
       gradient: [2 * (1 - a!) + 400 * a! * (b! - a! * a!), -200 * (b! - a! * a!)],
     });
-    const { x: top } = await climb(f, [-1.2, 1], { maxSteps: 300, gain: 1e-16, bound: 10 });
+    const { x: top } = await climb(f, [-1.2, 1], {
+      maxSteps: 300,
+      gain: 1e-16,
+      box: [
+        [-10, 10],
+        [-10, 10],
+      ],
+    });
     expect(Math.abs(top[0]! - 1)).toBeLessThan(1e-4);
+  });
+
+  it('stops at the side of its box, at the best point there', async () => {
+    const ridge = async ([x, y]: readonly number[]) => ({
+      value: -((1 - x!) ** 2) - 100 * (y! - x! * x!) ** 2,
+      gradient: [2 * (1 - x!) + 400 * x! * (y! - x! * x!), -200 * (y! - x! * x!)],
+    });
+    const { x } = await climb(ridge, [-1, 1], {
+      maxSteps: 300,
+      gain: 1e-13,
+      box: [
+        [-2, 0.5],
+        [-2, 2],
+      ],
+    });
+    expect(x[0]).toBe(0.5);
+    expect(Math.abs(x[1]! - 0.25)).toBeLessThan(1e-5);
   });
 
   it('recovers the noise of data drawn from a net of its own, and prefers better nets', async () => {

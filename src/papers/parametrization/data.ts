@@ -48,10 +48,34 @@ export function imageData(name: string, train: ImageSet, test: ImageSet): StudyD
   return { name, classes, xTrain: standardised(train), xTest: standardised(test), trainLabels, testLabels };
 }
 
-/** The first `count` samples. */
-export function first({ data, shape }: Tensor, count: number): Tensor {
+/** Samples [from, from + count). */
+export function rowsOf({ data, shape }: Tensor, from: number, count: number): Tensor {
   const size = data.length / shape[0]!;
-  return { data: data.slice(0, count * size), shape: [count, ...shape.slice(1)] };
+  return { data: data.slice(from * size, (from + count) * size), shape: [count, ...shape.slice(1)] };
+}
+
+/** The first `count` samples. */
+export const first = (x: Tensor, count: number): Tensor => rowsOf(x, 0, count);
+
+/** Another split: all samples in a random order, as many of them to train and to test on. Split 0 is the data as given. */
+export function resplit(core: Core, data: StudyData, seed: number, split: number): StudyData {
+  if (split === 0) return data;
+  const [n, m] = [data.trainLabels.length, data.testLabels.length];
+  const size = data.xTrain.data.length / n;
+  const order = permutation(core, foldIn(randomKey(seed), 'split', split), n + m);
+  const row = (i: number): ArrayLike<number> =>
+    i < n
+      ? data.xTrain.data.subarray(i * size, (i + 1) * size)
+      : data.xTest.data.subarray((i - n) * size, (i - n + 1) * size);
+  const label = (i: number): number => (i < n ? data.trainLabels[i]! : data.testLabels[i - n]!);
+  const take = (from: number, count: number): { x: Tensor; labels: Int32Array } => {
+    const rows = new Float64Array(count * size);
+    for (let i = 0; i < count; i++) rows.set(row(order[from + i]!), i * size);
+    const labels = Int32Array.from({ length: count }, (_, i) => label(order[from + i]!));
+    return { x: tensor(rows, [count, ...data.xTrain.shape.slice(1)]), labels };
+  };
+  const [train, test] = [take(0, n), take(n, m)];
+  return { ...data, xTrain: train.x, trainLabels: train.labels, xTest: test.x, testLabels: test.labels };
 }
 
 /** The samples as rows of one vector each, for nets without positions. */

@@ -1,5 +1,6 @@
 // The three figures of the study.
 import { lineFigure, type Figure, type Panel, type Series, type Table } from '../../report/index.js';
+import { mean, standardDeviation } from '../../math/statistics.js';
 import type { ErrorRow, TunedWidths } from './kernels.js';
 import type { StudyResult } from './study.js';
 import { FAMILIES, type Family } from './training.js';
@@ -14,7 +15,7 @@ const NAMES: Readonly<Record<Family, string>> = {
 export function studyFigures(result: StudyResult): Figure[] {
   return [
     ...(result.errors.length > 0 ? [scatterFigure(result), errorFigure(result)] : []),
-    ...(result.tuned ? [tunedFigure(result.tuned)] : []),
+    ...(result.tuned.length > 0 ? [tunedFigure(result.tuned)] : []),
     ...(result.training.length > 0 ? [trainingFigure(result)] : []),
   ];
 }
@@ -136,55 +137,57 @@ export function summary(rows: readonly ErrorRow[]): string {
   return `Error of the standard kernel minus that of the NTK: ${percent(average)} on average over ${rows.length} points, within 1 % at ${percent(within)} of them.`;
 }
 
-function tunedFigure(tuned: TunedWidths): Figure {
-  const { rows, widths, start } = tuned;
-  const size = { label: 'train samples', scale: 'log', ticks: rows.map(({ train }) => train) } as const;
+/** Means over the splits, with bands of one standard deviation. */
+function tunedFigure(tuned: readonly TunedWidths[]): Figure {
+  const { start, widths, rows: sizes } = tuned[0]!;
+  const trains = sizes.map(({ train }) => train);
+  const size = { label: 'train samples', scale: 'log', ticks: trains } as const;
   const layers = widths.map((_, l) => l + 1);
+  const banded = (
+    name: string,
+    x: readonly number[],
+    values: readonly (readonly number[])[],
+    more: Partial<Series> = {},
+  ): Series => {
+    const [centre, spread] = [
+      values.map((list) => mean(list)),
+      values.map((list) => standardDeviation(list)),
+    ];
+    const band =
+      tuned.length > 1
+        ? { low: centre.map((v, i) => v - spread[i]!), high: centre.map((v, i) => v + spread[i]!) }
+        : {};
+    return { name, x, y: centre, points: true, ...band, ...more };
+  };
+  const errors = (field: 'ntk' | 'constant' | 'tuned'): number[][] =>
+    trains.map((_, r) => tuned.map(({ rows }) => rows[r]![field]));
+  const density = (end: 0 | 1): string => mean(tuned.map((one) => one.density[end])).toFixed(2);
   return lineFigure({
     name: 'figure-2',
-    title: `Tuned layer widths, fully connected, ${widths.length} hidden layers`,
-    caption: `Widths tuned by gradients of the leave-one-out log predictive density (train samples only), ${tuned.density[0].toFixed(2)} before and ${tuned.density[1].toFixed(2)} nats per sample after.`,
+    title: `Tuned layer widths, fully connected, ${layers.length} hidden layers`,
+    caption: `Widths from 1 to 8192 tuned by gradients of the leave-one-out log predictive density (train samples only), ${density(0)} before and ${density(1)} nats per sample after. Means over ${tuned.length} splits of the data; bands: one standard deviation over them.`,
     panels: [
       {
         x: size,
         y: { label: 'test error', ...ERROR },
         series: [
-          {
-            ...seriesOf(
-              'NTK',
-              rows,
-              (row) => row.train,
-              (row) => row.ntk,
-            ),
-            points: true,
-            reference: true,
-          },
-          {
-            ...seriesOf(
-              `standard, N = ${start}`,
-              rows,
-              (row) => row.train,
-              (row) => row.constant,
-            ),
-            points: true,
-          },
-          {
-            ...seriesOf(
-              'standard, tuned N',
-              rows,
-              (row) => row.train,
-              (row) => row.tuned,
-            ),
-            points: true,
-          },
+          banded('NTK', trains, errors('ntk'), { reference: true }),
+          banded(`standard, N = ${start}`, trains, errors('constant')),
+          banded('standard, tuned N', trains, errors('tuned')),
         ],
       },
       {
         x: { label: 'hidden layer', ticks: layers },
         y: { label: 'base width N', scale: 'log', format: '~s' },
         series: [
-          { name: `standard, N = ${start}`, x: layers, y: widths.map(() => start), points: true },
-          { name: 'standard, tuned N', x: layers, y: widths, points: true },
+          { name: `standard, N = ${start}`, x: layers, y: layers.map(() => start), points: true },
+          ...tuned.map(({ widths: found }, split): Series => ({
+            name: 'standard, tuned N',
+            style: `split ${split + 1}`,
+            x: layers,
+            y: found,
+            points: true,
+          })),
         ],
       },
     ],
@@ -245,13 +248,13 @@ function trainingFigure({ training }: StudyResult): Figure {
     name: 'figure-3',
     title: 'Nets of finite width trained in both parametrisations',
     caption:
-      'Bands: one standard error over nets. Distances on the test set, same number of steps and same rate.',
+      'Bands: one standard error over nets. Dashed: gradient descent on the kernel from the starts of the same nets, as many steps at the same rate, which a validation set chose.',
     panels,
   });
 }
 
 /** Numbers per architecture and per training run. */
-export function studyTables({ errors, randomErrors, training }: StudyResult): Table[] {
+export function studyTables({ errors, randomErrors, training, tuned }: StudyResult): Table[] {
   const average = (rows: readonly ErrorRow[], field: 'ntk' | 'standard'): number =>
     rows.reduce((sum, row) => sum + row[field], 0) / rows.length;
   const all = [
@@ -282,6 +285,7 @@ export function studyTables({ errors, randomErrors, training }: StudyResult): Ta
               }),
           },
         ]),
+    ...(tuned.length === 0 ? [] : [tunedTable(tuned)]),
     ...(training.length === 0
       ? []
       : [
@@ -301,4 +305,23 @@ export function studyTables({ errors, randomErrors, training }: StudyResult): Ta
           },
         ]),
   ];
+}
+
+/** Test errors of figure 2: mean and standard deviation over the splits. */
+function tunedTable(tuned: readonly TunedWidths[]): Table {
+  const over = (row: number, field: 'ntk' | 'constant' | 'tuned'): [number, number] => {
+    const list = tuned.map(({ rows }) => rows[row]![field]);
+    return [mean(list), standardDeviation(list)];
+  };
+  return {
+    name: 'tuned',
+    title: `Tuned widths, ${tuned.length} splits: test error and its standard deviation over them`,
+    columns: ['train', 'NTK', '+-', `N = ${tuned[0]!.start}`, '+-', 'tuned', '+-'],
+    rows: tuned[0]!.rows.map(({ train }, r) => [
+      train,
+      ...over(r, 'ntk'),
+      ...over(r, 'constant'),
+      ...over(r, 'tuned'),
+    ]),
+  };
 }

@@ -142,6 +142,10 @@ export async function randomWidthErrors(
   return rows;
 }
 
+/** Hidden widths that tuning may choose: from one unit to the widest nets of the paper. */
+const WIDTHS = [1, 8192] as const;
+
+/** One split of the data. */
 export interface TunedWidths {
   /** Base widths after tuning, of hidden layers. */
   readonly widths: readonly number[];
@@ -159,7 +163,7 @@ export interface TunedWidths {
 
 /**
  * Figure 2: hidden base widths tuned on the first `tuneOn` train samples by the gradients of the leave-one-out log
- * predictive density of the NTK; the test set plays no part.
+ * predictive density of the NTK; the test set plays no part. Widths stay within those of layers that a net could have.
  */
 export async function tunedWidths(
   engine: Engine,
@@ -188,6 +192,7 @@ export async function tunedWidths(
     scale: 'profiled',
     diagReg,
     freeze: [...fixed, 'layers.0.baseWidth', 'diagReg'],
+    bounds: Object.fromEntries(layers.slice(1).map((path) => [`${path}.baseWidth`, WIDTHS])),
     signal: follow.signal,
   } as const;
   const begun = await fitHyperparameters(engine, net('standard', start), x, y, {

@@ -15,7 +15,15 @@ export interface StudySizes {
   readonly draws: number;
   /** Ridge over the mean diagonal of the kernel. */
   readonly diagReg: number;
-  readonly tune: { depth: number; start: number; tuneOn: number; restarts: number; maxSteps: number };
+  /** `splits`: how many splits of the data figure 2 is drawn for. */
+  readonly tune: {
+    depth: number;
+    start: number;
+    tuneOn: number;
+    restarts: number;
+    maxSteps: number;
+    splits: number;
+  };
   readonly training: readonly (TrainingSizes & { architecture: Architecture; widths: readonly number[] })[];
 }
 
@@ -37,30 +45,20 @@ export const STUDY_SIZES: Readonly<Record<'ci' | 'paper', StudySizes>> = {
     randomDepths: [3, 5],
     draws: 8,
     diagReg: 1e-4,
-    tune: { depth: 5, start: 256, tuneOn: 160, restarts: 0, maxSteps: 25 },
+    tune: { depth: 5, start: 256, tuneOn: 160, restarts: 0, maxSteps: 25, splits: 3 },
     training: [
       {
         architecture: 'FC',
-        widths: powers(2, 8),
-        train: 160,
-        depth: 2,
-        baseWidth: 4,
-        steps: 200,
-        batchSize: null,
-        nets: 4,
-        rate: 0.5,
+        widths: powers(2, 7),
+        ...{ train: 160, depth: 2, baseWidth: 4, steps: 400, batchSize: null, nets: 4 },
+        ...{ rates: [0.2, 0.45, 0.9], validation: 100 },
       },
-      {
-        architecture: 'Conv-GAP',
-        widths: [8, 16, 32],
-        train: 80,
-        depth: 2,
-        baseWidth: 4,
-        steps: 60,
-        batchSize: null,
-        nets: 2,
-        rate: 0.5,
-      },
+      ...(['Conv-Vec', 'Conv-GAP'] as const).map((architecture) => ({
+        architecture,
+        widths: [4, 8, 16],
+        ...{ train: 80, depth: 2, baseWidth: 4, steps: 120, batchSize: null, nets: 2 },
+        ...{ rates: [0.45, 0.9], validation: 60 },
+      })),
     ],
   },
   paper: {
@@ -74,17 +72,18 @@ export const STUDY_SIZES: Readonly<Record<'ci' | 'paper', StudySizes>> = {
     randomDepths: [1, 2, 4, 8, 16],
     draws: 20,
     diagReg: 1e-4,
-    tune: { depth: 5, start: 256, tuneOn: 2000, restarts: 2, maxSteps: 60 },
+    tune: { depth: 5, start: 256, tuneOn: 2000, restarts: 2, maxSteps: 60, splits: 3 },
     training: (['FC', 'Conv-Vec', 'Conv-GAP'] as const).map((architecture) => ({
       architecture,
       widths: architecture === 'FC' ? powers(2, 12) : CHANNELS,
-      train: 8000,
+      train: 7200,
       depth: 3,
       baseWidth: 4,
       steps: 3000,
       batchSize: architecture === 'FC' ? 1024 : 256,
       nets: 4,
-      rate: 0.5,
+      rates: [1 / 8, 1 / 4, 1 / 2, 0.9],
+      validation: 800,
     })),
   },
 };

@@ -1,7 +1,7 @@
 // The study of arXiv:2001.07301 as a list of units of work, each remembered by name so that a stopped study goes on.
 import type { Engine } from '../../wasm/engine.js';
 import { ARCHITECTURES, type Architecture } from './architectures.js';
-import { firstOf, type StudyData } from './data.js';
+import { firstOf, resplit, type StudyData } from './data.js';
 import {
   parametrisationErrors,
   randomWidthErrors,
@@ -20,8 +20,8 @@ export const STUDY_PARTS: readonly StudyPart[] = ['figure-1', 'figure-2', 'figur
 export interface StudyResult {
   readonly errors: readonly ErrorRow[];
   readonly randomErrors: readonly ErrorRow[];
-  /** null where figure 2 was not asked for. */
-  readonly tuned: TunedWidths | null;
+  /** One per split; none where figure 2 was not asked for. */
+  readonly tuned: readonly TunedWidths[];
   readonly training: readonly TrainingRow[];
 }
 
@@ -52,10 +52,10 @@ export async function improvedStandardStudy(
 ): Promise<StudyResult> {
   const { memory, signal, onProgress, parts = STUDY_PARTS } = options;
   const result = { errors: [] as ErrorRow[], randomErrors: [] as ErrorRow[], training: [] as TrainingRow[] };
-  let tuned: TunedWidths | null = null;
+  const tuned: TunedWidths[] = [];
   const units = [
     ...(parts.includes('figure-1') ? errorUnits(engine, data, options, result) : []),
-    ...(parts.includes('figure-2') ? [tuningUnit(engine, data, options, (value) => (tuned = value))] : []),
+    ...(parts.includes('figure-2') ? tuningUnits(engine, data, options, tuned) : []),
     ...(parts.includes('figure-3') ? trainingUnits(engine, data, options, result.training) : []),
   ];
   const found = await Promise.all(units.map(async ({ name }) => (await memory?.load(name)) ?? null));
@@ -111,24 +111,26 @@ function errorUnits(
   return units;
 }
 
-function tuningUnit(
+function tuningUnits(
   engine: Engine,
   data: StudyData,
-  { sizes }: StudyOptions,
-  keep: (value: TunedWidths) => void,
-): Unit {
-  const { tune, diagReg } = sizes;
+  { sizes, seed = 0 }: StudyOptions,
+  tuned: TunedWidths[],
+): Unit[] {
+  const { diagReg } = sizes;
+  const { splits, ...tune } = sizes.tune;
   const tuneOn = Math.min(tune.tuneOn, data.trainLabels.length);
   const trainSizes = within(sizes.trainSizes, data);
-  return {
-    name: 'tuned',
+  const own = { ...tune, tuneOn, trainSizes, diagReg };
+  return Array.from({ length: splits }, (_, split) => ({
+    name: `tuned-${split}`,
     work:
       (1 + tune.restarts) * tune.maxSteps * tuningWork(tune.depth, tuneOn) +
       3 * (kernelWork('FC', tune.depth, data) + errorWork(trainSizes, data)),
     run: (follow) =>
-      tunedWidths(engine, tune.depth, data, { ...tune, tuneOn, trainSizes, diagReg, ...follow }),
-    keep,
-  };
+      tunedWidths(engine, tune.depth, resplit(engine, data, seed, split), { ...own, ...follow }),
+    keep: (value: TunedWidths) => tuned.push(value),
+  }));
 }
 
 function trainingUnits(
@@ -140,8 +142,15 @@ function trainingUnits(
   return sizes.training
     .filter(({ architecture }) => architectures.includes(architecture))
     .flatMap(({ architecture, widths, ...rest }) => {
-      const part = architecture === 'Conv-GAP' ? firstOf(data, sizes.pooled.train, sizes.pooled.test) : data;
-      const own = { ...rest, train: Math.min(rest.train, part.trainLabels.length) };
+      const pooled = sizes.pooled;
+      const part = architecture === 'FC' ? data : firstOf(data, pooled.train + rest.validation, pooled.test);
+      const samples = part.trainLabels.length;
+      const train = Math.min(rest.train, Math.max(1, samples - rest.validation));
+      const own = { ...rest, train, validation: Math.min(rest.validation, samples - train) };
+      if (own.validation === 0 && own.rates.length > 1)
+        throw new RangeError(
+          `study: ${samples} train images leave none to choose among ${own.rates.length} learning rates. Give more images.`,
+        );
       return FAMILIES.flatMap((family) =>
         widths.map((width): Unit => ({
           name: `nets-${architecture}-${family}-${width}`,

@@ -6,9 +6,9 @@ import { createModel, sgd, type Checkpoint, type NetDocument } from '../../net/i
 import type { Tensor } from '../../math/tensor.js';
 import { gradientDescentMse, maxLearningRate } from '../../predict/index.js';
 import { trainJob, type TrainJobParams } from '../../training/index.js';
-import type { Engine } from '../../wasm/engine.js';
+import { NumericalError, type Engine } from '../../wasm/engine.js';
 import { studyNet, type Architecture } from './architectures.js';
-import { first, flat, type StudyData } from './data.js';
+import { first, flat, rowsOf, type StudyData } from './data.js';
 import { ntkPairs } from './kernels.js';
 import type { Follow } from './memory.js';
 
@@ -28,8 +28,9 @@ export interface TrainingRow {
   readonly errorDeviation: number;
   /** |outputs - those of its kernel from the same start| / |those of the kernel|, test set, same time; mean over nets. */
   readonly gap: number;
+  /** Of the grid, the one with the least squared error on the validation samples. */
   readonly learningRate: number;
-  /** Test error of the kernel at the same time. */
+  /** Test error of the kernel from the starts of the same nets, after as many steps at the same rate: mean over nets. */
   readonly kernelError: number;
 }
 
@@ -41,8 +42,10 @@ export interface TrainingSizes {
   /** null: the whole train set in every step. */
   readonly batchSize: number | null;
   readonly nets: number;
-  /** Learning rate over the largest stable one of the kernel. */
-  readonly rate: number;
+  /** Learning rates that are tried, over the largest stable one of the kernel. */
+  readonly rates: readonly number[];
+  /** Samples behind the train samples that choose among several rates. */
+  readonly validation: number;
 }
 
 /** All nets of one width. The kernel's prediction is that of gradient descent for as many steps at the same rate. */
@@ -52,7 +55,7 @@ export async function trainedNets(
   family: Family,
   width: number,
   data: StudyData,
-  { train, depth, baseWidth, steps, batchSize, nets, rate, ...follow }: TrainingSizes & Follow,
+  { train, depth, baseWidth, steps, batchSize, nets, rates, validation, ...follow }: TrainingSizes & Follow,
 ): Promise<TrainingRow> {
   const { signal } = follow;
   const positions = data.xTrain.shape[1]! * data.xTrain.shape[2]!;
@@ -72,35 +75,43 @@ export async function trainedNets(
   const m = data.testLabels.length;
   const ntk = { data: kernels.train, shape: [train, train] };
   const most = await maxLearningRate(engine, ntk, { targets: y.data.length, signal });
-  const learningRate = rate * most;
-  const predictor = gradientDescentMse(engine, { ntk, y, learningRate, mode: 'discrete' });
-  const ntkTestTrain = { data: kernels.test, shape: [m, train] };
-  const exact = (await predictor(steps, { ntkTestTrain, f0Train: null, signal })).test!.data;
   const model = { inputShape: x.shape.slice(1), dtype: 'f32' } as const;
-  const settings: TrainJobParams['train'] = {
-    x,
-    y,
-    loss: 'mse',
-    optimizer: sgd(learningRate),
-    recordEvery: steps,
-    evaluate: { test: { x: xTest } },
+  const at = (learningRate: number, evaluated: Tensor): TrainJobParams['train'] => ({
+    ...{ x, y, loss: 'mse', optimizer: sgd(learningRate), recordEvery: steps },
+    evaluate: { test: { x: evaluated } },
     ...(batchSize === null ? {} : { batchSize }),
-  };
-  const jobs = Array.from({ length: nets }, (_, seed) => ({
+  });
+  const job = (seed: number, learningRate: number, evaluated: Tensor): TrainJobParams => ({
     net: make(data.classes),
     model: { ...model, seed },
-    train: settings,
-  }));
+    train: at(learningRate, evaluated),
+  });
+  const grid = rates.map((rate) => rate * most);
+  const held = shape(rowsOf(data.xTrain, train, validation));
+  const labels = data.trainLabels.subarray(train, train + validation);
+  const learningRate =
+    grid.length === 1
+      ? grid[0]!
+      : await bestRate(
+          engine,
+          grid.map((rate) => job(0, rate, held)),
+          { targets: centredOneHot(labels, data.classes).data, steps, follow },
+        );
+  const jobs = Array.from({ length: nets }, (_, seed) => job(seed, learningRate, xTest));
+  const predictor = gradientDescentMse(engine, { ntk, y, learningRate, mode: 'discrete' });
+  const ntkTestTrain = { data: kernels.test, shape: [m, train] };
   const outputs = await trainInStages(engine, jobs, steps, follow);
   const errors = outputs.map((f) => 1 - accuracyOf(f, data.testLabels, data.classes));
   // The law of the limit from where each net starts.
   const gaps: number[] = [];
+  const kernelErrors: number[] = [];
   for (const [seed, reached] of outputs.entries()) {
     const start = createModel(engine, make(data.classes), { ...model, seed });
     const [f0Train, f0Test] = [start.forward(x), start.forward(xTest)];
     start.dispose();
     const expected = (await predictor(steps, { ntkTestTrain, f0Train, f0Test, signal })).test!.data;
     gaps.push(distance(reached, expected));
+    kernelErrors.push(1 - accuracyOf(expected, data.testLabels, data.classes));
   }
   return {
     architecture: kind,
@@ -110,8 +121,37 @@ export async function trainedNets(
     errorDeviation: standardDeviation(errors) / Math.sqrt(nets),
     gap: mean(gaps),
     learningRate,
-    kernelError: 1 - accuracyOf(exact, data.testLabels, data.classes),
+    kernelError: mean(kernelErrors),
   };
+}
+
+/** The rate whose net has the least squared error on held-out samples; rates at which it diverges are passed over. */
+async function bestRate(
+  engine: Engine,
+  jobs: readonly TrainJobParams[],
+  { targets, steps, follow }: { targets: ArrayLike<number>; steps: number; follow: Follow },
+): Promise<number> {
+  const { memory, name, signal } = follow;
+  const kept = await memory?.load(`${name}-rate`);
+  if (typeof kept === 'number') return kept;
+  let best = { rate: NaN, error: Infinity };
+  for (const job of jobs) {
+    const rate = job.train.optimizer!.learningRate;
+    try {
+      const [run] = await engine.map(trainJob, [{ ...job, train: { ...job.train, steps } }], { signal });
+      const f = Float64Array.from(run!.outputs['test']!.data);
+      const error = f.reduce((sum, value, i) => sum + (value - targets[i]!) ** 2, 0);
+      if (error < best.error) best = { rate, error };
+    } catch (error) {
+      if (!(error instanceof NumericalError)) throw error;
+    }
+  }
+  if (Number.isNaN(best.rate))
+    throw new NumericalError(
+      `study: ${name} diverges at all ${jobs.length} learning rates. Give smaller rates.`,
+    );
+  await memory?.keep(`${name}-rate`, best.rate);
+  return best.rate;
 }
 
 /**

@@ -20,6 +20,8 @@ export interface FitHyperparametersOptions {
   readonly diagReg?: number;
   /** Names that keep their value: `layers.0.bStd`, `layers.2.baseWidth`, `diagReg`. A bStd of 0 always does. */
   readonly freeze?: readonly string[];
+  /** Where parameters stay, by name: `{ 'layers.2.baseWidth': [1, 8192] }`; else within e^-12 and e^12. */
+  readonly bounds?: Readonly<Record<string, readonly [low: number, high: number]>>;
   /** Starts beside the given one, each parameter multiplied by e^u, u uniform in (-1, 1); default 2. */
   readonly restarts?: number;
   readonly seed?: number;
@@ -47,6 +49,7 @@ const FIT_OPTIONS: Fields<FitHyperparametersOptions> = {
   scale: true,
   diagReg: true,
   freeze: true,
+  bounds: true,
   restarts: true,
   seed: true,
   maxSteps: true,
@@ -109,13 +112,21 @@ async function fromStart(
   key: ReturnType<typeof randomKey>,
   moved: boolean,
 ): Promise<{ net: NetDocument; diagReg: number; value: number; evaluations: number }> {
-  const { objective = 'marginal', method = 'nngp', freeze = [], maxSteps = 60, signal } = options;
+  const {
+    objective = 'marginal',
+    method = 'nngp',
+    freeze = [],
+    bounds = {},
+    maxSteps = 60,
+    signal,
+  } = options;
   const given = inputs('fitHyperparameters', x, y);
   const all = kernelParameters(net, given.x.shape.slice(1));
   const known = [...all.map(({ name }) => name), 'diagReg'];
   for (const name of freeze)
     if (!known.includes(name))
       throw new RangeError(`fitHyperparameters: freeze knows ${known.join(', ')}, got '${name}'`);
+  checkBounds(bounds, known);
   const noise = { name: 'diagReg', value: options.diagReg ?? 1e-2 };
   const free = [...all, noise].filter(({ name, value }) => value > 0 && !freeze.includes(name));
   const fixed = known.filter((name) => !free.some((one) => one.name === name));
@@ -146,6 +157,25 @@ async function fromStart(
     }
   };
   const start = free.map(({ value }, i) => log(value) + (moved ? 2 * uniformAt(key, i) - 1 : 0));
-  const found = await climb(objectiveAt, start, { maxSteps, gain: 1e-7, bound: BOUND });
+  const box = free.map(({ name }) => bounds[name]?.map((value) => log(value)) ?? [-BOUND, BOUND]) as [
+    number,
+    number,
+  ][];
+  const found = await climb(objectiveAt, start, { maxSteps, gain: 1e-7, box });
   return { ...apply(found.x), value: found.value, evaluations: found.evaluations };
+}
+
+function checkBounds(
+  bounds: NonNullable<FitHyperparametersOptions['bounds']>,
+  known: readonly string[],
+): void {
+  for (const [name, value] of Object.entries(bounds)) {
+    if (!known.includes(name))
+      throw new RangeError(`fitHyperparameters: bounds knows ${known.join(', ')}, got '${name}'`);
+    const [low, high] = value;
+    if (!(low > 0 && low < high && high < Infinity))
+      throw new RangeError(
+        `fitHyperparameters: bounds of '${name}' must be [low, high] with 0 < low < high, got [${value.join(', ')}]`,
+      );
+  }
 }

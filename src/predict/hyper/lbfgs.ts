@@ -1,4 +1,4 @@
-// Limited-memory BFGS for a handful of variables: maximises a function within a box around 0, step by step uphill.
+// Limited-memory BFGS for a handful of variables: maximises a function within a box, step by step uphill.
 // Nocedal & Wright 2006, algorithms 7.4 and 3.1 (backtracking).
 
 export interface Point {
@@ -15,8 +15,8 @@ export interface LbfgsOptions {
   readonly maxSteps: number;
   /** Stops when a step gains less than this. */
   readonly gain: number;
-  /** |x_i| stays below it. */
-  readonly bound: number;
+  /** Where every variable stays. */
+  readonly box: readonly (readonly [low: number, high: number])[];
 }
 
 const MEMORY = 8;
@@ -25,31 +25,41 @@ const MEMORY = 8;
 export async function climb(
   f: (x: readonly number[]) => Promise<Point>,
   start: readonly number[],
-  { maxSteps, gain, bound }: LbfgsOptions,
+  { maxSteps, gain, box }: LbfgsOptions,
 ): Promise<Optimum> {
-  let x = [...start];
+  const inside = (point: readonly number[]): number[] =>
+    point.map((value, i) => Math.max(box[i]![0], Math.min(box[i]![1], value)));
+  let x = inside(start);
   let now = await f(x);
   let evaluations = 1;
   const history: { s: number[]; y: number[]; rho: number }[] = [];
   for (let step = 0; step < maxSteps && Number.isFinite(now.value); step++) {
-    let direction = twoLoop(now.gradient, history);
-    let slope = dot(direction, now.gradient);
-    if (!(slope > 0)) {
+    // A variable at its bound does not push against it.
+    const gradient = now.gradient.map((g, i) => (x[i] === box[i]![g > 0 ? 1 : 0] ? 0 : g));
+    let direction = twoLoop(gradient, history);
+    if (!(dot(direction, gradient) > 0)) {
       history.length = 0;
-      direction = [...now.gradient];
-      slope = dot(direction, direction);
+      direction = [...gradient];
     }
-    if (slope === 0) break;
+    if (dot(direction, gradient) === 0) break;
     const longest = Math.max(...direction.map(Math.abs));
     let length = Math.min(history.length ? 1 : 0.5 / longest, 2 / longest);
     let found: { x: number[]; point: Point } | null = null;
     for (let tries = 0; tries < 25 && !found; tries++, length /= 2) {
-      const next = x.map((value, i) => Math.max(-bound, Math.min(bound, value + length * direction[i]!)));
+      const next = inside(x.map((value, i) => value + length * direction[i]!));
+      const gained = dot(
+        next.map((value, i) => value - x[i]!),
+        gradient,
+      );
       const point = await f(next);
       evaluations++;
-      if (point.value >= now.value + 1e-4 * length * slope) found = { x: next, point };
+      if (gained > 0 && point.value >= now.value + 1e-4 * gained) found = { x: next, point };
     }
-    if (!found) break;
+    if (!found) {
+      if (history.length === 0) break;
+      history.length = 0; // curvature from before a bound was met misleads
+      continue;
+    }
     const s = found.x.map((value, i) => value - x[i]!);
     const y = found.point.gradient.map((value, i) => now.gradient[i]! - value);
     const curvature = dot(s, y);
