@@ -5,9 +5,11 @@ import { mergeJoints, mergeSides, type Merging } from '../../layers/merge/kernel
 import { restrictJoint, restrictSide, scaleJoint, scaleSide } from '../../layers/states/operators.js';
 import { NO_NOTE, type Note, type SideContext } from '../../layers/states/rule.js';
 import type { Shaped } from '../../layers/shapes.js';
-import type { Block, Joint, Pattern, Side } from '../../layers/states/state.js';
+import type { Block, Joint, Pattern, Sheets, Side } from '../../layers/states/state.js';
 import { isActivation, type DenseLayer } from '../../layers/vocabulary.js';
-import type { Core } from '../../wasm/engine.js';
+import type { Core, FloatType } from '../../wasm/engine.js';
+import { layerLabel } from '../../layers/fields.js';
+import { overflow } from '../tiles/checks.js';
 import { isSequence, type CompiledLayer } from './compiled-net.js';
 
 /** What the layers of a net noted about one side. */
@@ -25,6 +27,26 @@ export interface SideOptions {
   readonly tolerance: number;
 }
 
+/** Covariances that are not finite are told before a layer takes them: series would look for their terms for ever. */
+function checkSide(core: Core, { cov, n, ld }: Side, where: string): void {
+  if (cov && !isFinite(core, cov.data, n, ld)) throw overflow('f64', where);
+}
+
+/** Whether rows of `n` numbers, `ld` apart, are finite; what is between them may be anything. */
+function isFinite(core: Core, { ticket }: Sheets, n: number, ld: number): boolean {
+  const all = core.kernels[ticket.dtype === 'f32' ? 'sheetsFinite_f32' : 'sheetsFinite_f64'];
+  if (all(ticket.length, ticket.ptr as never)) return true;
+  return core.heap.read(ticket).every((value, i) => i % ld >= n || value - value === 0);
+}
+
+/** Throws the overflow of the first layer after which `joint` is not finite; a tap of `propagateJoint`. */
+export const overflowTap =
+  (core: Core, columns: number, dtype: FloatType): Tap =>
+  ({ shaped }, { k, t, ld }) => {
+    if (isFinite(core, k, columns, ld) && (!t || isFinite(core, t, columns, ld))) return;
+    throw overflow(dtype, layerLabel(shaped.path, shaped.layer.layer));
+  };
+
 /** Propagates one side; it is consumed. */
 export function propagateSide(
   core: Core,
@@ -34,9 +56,11 @@ export function propagateSide(
 ): { side: Side; notes: Notes } {
   const { rule, shaped, children } = node;
   side = restrictSide(core, side, node.input);
+  checkSide(core, side, 'the products of the inputs');
   if (rule) {
     const context: SideContext = { ...options, wanted: node.output };
     const result = rule.side(core, shaped, side, context);
+    checkSide(core, result.side, layerLabel(shaped.path, shaped.layer.layer));
     const next = restrictSide(core, result.side, node.output);
     if (next.keep) {
       const own = next.cov ? { ...next, cov: { ...next.cov, data: next.cov.data.own(core) } } : next;

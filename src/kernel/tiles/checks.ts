@@ -68,12 +68,19 @@ export function checkTolerance(
 
 export const defaultTolerance = (dtype: 'f32' | 'f64'): number => (dtype === 'f32' ? 1e-8 : 1e-13);
 
-/** Of results that are not finite. */
-export function overflow(dtype: FloatType): NumericalError {
-  return new NumericalError(
-    `kernel: entries overflow ${dtype === 'f32' ? 'float32' : 'float64'}. Use smaller inputs or wStd${dtype === 'f32' ? ", or dtype 'f64'" : ''}.`,
-  );
+/** What is thrown where results are not finite; `where` is the layer after which they first are not, when it is known. */
+export class Overflow extends NumericalError {
+  readonly isNamed: boolean;
+
+  constructor(dtype: FloatType, where = '') {
+    super(
+      `kernel: ${where ? `after ${where} ` : ''}entries overflow ${dtype === 'f32' ? 'float32' : 'float64'}. Use smaller inputs or wStd${dtype === 'f32' ? ", or dtype 'f64'" : ''}.`,
+    );
+    this.isNamed = where !== '';
+  }
 }
+
+export const overflow = (dtype: FloatType, where?: string): Overflow => new Overflow(dtype, where);
 
 /** The patterns of both sides of a call, one graph per sample; `n2` null: x1 with itself, whose graphs are pattern1. */
 export function checkPatterns(

@@ -6,9 +6,11 @@ import { compileNet, mostSheets, type CompiledLayer, type Stretch } from '../pro
 import { assertFinite, blockOf, flatTile, sphereTile } from '../propagation/flat-tile.js';
 import { afterImages } from '../propagation/front.js';
 import { inputJoint, inputSide, makeBatch, type Batch, type Operands } from '../propagation/input.js';
+import { Overflow } from './checks.js';
 import { interleave } from './interleave.js';
 import { offsetCall, offsetTile } from '../offsets/tile.js';
 import {
+  overflowTap,
   releaseNotes,
   propagateJoint,
   propagateSide,
@@ -33,9 +35,24 @@ export function wantedOutput(diagonalSpatial: boolean): CompiledLayer['output'] 
 }
 
 export function computeTile(core: Core, params: TileParams, tap?: Tap): TileResult {
-  const byOffsets = tap ? null : offsetTile(core, params);
-  if (byOffsets) return byOffsets;
-  return withRoom(core, () => propagatedTile(core, params, tap));
+  try {
+    const byOffsets = tap ? null : offsetTile(core, params);
+    return byOffsets ?? withRoom(core, () => propagatedTile(core, params, tap));
+  } catch (error) {
+    if (!(error instanceof Overflow) || error.isNamed || tap) throw error;
+    throw firstOverflow(core, params) ?? error;
+  }
+}
+
+/** The overflow of a tile that went through many layers at once, with the layer named: layer by layer, one pair after the other. */
+function firstOverflow(core: Core, params: TileParams): Overflow | null {
+  const columns = (params.x2 ?? params.x1).shape[0]!;
+  try {
+    withRoom(core, () => propagatedTile(core, params, overflowTap(core, columns, params.dtype)));
+  } catch (error) {
+    if (error instanceof Overflow) return error;
+  }
+  return null;
 }
 
 function propagatedTile(core: Core, params: TileParams, tap?: Tap): TileResult {

@@ -85,6 +85,12 @@ export interface TableEntries extends Pick<DualTables, 'kind' | 'params'> {
 
 /** The tables of a series or a polynomial at variances `k`. */
 export function tableEntries(dual: SeriesDual, k: Float64Array, tolerance: number): TableEntries {
+  if (!k.every((value) => value < Infinity)) {
+    const worst = k.find((value) => !(value < Infinity));
+    throw new NumericalError(
+      `kernel: the variance in front of an activation is ${worst}. Use smaller inputs or wStd.`,
+    );
+  }
   if (dual.form === 'series') return seriesEntries(dual, k, tolerance);
   const poly = dual.form === 'hermite' ? hermiteDual(dual.degree) : polynomialDual(dual.coefficients);
   const terms = Math.max(2, poly.degree + 1);
