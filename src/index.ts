@@ -4,7 +4,7 @@
  */
 export { version } from './version.js';
 export { createEngine, supportedVariants, NumericalError, UnsupportedError } from './wasm/engine.js';
-export type { Engine, EngineOptions, Variant } from './wasm/engine.js';
+export type { Engine, EngineOptions, JobPool, Variant } from './wasm/engine.js';
 export * from './math/index.js';
 export * from './net/index.js';
 export * from './kernel/index.js';

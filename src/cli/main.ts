@@ -12,6 +12,9 @@ import { registerEmpirical } from './verbs/empirical.js';
 import { registerKernels } from './verbs/kernels.js';
 import { registerLab } from './verbs/lab.js';
 import { registerScaling } from './verbs/scaling.js';
+import { registerStatus } from './verbs/status.js';
+import { registerSubmit } from './verbs/submit.js';
+import { registerWork } from './verbs/work.js';
 
 const program = new Command('infinite-width')
   .description(
@@ -39,6 +42,9 @@ registerScaling(program);
 registerEmpirical(program);
 registerDynamics(program);
 registerExperiment(program);
+registerWork(program);
+registerStatus(program);
+registerSubmit(program);
 registerBench(program);
 registerLab(program);
 registerKernels(program);

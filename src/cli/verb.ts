@@ -2,6 +2,7 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import { jsonText } from '../report/result.js';
 import { createEngine, NumericalError, type Engine, type Variant } from '../wasm/engine.js';
+import type { ClusterOptions } from './cluster.js';
 import { messageOf } from './errors.js';
 import { createProgress, silent, type Progress } from './progress.js';
 
@@ -21,8 +22,11 @@ export interface Context {
   readonly options: CommonOptions;
   /** `--memory` in bytes. */
   readonly memoryBytes: number;
-  /** The engine the options ask for, made on first use and disposed when the verb ends. */
-  engine(): Promise<Engine>;
+  /**
+   * The engine the options ask for, made on first use and disposed when the verb ends. 'here': with workers of this process,
+   * whatever the queue.
+   */
+  engine(where?: 'here'): Promise<Engine>;
   /** What Ctrl-C says is kept, e.g. 'the finished rows in out/rows.jsonl'. */
   keeps(what: string): void;
   /** Runs when the verb ends, however it does, the last one first. */
@@ -88,12 +92,7 @@ export function perform<O extends object>(
           progress,
           options,
           memoryBytes,
-          engine: () =>
-            (engine ??= createEngine({
-              workers: options.workers,
-              variant: options.variant,
-              memoryBytes,
-            })),
+          engine: (where) => (engine ??= makeEngine(options, memoryBytes, where)),
           keeps: (what) => void (kept = what),
           atEnd: (work) => void endings.unshift(work),
         },
@@ -111,6 +110,19 @@ export function perform<O extends object>(
       process.off('SIGTERM', onSignal);
     }
   };
+}
+
+/** On this machine, or on the workers of a queue where the verb allows it. */
+async function makeEngine(
+  options: CommonOptions & ClusterOptions,
+  memoryBytes: number,
+  where?: 'here',
+): Promise<Engine> {
+  const { workers, variant } = options;
+  const isFar = options.queue !== undefined || options.store !== undefined || options.priority !== undefined;
+  const pool =
+    isFar && where !== 'here' ? await (await import('./cluster.js')).poolOf(options, variant) : null;
+  return createEngine({ workers, variant, memoryBytes, ...(pool ? { pool } : {}) });
 }
 
 function print(outcome: Outcome, json: boolean): void {

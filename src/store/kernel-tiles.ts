@@ -88,7 +88,15 @@ export async function makeTiles(
   engine: Engine,
   run: KernelRun,
   list: readonly number[],
-  { signal, onDone }: { readonly signal?: AbortSignal; readonly onDone?: (k: number) => void } = {},
+  {
+    signal,
+    onStart,
+    onDone,
+  }: {
+    readonly signal?: AbortSignal;
+    readonly onStart?: (k: number) => void;
+    readonly onDone?: (k: number) => void;
+  } = {},
 ): Promise<void> {
   const left = [...list];
   const stop = new AbortController();
@@ -96,6 +104,7 @@ export async function makeTiles(
   const lane = async (): Promise<void> => {
     for (let k = left.shift(); k !== undefined; k = left.shift()) {
       both.throwIfAborted();
+      onStart?.(k);
       await makeTile(engine, run, k, both);
       onDone?.(k);
     }

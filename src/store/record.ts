@@ -19,6 +19,7 @@ const kindOf = (value: ArrayBufferView): Kind | undefined =>
 /** A value JSON has no word for: `{ $: [what, ...] }`. */
 type Mark =
   | readonly ['array', Kind, number, number]
+  | readonly ['object', Kind, string, number]
   | readonly ['number', string]
   | readonly ['none']
   | readonly ['field', unknown];
@@ -75,11 +76,18 @@ export function fromDocument(document: unknown, take: TakeArray): unknown {
   return visit(document);
 }
 
-/** The bytes of a value. */
-export async function encodeRecord(value: unknown): Promise<Uint8Array> {
+/**
+ * The bytes of a value. `refer` may name the bytes of an array that lies elsewhere; undefined: the array is part of the record.
+ */
+export async function encodeRecord(
+  value: unknown,
+  refer: (view: StoredView) => string | undefined = () => undefined,
+): Promise<Uint8Array> {
   const views: { view: StoredView; at: number }[] = [];
   let end = 0;
   const document = toDocument(value, (view, kind): Mark => {
+    const name = refer(view);
+    if (name !== undefined) return ['object', kind, name, view.length];
     views.push({ view, at: end });
     const mark: Mark = ['array', kind, end, view.length];
     end += Math.ceil(view.byteLength / 8) * 8;
@@ -97,22 +105,48 @@ export async function encodeRecord(value: unknown): Promise<Uint8Array> {
   return sealed(bytes);
 }
 
-/** The value in the bytes; Error where they are not those of a record, or damaged. */
-export async function decodeRecord(sealedBytes: Uint8Array): Promise<unknown> {
+/**
+ * The value in the bytes; Error where they are not those of a record, or damaged. `fetch` gives the bytes of arrays that lie
+ * elsewhere.
+ */
+export async function decodeRecord(
+  sealedBytes: Uint8Array,
+  fetch: (name: string) => Promise<Uint8Array> = (name) =>
+    Promise.reject(new Error(`it names the array ${name}, which lies elsewhere`)),
+): Promise<unknown> {
   const bytes = await unsealed(sealedBytes);
   const head = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes.length < 8 || head.getUint32(0, true) !== MAGIC) throw new Error('not a record of this package');
   const length = head.getUint32(4, true);
   const start = Math.ceil((8 + length) / 8) * 8;
   const document: unknown = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length)));
+  const names = new Set<string>();
+  const view = (mark: readonly unknown[], from: (name: unknown, size: number) => Uint8Array): StoredView => {
+    const [, kind, where, count] = mark as Mark;
+    const Type = Object.hasOwn(ARRAYS, kind as string) ? ARRAYS[kind as Kind] : undefined;
+    if (!Type || !Number.isSafeInteger(count) || (count as number) < 0)
+      throw new Error('it names an array of no kind');
+    return new Type(from(where, (count as number) * Type.BYTES_PER_ELEMENT).slice().buffer);
+  };
+  fromDocument(document, (mark) => {
+    if (mark[0] === 'object' && typeof mark[2] === 'string') names.add(mark[2]);
+    return new Uint8Array(0);
+  });
+  const elsewhere = new Map<unknown, Uint8Array>();
+  await Promise.all([...names].map(async (name) => elsewhere.set(name, await fetch(name))));
+  const within = (at: unknown, size: number): Uint8Array => {
+    const from = start + (Number.isSafeInteger(at) && (at as number) >= 0 ? (at as number) : NaN);
+    if (!(from + size <= bytes.length)) throw new Error('it names an array beyond its end');
+    return bytes.subarray(from, from + size);
+  };
+  const outside = (name: unknown, size: number): Uint8Array => {
+    const found = elsewhere.get(name);
+    if (found?.length !== size) throw new Error('it names an array of another length');
+    return found;
+  };
   return fromDocument(document, (mark) => {
-    const [what, kind, at, count] = mark as ['array', Kind, number, number];
-    const Type = what === 'array' && Object.hasOwn(ARRAYS, kind) ? ARRAYS[kind] : undefined;
-    if (!Type || !Number.isSafeInteger(at) || at < 0 || !Number.isSafeInteger(count) || count < 0)
-      throw new Error('a record names an array of no kind');
-    const from = start + at;
-    const to = from + count * Type.BYTES_PER_ELEMENT;
-    if (to > bytes.length) throw new Error('a record names an array beyond its end');
-    return new Type(bytes.slice(from, to).buffer);
+    if (mark[0] === 'array') return view(mark, within);
+    if (mark[0] === 'object') return view(mark, outside);
+    throw new Error('it has a mark of no kind');
   });
 }

@@ -8,7 +8,7 @@ import { UnsupportedError } from './errors.js';
 import type { Variant } from './features.js';
 import { breather, type Job, type JobContext, type RunOptions } from './job.js';
 import { knownFields, type Fields } from './options.js';
-import { Pool } from './pool.js';
+import { Pool, type JobPool } from './pool.js';
 
 export type { Core } from './core.js';
 export type { Kernels } from './abi/index.js';
@@ -38,7 +38,15 @@ export {
   type JobContext,
   type RunOptions,
 } from './job.js';
-export { NumericalError, UnsupportedError, type NumericalDetails } from './errors.js';
+export {
+  fromPlainError,
+  NumericalError,
+  toPlainError,
+  UnsupportedError,
+  type NumericalDetails,
+  type PlainError,
+} from './errors.js';
+export type { JobPool } from './pool.js';
 export {
   kindOf,
   knownFields,
@@ -62,6 +70,11 @@ export interface EngineOptions {
    * simd.wasm` writes the file to import; with `--variant relaxed`, say `variant: 'relaxed'` here too.
    */
   readonly wasm?: WebAssembly.Module;
+  /**
+   * Workers elsewhere, such as `queuePool` of 'infinite-width/cluster': they run the jobs that the pool takes, with the same
+   * bits; the others run here, on `workers`. The engine closes it when it is disposed.
+   */
+  readonly pool?: JobPool;
 }
 
 /** Compiled kernels, their memory and a worker pool. Make one, use it for everything, `dispose()` it. */
@@ -77,7 +90,13 @@ export interface Engine extends Core {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-const ENGINE_OPTIONS: Fields<EngineOptions> = { variant: true, workers: true, memoryBytes: true, wasm: true };
+const ENGINE_OPTIONS: Fields<EngineOptions> = {
+  variant: true,
+  workers: true,
+  memoryBytes: true,
+  wasm: true,
+  pool: true,
+};
 
 /** Compiles the kernels and starts the workers. Throws `UnsupportedError` without WebAssembly SIMD. */
 export async function createEngine(options: EngineOptions = {}): Promise<Engine> {
@@ -91,22 +110,25 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
       }
     : await compileKernels(options.variant ?? 'auto');
   const core = await createCore({ variant, memoryBytes, module });
-  const pool =
+  const far = options.pool;
+  const near =
     workers > 0 ? new Pool(workers, await spawner(), { type: 'start', module, variant, memoryBytes }) : null;
 
   const map = async <P, R>(job: Job<P, R>, list: readonly P[], run: RunOptions = {}): Promise<R[]> => {
     core.heap.assertOpen();
+    const pool = far?.takes?.(job.name) === false ? near : (far ?? near);
     return pool && !list.some((params) => job.stays?.(params))
       ? ((await pool.map(job.name, list, run)) as R[])
       : inline(core, job, list, run);
   };
   const dispose = (): void => {
     core.heap.close();
-    pool?.close();
+    near?.close();
+    far?.close();
   };
   return {
     ...core,
-    workers,
+    workers: Math.max(workers, far?.workers ?? 0),
     map,
     run: async (job, params, run) => (await map(job, [params], run))[0]!,
     dispose,

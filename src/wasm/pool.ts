@@ -31,8 +31,20 @@ interface Slot {
   task: Task | null;
 }
 
+/** What runs named jobs for an engine. The same parameters must give the same bits wherever they run. */
+export interface JobPool {
+  /** Jobs that run at a time. */
+  readonly workers: number;
+  /** Whether it takes jobs of this name; default: all. */
+  takes?(job: string): boolean;
+  /** Runs `job` once per entry of `list`; results keep the order of `list`. */
+  map(job: string, list: readonly unknown[], options: RunOptions): Promise<unknown[]>;
+  close(): void;
+}
+
 /** A fixed number of workers and a queue. A cancelled task's worker is replaced, so cancelling is immediate. */
-export class Pool {
+export class Pool implements JobPool {
+  readonly workers: number;
   readonly #slots: Slot[] = [];
   readonly #queue: Task[] = [];
   readonly #spawn: () => Port;
@@ -40,6 +52,7 @@ export class Pool {
   #closed = false;
 
   constructor(size: number, spawn: () => Port, start: Extract<ToWorker, { type: 'start' }>) {
+    this.workers = size;
     this.#spawn = spawn;
     this.#start = start;
     for (let i = 0; i < size; i++) {

@@ -1,4 +1,5 @@
 import { createEngine, matmul, supportedVariants, tensor, UnsupportedError } from 'infinite-width';
+import { jobs } from '#build/jobs/table.js';
 import { gemmJob } from '#build/math/matmul.js';
 import { fromPlainError, NumericalError, toPlainError } from '#build/wasm/errors.js';
 import { defineJob } from '#build/wasm/engine.js';
@@ -30,6 +31,27 @@ describe('engine', () => {
       expect(results.map((result) => result.shape[0])).toEqual([64, 1, 32, 2]);
       expect(seen).toEqual([0.25, 0.5, 0.75, 1]);
     }
+  });
+
+  it('gives jobs to a pool of the caller, and keeps those that it does not take', async () => {
+    await using own = await createEngine({ variant: 'simd' });
+    const taken: string[] = [];
+    let closed = false;
+    const map = async (job: string, list: readonly unknown[]): Promise<unknown[]> => {
+      taken.push(job);
+      return own.map(jobs.get(job)!, list);
+    };
+    const close = (): void => void (closed = true);
+    for (const takes of [undefined, (job: string): boolean => !job.startsWith('math/')]) {
+      const pool = { workers: 3, map, close, ...(takes ? { takes } : {}) };
+      const engine = await createEngine({ variant: 'simd', pool });
+      expect(engine.workers).toBe(3);
+      const product = await matmul(engine, square(9), square(9));
+      expect(product.data).toEqual((await matmul(own, square(9), square(9))).data);
+      engine.dispose();
+      expect(closed).toBe(true);
+    }
+    expect(taken).toEqual(['math/matmul']);
   });
 
   it('rejects bad options and unsupported variants', async () => {

@@ -9,19 +9,22 @@ import type { ActivationDefinition } from '../../layers/index.js';
 import type { Tensor } from '../../math/index.js';
 import { defineActivation, parseNet, toJson, type NetDocument } from '../../net/index.js';
 import { version } from '../../version.js';
-import { beginKernelRun, type NewRun } from '../../store/kernel-run.js';
+import { queueTiles } from '../../queue/tiles.js';
+import { beginKernelRun, type KernelRun, type NewRun } from '../../store/kernel-run.js';
+import { missingTiles } from '../../store/kernel-tiles.js';
 import { openStore } from '../../store/open.js';
 import type { Engine } from '../../wasm/engine.js';
 import { UsageError } from '../errors.js';
 import { outputFile, outputFolder, readBytes, readJson, readTensor } from '../files.js';
 import { isImagePath, readImageSet } from '../images.js';
 import { writeKernelFigures } from '../kernel-figure.js';
-import { finishTiles, partsOf, writeKernel, type FileRun } from '../kernel-file.js';
+import { boardOf, clustered, runPlace, type ClusterOptions } from '../cluster.js';
+import { finishTiles, partsOf, tileReporter, writeKernel, type FileRun } from '../kernel-file.js';
 import { partOf, shardFromEnvironment, shardOf, type Shard } from '../shard.js';
 import { layerLines, writeLayers } from './kernel-layers.js';
-import { oneOf, perform, realNumber, verb, wholeNumber, type Context } from '../verb.js';
+import { oneOf, perform, realNumber, verb, wholeNumber, type CommonOptions, type Context } from '../verb.js';
 
-interface Options {
+interface Options extends ClusterOptions {
   readonly net: string;
   readonly x: string;
   readonly x2?: string;
@@ -50,16 +53,18 @@ interface Options {
 
 /** `infinite-width kernel`: kernels of a net between arrays or images in files, written while they are computed. */
 export function registerKernel(program: Command): void {
-  verb(program, 'kernel', 'infinite-width NNGP and NTK of a net between data sets', [
-    'infinite-width kernel --net net.json --x a.npy --out k.npz',
-    'infinite-width kernel --net net.json --x train.npy --x2 test.npy --get ntk --dtype f32 --out k.npz',
-    'infinite-width kernel --net cnn.json --x fashion-mnist/ --limit 500 --figure --out k.npz',
-    'infinite-width kernel --net cnn.json --x cifar-10/ --x2 cifar-10/ --split2 test --get ntk --out k.npy --resume',
-    'infinite-width kernel --net cnn.json --x cifar-10/ --out k.zarr --shard 0/8',
-    'infinite-width kernel --net net.json --x images.npy --plan',
-    'infinite-width kernel --net net.json --x a.npy --frozen layers.0,layers.2 --out k.npz',
-    'infinite-width kernel --net net.json --x a.npy --per-layer --out layers.npz',
-  ])
+  clustered(
+    verb(program, 'kernel', 'infinite-width NNGP and NTK of a net between data sets', [
+      'infinite-width kernel --net net.json --x a.npy --out k.npz',
+      'infinite-width kernel --net net.json --x train.npy --x2 test.npy --get ntk --dtype f32 --out k.npz',
+      'infinite-width kernel --net cnn.json --x fashion-mnist/ --limit 500 --figure --out k.npz',
+      'infinite-width kernel --net cnn.json --x cifar-10/ --x2 cifar-10/ --split2 test --get ntk --out k.npy --resume',
+      'infinite-width kernel --net cnn.json --x cifar-10/ --out k.zarr --shard 0/8',
+      'infinite-width kernel --net net.json --x images.npy --plan',
+      'infinite-width kernel --net net.json --x a.npy --frozen layers.0,layers.2 --out k.npz',
+      'infinite-width kernel --net net.json --x a.npy --per-layer --out layers.npz',
+    ]),
+  )
     .requiredOption('--net <file>', 'the net, as JSON')
     .requiredOption(
       '--x <path>',
@@ -120,7 +125,7 @@ interface Call extends Inputs {
   readonly frozen: readonly string[];
 }
 
-async function run(options: Options, context: Context): Promise<Said> {
+async function run(options: Options & CommonOptions, context: Context): Promise<Said> {
   const net = (await readJson(options.net)) as NetDocument;
   if (options.functions !== undefined) await defineFunctions(options.functions);
   const given = await inputs(options, context);
@@ -142,14 +147,16 @@ function planned(options: Options, { net, x1, x2, dtype, frozen }: Call, context
   return { json: plan, text: JSON.stringify(plan, null, 2) };
 }
 
-async function computed(options: Options, given: Call, context: Context): Promise<Said> {
+async function computed(options: Options & CommonOptions, given: Call, context: Context): Promise<Said> {
   const { net, x1, x2, dtype, frozen } = given;
   const get = options.get.split(',') as KernelName[];
   const { perLayer = false, resume = false, figure = false, diagonalSpatial = false } = options;
   if (perLayer && (resume || figure || options.tile !== undefined))
     throw new UsageError('--per-layer: expected no --resume, --figure or --tile, it runs in one tile.');
   const out = await checkedOut(options, get);
-  const engine = await context.engine();
+  if (options.queue !== undefined && options.shard !== undefined)
+    throw new UsageError('--shard: expected no --queue beside it, the queue divides the work itself.');
+  const engine = await context.engine(isZarr(out) ? 'here' : undefined);
   const start = performance.now();
   const seconds = (): number => (performance.now() - start) / 1000;
   const call: KernelOptions = {
@@ -211,8 +218,37 @@ const isZarr = (out: string): boolean => out.endsWith('.zarr');
 const fromBefore = (resumed: number, tiles: number): string =>
   resumed > 0 ? `, ${resumed} of ${tiles} tiles from the run before` : '';
 
+/** Makes tiles here, or through the queue; returns how many were there. */
+async function madeTiles(
+  engine: Engine,
+  { queue, store, variant, priority }: Options & CommonOptions,
+  job: FileRun,
+  { run, list }: { readonly run: KernelRun; readonly list: readonly number[] },
+  { signal }: Context,
+): Promise<number> {
+  if (queue === undefined) return finishTiles(engine, run, job, list);
+  const missing = await missingTiles(run, list);
+  const { name } = await runPlace(job.out, store);
+  const board = await boardOf(queue, variant, priority);
+  try {
+    await queueTiles(board, engine, run, {
+      name,
+      signal,
+      onDone: tileReporter(run, missing, job.onProgress),
+    });
+  } finally {
+    await board.close();
+  }
+  return list.length - missing.length;
+}
+
 /** The tiles of a kernel in a store, or those of a shard. */
-async function stored(engine: Engine, options: Options, job: FileRun, context: Context): Promise<Said> {
+async function stored(
+  engine: Engine,
+  options: Options & CommonOptions,
+  job: FileRun,
+  context: Context,
+): Promise<Said> {
   const shard = options.shard === 'auto' ? shardFromEnvironment() : options.shard;
   const start = performance.now();
   const store = await openStore(job.out);
@@ -221,7 +257,7 @@ async function stored(engine: Engine, options: Options, job: FileRun, context: C
   const run = await beginKernelRun(engine, store, begun);
   context.keeps(`the finished tiles in ${options.out!}; continue with --resume`);
   const list = shard ? partOf(shard, run.places.length) : [...run.places.keys()];
-  const resumed = await finishTiles(engine, run, job, list);
+  const resumed = await madeTiles(engine, options, job, { run, list }, context);
   context.progress.finish();
   const seconds = (performance.now() - start) / 1000;
   const { shape, variant, dtype, version } = run.document;
