@@ -39,3 +39,4 @@ export { createPredictor, predict, type PredictCall, type Predictor, type TrainS
 export type { Solver } from './large/predictor.js';
 export type { LargeProgress } from './large/regressor.js';
 export * from './hyper/index.js';
+export type { CgCheckpoint, CgState } from './large/conjugate-gradients.js';

@@ -44,7 +44,7 @@ export interface PredictCall {
 
 const TRAIN_SET: Fields<TrainSet> = {
   ...{ xTrain: true, yTrain: true, method: true, solver: true, maskConstant: true, pattern1: true },
-  ...{ rank: true, tolerance: true, seed: true, signal: true, onProgress: true },
+  ...{ rank: true, tolerance: true, seed: true, checkpoint: true, signal: true, onProgress: true },
   ...REGULARISATION,
   ...DYNAMICS,
 };

@@ -114,7 +114,10 @@ export class Board {
     };
     signal?.addEventListener('abort', abort);
     try {
-      await this.#add(message);
+      // Where the server is away for a while, the next look adds it.
+      await this.#add(message).catch((error: unknown) => {
+        if (!isAway(error)) throw error;
+      });
       return await done;
     } finally {
       signal?.removeEventListener('abort', abort);
@@ -183,6 +186,20 @@ export class Board {
   }
 }
 
+/** Whether an error says that the server cannot be reached now. */
+function isAway(error: unknown): boolean {
+  const { code = '', message } = error as NodeJS.ErrnoException;
+  // 57P01 to 57P03: Postgres stops or starts.
+  return (
+    /^(E(CONN|PIPE|TIMEDOUT|HOST|NET|AI_AGAIN)|57P0|08)/.test(code) || /connection|terminat/i.test(message)
+  );
+}
+
+/** A message whose workers ended again and again while they had it. */
+export class StalledError extends Error {
+  override readonly name = 'StalledError';
+}
+
 /** The words of a failure for people. */
 export const reasonOf = (reason: string): string => {
   try {
@@ -195,7 +212,7 @@ export const reasonOf = (reason: string): string => {
 /** The error of a worker as it was thrown there. */
 function errorOf(reason: string, id: string): Error {
   if (/stalled more than/.test(reason))
-    return new Error(
+    return new StalledError(
       `queue: ${id} ended its workers five times (out of memory?) and is given up. Look at their logs; --resume tries again.`,
     );
   try {

@@ -70,6 +70,12 @@ export class Objects {
     await this.#store.delete(`/jobs/${key}.result`);
   }
 
+  /** Deletes an array that served for a moment only. */
+  async forgetArray(name: string): Promise<void> {
+    this.#there.delete(name);
+    await this.#store.delete(`/objects/${name}`);
+  }
+
   /** A record with its large arrays in the store. */
   async encode(value: unknown): Promise<Uint8Array> {
     const writing: Promise<void>[] = [];

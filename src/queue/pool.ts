@@ -3,7 +3,7 @@
 import { openStore } from '../store/open.js';
 import type { Store } from '../store/store.js';
 import { type JobPool, type RunOptions, type Variant } from '../wasm/engine.js';
-import { Board } from './board.js';
+import { Board, StalledError } from './board.js';
 import { makerOf } from './message.js';
 import { Objects } from './objects.js';
 import { decodeRecord } from '../store/record.js';
@@ -77,21 +77,32 @@ export async function queuePool(options: QueuePoolOptions): Promise<JobPool> {
         for (const [i, key] of keys.entries()) if (!(await objects.hasResult(key))) missing.push(i);
         if (missing.length > 0) {
           const wanted = missing.map((i) => keys[i]!);
-          const took = await board.run(
-            {
-              task: { kind: 'jobs', job, keys: wanted },
-              done: async () =>
-                (await Promise.all(wanted.map((key) => objects.hasResult(key)))).every(Boolean),
-              onMessage: (said) =>
-                void heard(said, (at, value) => run.onMessage?.(value, from + missing[at]!)),
-            },
-            signal,
+          const took = await alone(missing.length, () =>
+            board.run(
+              {
+                task: { kind: 'jobs', job, keys: wanted },
+                done: async () =>
+                  (await Promise.all(wanted.map((key) => objects.hasResult(key)))).every(Boolean),
+                onMessage: (said) =>
+                  void heard(said, (at, value) => run.onMessage?.(value, from + missing[at]!)),
+              },
+              signal,
+            ),
           );
           if (took.seconds !== null) each = took.seconds / missing.length;
         }
         for (const [i, key] of keys.entries()) finished(from + i, await taken(key, job, list[from + i]));
       }
     };
+    /** A message of several jobs that ended its workers: each of them is asked for alone, below. */
+    const alone = (
+      count: number,
+      work: () => Promise<{ seconds: number | null }>,
+    ): Promise<{ seconds: number | null }> =>
+      work().catch((error: unknown) => {
+        if (error instanceof StalledError && count > 1) return { seconds: null };
+        throw error;
+      });
     /** The result of a key; made again where it was damaged. */
     const taken = async (key: string, job: string, params: unknown): Promise<unknown> => {
       for (let turn = 0; turn < 3; turn++) {

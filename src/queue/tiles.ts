@@ -3,7 +3,7 @@ import { isDone, makeTile, missingTiles } from '../store/kernel-tiles.js';
 import type { KernelRun } from '../store/kernel-run.js';
 import type { Key } from '../store/store.js';
 import type { Engine } from '../wasm/engine.js';
-import type { Board } from './board.js';
+import { StalledError, type Board } from './board.js';
 import type { TilesMessage } from './message.js';
 
 export interface QueuedTilesOptions {
@@ -70,11 +70,23 @@ export async function queueTiles(
         await board.run({ task, done }, signal);
       } catch (error) {
         if (signal?.aborted) throw error;
-        failures.push(error);
+        const left = await missingTiles(run, tiles);
+        // The one that ends its workers is found by asking for each alone; the others are not lost with it.
+        if (error instanceof StalledError && (tiles.length > 1 || left.length === 0))
+          groups.push(...left.map((k) => ({ ...task!, tiles: [k] })));
+        else failures.push(named(error, tiles));
       }
       for (const k of tiles) if (await isDone(run, k)) onDone?.(k);
     }
   };
   await Promise.all(Array.from({ length: Math.min(groups.length, Math.max(LEAST, AHEAD * workers)) }, lane));
   if (failures.length > 0) throw failures[0];
+}
+
+/** What ended its workers is named. */
+function named(error: unknown, tiles: readonly number[]): unknown {
+  if (!(error instanceof StalledError)) return error;
+  return new StalledError(
+    `queue: tile ${tiles.join(', ')} ended its workers five times (out of memory?) and is given up; the others are done. Look at their logs; --resume tries again.`,
+  );
 }

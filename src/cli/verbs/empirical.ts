@@ -3,6 +3,7 @@ import { readNpz } from '../../data/index.js';
 import type { Outputs } from '../../empirical/index.js';
 import { kernelsJob, type KernelsMessage } from '../../empirical/kernels-job.js';
 import type { LayerParametersLike, NetDocument } from '../../net/index.js';
+import { clustered } from '../cluster.js';
 import { UsageError } from '../errors.js';
 import { outputFile, readBytes, readJson, readTensor, writeNpzFile } from '../files.js';
 import { writeKernelFigures } from '../kernel-figure.js';
@@ -20,11 +21,13 @@ interface EmpiricalOptions {
 }
 
 export function registerEmpirical(program: Command): void {
-  verb(program, 'empirical', 'NTK and NNGP of one finite net with given or drawn parameters', [
-    'infinite-width empirical --net net.json --params p.npz --x a.npy --out theta.npz',
-    'infinite-width empirical --net net.json --x a.npy --figure --out theta.npz',
-    'infinite-width empirical --net net.json --seed 3 --x a.npy --outputs full --out theta.npz',
-  ])
+  clustered(
+    verb(program, 'empirical', 'NTK and NNGP of one finite net with given or drawn parameters', [
+      'infinite-width empirical --net net.json --params p.npz --x a.npy --out theta.npz',
+      'infinite-width empirical --net net.json --x a.npy --figure --out theta.npz',
+      'infinite-width empirical --net net.json --seed 3 --x a.npy --outputs full --out theta.npz',
+    ]),
+  )
     .requiredOption('--net <file>', 'Net document (JSON)')
     .option('--params <file>', 'parameters: .json list or .npz with members layers.0.w, layers.0.b, ...')
     .requiredOption('--x <file>', 'inputs: .npy, .npz or .csv')

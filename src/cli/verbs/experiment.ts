@@ -17,6 +17,7 @@ import {
   type StudyPart,
   type StudySizes,
 } from '../../papers/parametrization/index.js';
+import { clustered } from '../cluster.js';
 import { UsageError } from '../errors.js';
 import { outputFolder } from '../files.js';
 import { readImageSet } from '../images.js';
@@ -63,12 +64,14 @@ export function presetOfTrain([verbName, name, ...rest]: readonly string[]): str
 }
 
 export function registerExperiment(program: Command): void {
-  verb(program, 'experiment', 'figures of papers: kernels and trained nets of both parametrisations', [
-    'infinite-width experiment --list',
-    'infinite-width experiment 2001.07301 --size ci --out study',
-    'infinite-width experiment golikov-figure-1 --size ci --out figure',
-    'infinite-width experiment 2001.07301 --size paper --data cifar-10-batches-bin --architectures FC --out study',
-  ])
+  clustered(
+    verb(program, 'experiment', 'figures of papers: kernels and trained nets of both parametrisations', [
+      'infinite-width experiment --list',
+      'infinite-width experiment 2001.07301 --size ci --out study',
+      'infinite-width experiment golikov-figure-1 --size ci --out figure',
+      'infinite-width experiment 2001.07301 --size paper --data cifar-10-batches-bin --architectures FC --out study',
+    ]),
+  )
     .argument('[name]', 'which one; see --list')
     .option('--list', 'name the experiments')
     .option(

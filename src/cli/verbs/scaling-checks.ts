@@ -7,6 +7,7 @@ import {
   type OptimizerKind,
   type RateTransfer,
 } from '../../scaling/index.js';
+import { clustered } from '../cluster.js';
 import { listOf, oneOf, perform, realNumber, verb, wholeNumber } from '../verb.js';
 import { pointOf, withPoint, type PointOptions } from './scaling-point.js';
 import {
@@ -38,7 +39,7 @@ const checkVerb = (
   examples: readonly string[],
   { steps, baseWidth, widths }: { steps: number; baseWidth: number; widths: number[] },
 ): Command =>
-  withPoint(verb(parent, name, description, examples))
+  withPoint(clustered(verb(parent, name, description, examples)))
     .option('--widths <list>', 'widths, at least three', listOf(wholeNumber(1)), widths)
     .option('--depth <n>', 'hidden layers', wholeNumber(1), 1)
     .option('--base-width <d>', 'width of the reference net', wholeNumber(1), baseWidth)

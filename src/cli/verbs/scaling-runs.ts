@@ -1,6 +1,7 @@
 // `scaling measure`, and the verbs of `scaling` that compute.
 import type { Command } from 'commander';
 import { measureExponents, type MeasuredName, type Measurement } from '../../scaling/index.js';
+import { clustered } from '../cluster.js';
 import { listOf, perform, verb, wholeNumber } from '../verb.js';
 import { registerCoordinates, registerTransfer } from './scaling-checks.js';
 import { registerLimit } from './scaling-limit.js';
@@ -42,9 +43,11 @@ interface MeasureVerbOptions extends PointOptions {
 
 function registerMeasure(parent: Command): void {
   withPoint(
-    verb(parent, 'measure', 'fits powers of the width and compares them with the theory', [
-      'infinite-width scaling measure --q-sigma -3/4 --q-tilde 1/2 --widths 512,1024,2048,4096,8192',
-    ]),
+    clustered(
+      verb(parent, 'measure', 'fits powers of the width and compares them with the theory', [
+        'infinite-width scaling measure --q-sigma -3/4 --q-tilde 1/2 --widths 512,1024,2048,4096,8192',
+      ]),
+    ),
   )
     .option('--widths <list>', 'widths, at least three', listOf(wholeNumber(1)))
     .option('--seeds <n>', 'nets per width', wholeNumber(2), 5)

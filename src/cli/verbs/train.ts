@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { createResult } from '../../report/index.js';
 import { compareScalings, trainOneHidden } from '../../scaling/index.js';
+import { clustered } from '../cluster.js';
 import { UsageError } from '../errors.js';
 import { outputFolder } from '../files.js';
 import { folderJournal } from '../journal.js';
@@ -23,14 +24,16 @@ import { fromPreset } from './train-preset.js';
 import { writeComparison } from './train-report.js';
 
 export function registerTrain(program: Command): void {
-  verb(program, 'train', 'finite nets under scalings, beside their limits', [
-    'infinite-width train --config run.json --out run',
-    'infinite-width train --preset golikov-figure-1 --size ci --out figure',
-    'infinite-width train --preset golikov-figure-1 --data fashion-mnist --batch 64 --out appendix',
-    'infinite-width train --preset golikov-figure-1 --size paper --data cifar-10-batches-bin --out paper',
-    'infinite-width train --preset golikov-widths --out widths',
-    'infinite-width train --preset golikov-widths --depth 3 --optimizer rmsprop --out deep',
-  ])
+  clustered(
+    verb(program, 'train', 'finite nets under scalings, beside their limits', [
+      'infinite-width train --config run.json --out run',
+      'infinite-width train --preset golikov-figure-1 --size ci --out figure',
+      'infinite-width train --preset golikov-figure-1 --data fashion-mnist --batch 64 --out appendix',
+      'infinite-width train --preset golikov-figure-1 --size paper --data cifar-10-batches-bin --out paper',
+      'infinite-width train --preset golikov-widths --out widths',
+      'infinite-width train --preset golikov-widths --depth 3 --optimizer rmsprop --out deep',
+    ]),
+  )
     .option('--config <file>', 'JSON: data, scalings, widths, seeds, epochs, learningRate, ...')
     .option(
       '--preset <name>',

@@ -6,7 +6,35 @@ import { NumericalError, type RunOptions } from '../../wasm/engine.js';
 /** A linear map of blocks (n, r). */
 export type BlockMap = (b: Float64Array, r: number) => Promise<Float64Array>;
 
+/** Where a solve stands after an iteration: what it takes to go on with the same bits. */
+export interface CgState {
+  readonly x: Float64Array;
+  readonly iterations: number;
+  readonly before: number;
+  readonly rough: boolean;
+  readonly goals: Float64Array;
+  readonly inner: Inner;
+}
+
+/** The recurrence of the columns that are not there yet. */
+interface Inner {
+  readonly active: readonly number[];
+  readonly residual: Float64Array;
+  readonly direction: Float64Array;
+  readonly rz: Float64Array;
+  readonly iteration: number;
+}
+
+/** A place that outlives the process, for the state of a solve. */
+export interface CgCheckpoint {
+  /** null: there is none. */
+  load(): Promise<CgState | null>;
+  /** Keeps a state in place of the one before, after every iteration. */
+  keep(state: CgState): Promise<void>;
+}
+
 export interface CgOptions extends RunOptions {
+  readonly checkpoint?: CgCheckpoint | undefined;
   /** A cheaper `multiply` of about seven digits, for the iterations; residuals are then taken anew every four digits. */
   readonly rough?: BlockMap | null;
   /** Of the true residual |b - A x| / |b| of every column. */
@@ -37,18 +65,24 @@ export async function conjugateGradients(
 ): Promise<CgResult> {
   const { tolerance, maxIterations } = options;
   const norms = columnNorms(b, n, r);
-  const x = new Float64Array(n * r);
+  let from = checked((await options.checkpoint?.load()) ?? null, [n, r]);
+  const x = from ? from.x.slice() : new Float64Array(n * r);
   let rest = b.slice();
-  let rough = options.rough ?? null;
-  let [iterations, before] = [0, Infinity];
+  let rough = from?.rough === false ? null : (options.rough ?? null);
+  let [iterations, before] = [from?.iterations ?? 0, from?.before ?? Infinity];
   for (;;) {
     // Half of the tolerance for the drift.
     const now = columnNorms(rest, n, r);
-    const goals = norms.map((norm, c) => Math.max((tolerance / 2) * norm, rough ? DIGITS * now[c]! : 0));
+    const goals =
+      from?.goals ?? norms.map((norm, c) => Math.max((tolerance / 2) * norm, rough ? DIGITS * now[c]! : 0));
+    const state = { x, iterations, before, rough: rough !== null, goals };
     const used = await descend(rough ?? multiply, precondition, x, rest, { norms, goals }, [n, r], {
       ...options,
       maxIterations: maxIterations - iterations,
+      from: from?.inner ?? null,
+      keep: async (inner) => options.checkpoint?.keep({ ...state, inner }),
     });
+    from = null;
     iterations += used;
     const product = await multiply(x, r);
     rest = b.map((value, i) => value - product[i]!);
@@ -87,15 +121,16 @@ async function descend(
   rest: Float64Array,
   { norms, goals }: Goals,
   [n, r]: readonly [number, number],
-  { tolerance, maxIterations, onProgress, signal }: CgOptions,
+  { tolerance, maxIterations, onProgress, signal, from, keep }: CgOptions & Following,
 ): Promise<number> {
-  let active = openColumns(rest, { norms, goals }, n, r).open;
+  const begun =
+    from ?? (await begin(precondition, rest, openColumns(rest, { norms, goals }, n, r).open, [n, r]));
+  let active = begun.active;
   if (active.length === 0) return 0;
-  let residual: Float64Array = columns(rest, r, active, n);
-  let preconditioned = await precondition(residual, active.length);
-  let direction: Float64Array = preconditioned.slice();
-  let rz = columnDots(residual, preconditioned, n, active.length);
-  for (let iteration = 1; iteration <= maxIterations; iteration++) {
+  let residual: Float64Array = begun.residual.slice();
+  let direction: Float64Array = begun.direction.slice();
+  let rz = begun.rz;
+  for (let iteration = begun.iteration + 1; iteration <= maxIterations; iteration++) {
     signal?.throwIfAborted();
     const k = active.length;
     const image = await multiply(direction, k);
@@ -119,15 +154,45 @@ async function descend(
       active = open.map((c) => active[c]!);
     }
     const width = active.length;
-    preconditioned = await precondition(residual, width);
+    const preconditioned = await precondition(residual, width);
     const next = columnDots(residual, preconditioned, n, width);
     for (let i = 0; i < n; i++)
       for (let c = 0; c < width; c++)
         direction[i * width + c] =
           preconditioned[i * width + c]! + (rz[c]! > 0 ? next[c]! / rz[c]! : 0) * direction[i * width + c]!;
     rz = next;
+    await keep({ active, residual, direction, rz, iteration });
   }
   return maxIterations;
+}
+
+interface Following {
+  readonly from: Inner | null;
+  keep(inner: Inner): Promise<void>;
+}
+
+/** The first direction. */
+async function begin(
+  precondition: BlockMap,
+  rest: Float64Array,
+  active: readonly number[],
+  [n, r]: readonly [number, number],
+): Promise<Inner> {
+  const residual = columns(rest, r, active, n);
+  const direction = active.length > 0 ? await precondition(residual, active.length) : residual;
+  return { active, residual, direction, rz: columnDots(residual, direction, n, active.length), iteration: 0 };
+}
+
+/** RangeError where a state is of a system of another size. */
+function checked(state: CgState | null, [n, r]: readonly [number, number]): CgState | null {
+  if (!state) return null;
+  const { x, goals, inner } = state;
+  const k = inner.active.length;
+  const fits = x.length === n * r && goals.length === r && inner.rz.length === k;
+  if (fits && inner.residual.length === n * k && inner.direction.length === n * k) return state;
+  throw new RangeError(
+    `predict: the checkpoint of the solve is of another system, ${x.length} numbers, expected ${n * r}. Delete it to start again.`,
+  );
 }
 
 /** The columns above their goals, and the largest relative residual. */

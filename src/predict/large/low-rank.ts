@@ -2,9 +2,8 @@
 // proportional to what the factor still leaves of the diagonal. Chen, Epperly, Tropp & Webber 2023 (2207.06503), alg. 4.
 // F F' is the Nystrom approximation on the chosen samples; K - F F' is positive semidefinite.
 import { foldIn, randomKey, uniformAt } from '../../math/random.js';
-import type { RunOptions } from '../../wasm/engine.js';
+import type { Engine, RunOptions } from '../../wasm/engine.js';
 import { factorise, notDefinite, product, transpose, whiten } from '../linear.js';
-import type { NetSystem } from './net-system.js';
 
 /** F (n, rank) as blocks of columns, each (n, width). */
 export interface Columns {
@@ -21,6 +20,15 @@ export interface LowRank extends Columns {
   readonly left: Float64Array;
 }
 
+/** A symmetric matrix known by its diagonal and any of its columns. */
+export interface ColumnSource {
+  readonly engine: Engine;
+  readonly size: number;
+  readonly diagonal: Float64Array;
+  /** The rows of these samples, (samples, size). */
+  columns(samples: readonly number[], run: RunOptions): Promise<Float64Array>;
+}
+
 export const WIDEST = 128;
 
 /** Bytes of F and of the work on it. */
@@ -28,7 +36,7 @@ export const lowRankBytes = (n: number, rank: number): number => 8 * (n * rank +
 
 /** F with at most `rank` columns; fewer when nothing is left of the diagonal. n rank^2 flops, n rank kernel entries. */
 export async function lowRank(
-  system: NetSystem,
+  system: ColumnSource,
   rank: number,
   seed: number,
   run: RunOptions & { readonly onProgress?: (done: number, total: number) => void } = {},
@@ -46,7 +54,7 @@ export async function lowRank(
     const chosen = draw(left, Math.min(step, wanted - pivots.length), key, pivots.length, trace * 1e-14);
     if (chosen.length === 0) break;
     const width = chosen.length;
-    const rows = (await system.cross(system.samples(chosen), run))[system.name];
+    const rows = await system.columns(chosen, run);
     let residual = transpose(rows, width, n);
     for (const block of blocks) {
       const head = pick(block, chosen);
@@ -143,7 +151,7 @@ function assemble(
 
 /** F' B for B (n, r), as (rank, r). */
 export async function down(
-  { engine, size: n }: NetSystem,
+  { engine, size: n }: Pick<ColumnSource, 'engine' | 'size'>,
   { blocks, rank }: Columns,
   b: Float64Array,
   r: number,
@@ -160,7 +168,7 @@ export async function down(
 
 /** F C for C (rank, r), as (n, r). */
 export async function up(
-  { engine, size: n }: NetSystem,
+  { engine, size: n }: Pick<ColumnSource, 'engine' | 'size'>,
   { blocks }: Columns,
   c: Float64Array,
   r: number,
@@ -178,7 +186,7 @@ export async function up(
 
 /** F'F + shift I. */
 export async function inner(
-  system: NetSystem,
+  system: Pick<ColumnSource, 'engine' | 'size'>,
   factor: Columns,
   shift: number,
   run: RunOptions,

@@ -102,6 +102,11 @@ export class NetSystem {
     return { nngp: divided(pair.nngp, this.scale), ntk: divided(pair.ntk, this.scale) };
   }
 
+  /** Rows of the system's kernel, (samples, n). */
+  async columns(samples: readonly number[], run: RunOptions): Promise<Float64Array> {
+    return (await this.cross(this.samples(samples), run))[this.name];
+  }
+
   /** The train samples in this order. */
   samples(indices: readonly number[]): Samples {
     return pickSamples(this.train, indices);

@@ -2,6 +2,7 @@
 import type { RunOptions } from '../../wasm/engine.js';
 import type { Samples } from '../kernels.js';
 import { NONE } from '../linear.js';
+import type { CgCheckpoint } from './conjugate-gradients.js';
 import type { Diagnostics } from '../system.js';
 
 export type Stage = 'kernel' | 'factor' | 'solve' | 'predict';
@@ -26,6 +27,11 @@ export interface LargeOptions extends Pick<RunOptions, 'signal'> {
   readonly rank?: number;
   /** `cg`: largest |y - M w| / |y|; default 1e-8. */
   readonly tolerance?: number;
+  /**
+   * `cg`: where the state of the solve is kept after every iteration, and taken from by a call that goes on. The caller names it
+   * after everything that the system depends on.
+   */
+  readonly checkpoint?: CgCheckpoint;
   /** Of the random choice of these samples or features; default 0. */
   readonly seed?: number;
   readonly onProgress?: ((progress: LargeProgress) => void) | undefined;

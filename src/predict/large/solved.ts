@@ -3,7 +3,7 @@ import type { RunOptions } from '../../wasm/engine.js';
 import { product, solve as solveDense, transpose, factorise } from '../linear.js';
 import type { Diagnostics } from '../system.js';
 import { conjugateGradients, type BlockMap } from './conjugate-gradients.js';
-import { down, inner, lowRank, up, type LowRank } from './low-rank.js';
+import { down, inner, lowRank, up, type ColumnSource, type LowRank } from './low-rank.js';
 import type { NetSystem } from './net-system.js';
 import { nothing, rankOf, type LargeOptions, type Regressor, type Targets } from './regressor.js';
 import { tiledFactor } from './tiled.js';
@@ -108,7 +108,11 @@ export async function cgRegressor(
   const leftTrace = factor.left.reduce((sum, value) => sum + value, 0);
   const precondition = await lowRankInverse(system, factor, system.added + leftTrace / n, { signal });
   let most = { iterations: 0, residual: 0 };
-  const solve = async (b: Float64Array, r: number, run: RunOptions): Promise<Float64Array> => {
+  const solve = async (
+    b: Float64Array,
+    r: number,
+    run: RunOptions & Pick<LargeOptions, 'checkpoint'>,
+  ): Promise<Float64Array> => {
     const found = await conjugateGradients(
       shifted(system, system.added, run),
       (block, width) => precondition(block, width, run),
@@ -116,6 +120,7 @@ export async function cgRegressor(
       [n, r],
       {
         signal: run.signal,
+        checkpoint: run.checkpoint,
         rough: allowsRough(system) ? shifted(system, system.added, run, 'f32') : null,
         tolerance,
         maxIterations: 1000,
@@ -129,7 +134,10 @@ export async function cgRegressor(
     };
     return found.x;
   };
-  const weights = await solve(y, outputs, { signal });
+  const weights = await solve(y, outputs, {
+    signal,
+    ...(options.checkpoint ? { checkpoint: options.checkpoint } : {}),
+  });
   const { residual } = most; // of y alone: what the error bound of the mean is about
   const size = Math.sqrt(y.reduce((sum, value) => sum + value * value, 0));
   const trace = system.diagonal.reduce((sum, value) => sum + value, 0);
@@ -145,8 +153,8 @@ export async function cgRegressor(
 }
 
 /** (F F' + shift I)^-1 by the Woodbury identity; the identity map when both are zero. */
-async function lowRankInverse(
-  system: NetSystem,
+export async function lowRankInverse(
+  system: Pick<ColumnSource, 'engine' | 'size' | 'diagonal'>,
   factor: LowRank,
   shift: number,
   run: RunOptions,
