@@ -11,6 +11,8 @@ export { hierarchy, type HierarchyOptions, type HierarchyOrder, type HierarchyRe
 export { kernelOrders, kernelVelocity, type KernelOrders } from './kernel-orders.js';
 export { scanLearningRates, type ScanOptions, type ScanPoint } from './learning-rate-scan.js';
 export type { DynamicsData } from './data.js';
+export { largestRates, type LargestRateOptions, type LargestRates } from './largest-rate.js';
+export { trainedParameters, type TrainedParametersOptions } from './trained-parameters.js';
 export { orderChaos, phaseDiagram, type OrderChaos, type OrderChaosOptions } from './order-chaos.js';
 export { lazyDial, type LazyDialOptions, type LazyDialPoint } from './lazy-dial.js';
 export { meanFieldEnergy, type MeanFieldEnergy, type MeanFieldEnergyOptions } from './mean-field-energy.js';

@@ -2,6 +2,7 @@ import type { AnyJob } from '../wasm/engine.js';
 import { doubleDescentJob } from './double-descent.js';
 import { hierarchyJob } from './hierarchy.js';
 import { learningRateJob } from './learning-rate-scan.js';
+import { largestRateJob } from './largest-rate.js';
 import { lazyDialJob } from './lazy-dial.js';
 import { meanFieldEnergyJob } from './mean-field-energy.js';
 import { spectrumJob } from './spectrum.js';
@@ -11,6 +12,7 @@ import { widthLawJob } from './width-laws.js';
 export const dynamicsJobs: readonly AnyJob[] = [
   doubleDescentJob,
   hierarchyJob,
+  largestRateJob,
   learningRateJob,
   spectrumJob,
   lazyDialJob,

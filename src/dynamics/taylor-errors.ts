@@ -5,12 +5,15 @@ import { taylorExpand } from '../empirical/taylor.js';
 import { rootMeanSquare } from '../math/statistics.js';
 import {
   createModel,
+  momentum,
   sgd,
   Trainer,
   type LossName,
   type Model,
   type ModelOptions,
   type NetDocument,
+  type Schedule,
+  type TrainerOptions,
 } from '../net/index.js';
 import {
   defineJob,
@@ -28,9 +31,15 @@ export interface TaylorErrorOptions extends DynamicsData {
   readonly model: ModelOptions;
   /** Orders of the Taylor models; default 1, 2, 3. */
   readonly orders?: readonly number[];
-  /** Full-batch gradient descent; default 100 steps at rate 1. */
+  /** Gradient descent; default 100 steps at rate 1. */
   readonly steps?: number;
   readonly learningRate?: number;
+  /** How the rate changes; default: it stays. */
+  readonly schedule?: Schedule;
+  /** Default 0: without momentum. */
+  readonly momentum?: number;
+  /** Samples per step, the same ones for the net and its models; default all. */
+  readonly batchSize?: number;
   /** Default `mse`. */
   readonly loss?: LossName;
 }
@@ -41,16 +50,23 @@ export interface TaylorErrors {
   readonly error: Float64Array;
 }
 
-type Params = SharedRun & { readonly order: number; readonly learningRate: number; readonly loss: LossName };
+type Params = SharedRun & {
+  readonly order: number;
+  readonly learningRate: number;
+  readonly loss: LossName;
+  readonly momentum: number;
+  readonly more: Pick<TrainerOptions, 'schedule' | 'batchSize'>;
+};
 
 /** @internal one order */
 export const taylorErrorJob: Job<Params, TaylorErrors> = defineJob(
   'dynamics/taylor-error',
-  async (core, { net, model: options, x, y, order, steps, learningRate, loss }, { send, breathe }) => {
+  async (core, params, { send, breathe }) => {
+    const { net, model: options, x, y, order, steps, learningRate, loss, momentum: mass, more } = params;
     using model = createModel(core, net, options);
     using taylor = taylorExpand(model, order);
-    const trainerOf = (trained: Model): Trainer =>
-      new Trainer(trained, { x, y, loss, optimizer: sgd(learningRate) });
+    const optimizer = mass > 0 ? momentum(learningRate, mass) : sgd(learningRate);
+    const trainerOf = (trained: Model): Trainer => new Trainer(trained, { x, y, loss, optimizer, ...more });
     const trainers = [trainerOf(model), trainerOf(taylor)];
     try {
       const error = new Float64Array(steps + 1);
@@ -75,6 +91,9 @@ const TAYLOR_OPTIONS: Fields<TaylorErrorOptions> = {
   orders: true,
   steps: true,
   learningRate: true,
+  schedule: true,
+  momentum: true,
+  batchSize: true,
   loss: true,
 };
 
@@ -87,9 +106,19 @@ export async function taylorErrors(
 ): Promise<TaylorErrors[]> {
   knownFields('taylorErrors', run, RUN_OPTIONS);
   knownFields('taylorErrors', options, TAYLOR_OPTIONS);
-  const { orders = [1, 2, 3], steps = 100, learningRate = 1, loss = 'mse' } = options;
+  const { orders = [1, 2, 3], steps = 100, learningRate = 1, loss = 'mse', momentum: mass = 0 } = options;
+  const { schedule, batchSize } = options;
+  if (!(mass >= 0 && mass < 1))
+    throw new RangeError(`taylorErrors: momentum must be at least 0 and below 1, got ${mass}.`);
+  const more = { ...(schedule ? { schedule } : {}), ...(batchSize === undefined ? {} : { batchSize }) };
   if (orders.length === 0) throw new RangeError('taylorErrors: orders must name at least one order, got [].');
-  const shared = { ...sharedRun('taylorErrors', net, options, steps), learningRate, loss };
+  const shared = {
+    ...sharedRun('taylorErrors', net, options, steps),
+    learningRate,
+    loss,
+    momentum: mass,
+    more,
+  };
   return engine.map(
     taylorErrorJob,
     orders.map((order) => ({ ...shared, order })),

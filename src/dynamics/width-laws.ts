@@ -7,8 +7,9 @@ import { kernel } from '../kernel/index.js';
 import { log } from '../math/elementary.js';
 import { mean, rootMeanSquare, slopeFit, standardDeviation } from '../math/statistics.js';
 import { asTensor, type Tensor } from '../math/tensor.js';
-import { createModel, sgd, Trainer, type LossName, type NetDocument } from '../net/index.js';
+import { createModel, sgd, Trainer, type LossName, type Model, type NetDocument } from '../net/index.js';
 import { evaluateLoss, prepareTargets } from '../net/losses.js';
+import { preActivations } from '../scaling/experiments/terms.js';
 import { compile } from '../net/program.js';
 import { defineJob, knownFields, type Engine, type Fields, type Job } from '../wasm/engine.js';
 import { kernelVelocity } from './kernel-orders.js';
@@ -43,6 +44,8 @@ export interface WidthLawQuantities {
   readonly featureChange: number;
   /** |theta_end - theta_0| / |theta_0|. */
   readonly parameterChange: number;
+  /** Root mean square over samples and hidden nodes of the change of a node's preactivation. */
+  readonly nodeMovement: number;
   /** Outputs on the training set minus those of the net linearised at its own start. */
   readonly linearisation: number;
   /** |Theta_0 - Theta_infinity| / |Theta_infinity|. */
@@ -72,6 +75,7 @@ const THEORY: Readonly<Record<keyof WidthLawQuantities, number | null>> = {
   kernelChange: -1,
   featureChange: -1,
   parameterChange: -1 / 2,
+  nodeMovement: -1 / 2,
   linearisation: -1,
   kernelFluctuation: -1 / 2,
   onset: null,
@@ -95,6 +99,7 @@ export const widthLawJob: Job<Params, WidthLawQuantities> = defineJob(
     using model = createModel(core, net, { inputShape: x.shape.slice(1), width, baseWidth, seed });
     const { theta, velocity } = kernelVelocity(model, { x, y });
     const [kernel0, feature0] = [empiricalNtk(model, x), lastLayer(model, x)];
+    const nodes = hiddenNodes(model, x);
     const trainer = new Trainer(model, { x, y, loss, optimizer: sgd(learningRate) });
     try {
       const [n, o] = [x.shape[0]!, model.outputSize];
@@ -121,6 +126,7 @@ export const widthLawJob: Job<Params, WidthLawQuantities> = defineJob(
         kernelChange: relativeChange(empiricalNtk(model, x).data, kernel0.data),
         featureChange: relativeChange(lastLayer(model, x).data, feature0.data),
         parameterChange: relativeChange(end, trainer.initial),
+        nodeMovement: rootMeanSquare(hiddenNodes(model, x).map((value, i) => value - nodes[i]!)),
         linearisation: distance,
         kernelFluctuation: relativeChange(kernel0.data, limit.data),
         onset,
@@ -130,6 +136,15 @@ export const widthLawJob: Job<Params, WidthLawQuantities> = defineJob(
     }
   },
 );
+
+/** Preactivations of all hidden layers, one after the other. */
+function hiddenNodes(model: Model, x: Tensor): Float64Array {
+  return Float64Array.from(
+    preActivations(model, x)
+      .slice(0, -1)
+      .flatMap(({ data }) => [...data]),
+  );
+}
 
 /** The part of the last layer in the kernel: the Gram matrix of its inputs. */
 function lastLayer(...[model, x]: Parameters<typeof empiricalNtk>): Tensor {
@@ -211,6 +226,7 @@ function summary(nets: readonly WidthLawQuantities[]): WidthLawQuantities {
     kernelChange: rms('kernelChange'),
     featureChange: rms('featureChange'),
     parameterChange: rms('parameterChange'),
+    nodeMovement: rms('nodeMovement'),
     linearisation: rms('linearisation'),
     kernelFluctuation: rms('kernelFluctuation'),
     onset: left.length === nets.length ? left.reduce((sum, step) => sum + step, 0) / left.length : null,

@@ -51,7 +51,7 @@ describe('nets by width and learning rate', () => {
     });
     expect(slopes.map(({ quantity }) => quantity)).toEqual([
       ...['kernelVelocity', 'kernelChange', 'featureChange', 'parameterChange'],
-      ...['linearisation', 'kernelFluctuation'],
+      ...['nodeMovement', 'linearisation', 'kernelFluctuation'],
     ]);
     for (const { quantity, slope, theory } of slopes)
       expect(Math.abs(slope - theory!), `${quantity} ${slope}`).toBeLessThan(0.15);

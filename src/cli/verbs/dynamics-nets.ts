@@ -98,45 +98,64 @@ function hierarchyFigure({ times }: HierarchyResult, curves: ReturnType<typeof e
   });
 }
 
+interface TaylorVerbOptions {
+  readonly orders: number[];
+  readonly learningRate: number;
+  readonly loss: LossName;
+  readonly batchSize?: number;
+  readonly momentum: number;
+  readonly decayEvery?: number;
+  readonly decayFactor: number;
+}
+
 function registerTaylor(parent: Command): void {
   netVerb(parent, 'taylor', 'a net beside its Taylor models, all trained alike', '--orders 1,2,3', 100)
     .option('--orders <list>', 'orders of the models', listOf(wholeNumber(0, 8)), [1, 2, 3])
     .option('--learning-rate <eta>', 'of gradient descent', realNumber(0), 1)
     .option('--loss <name>', 'mse, logistic or crossEntropy', LOSSES, 'mse')
+    .option('--batch-size <n>', 'samples per step; default all', wholeNumber(1))
+    .option('--momentum <m>', 'of gradient descent', realNumber(0, 0.9999), 0)
+    .option('--decay-every <steps>', 'lower the rate every so many steps', wholeNumber(1))
+    .option('--decay-factor <f>', 'by this factor', realNumber(0, 1), 0.5)
     .action(
-      performReport<NetOptions & { orders: number[]; learningRate: number; loss: LossName }>(
-        async (options, context) => {
-          const { orders, steps, learningRate, loss, seed } = options;
-          const settings = { orders, steps, learningRate, loss };
-          const { found: curves, variant } = await trained(options, context, settings, (engine, net, data) =>
-            taylorErrors(engine, net, data, follow(context)),
-          );
-          const text = curves.map(
-            ({ order, error }) => `order ${order}: error ${error.at(-1)!.toExponential(3)}`,
-          );
-          const step = Array.from({ length: steps + 1 }, (_, i) => i);
-          const panel = {
-            x: { label: 'step' },
-            y: { label: 'error of the outputs', scale: 'log' } as const,
-            series: curves.map(({ order, error }) => positive(`order ${order}`, step, error)),
-            ...{ width: 420, height: 260 },
-          };
-          return withReport(
-            options.out,
-            { kind: 'taylor', title: 'Taylor models of a net', variant, seed, settings },
-            { json: { ...settings, curves }, text: text.join('\n') },
-            () => [
-              lineFigure({
-                name: 'taylor',
-                title: 'Distance from the net, by the order of the Taylor model',
-                caption:
-                  'Root mean square of the outputs of a Taylor model minus those of the net after equally many steps of both.',
-                panels: [panel],
-              }),
-            ],
-          );
-        },
-      ),
+      performReport<NetOptions & TaylorVerbOptions>(async (options, context) => {
+        const { orders, steps, learningRate, loss, seed, batchSize, momentum, decayEvery, decayFactor } =
+          options;
+        const settings = {
+          ...{ orders, steps, learningRate, loss, momentum },
+          ...(batchSize === undefined ? {} : { batchSize }),
+          ...(decayEvery === undefined
+            ? {}
+            : { schedule: { kind: 'decay', every: decayEvery, factor: decayFactor } as const }),
+        };
+        const { found: curves, variant } = await trained(options, context, settings, (engine, net, data) =>
+          taylorErrors(engine, net, data, follow(context)),
+        );
+        const text = curves.map(
+          ({ order, error }) => `order ${order}: error ${error.at(-1)!.toExponential(3)}`,
+        );
+        const step = Array.from({ length: steps + 1 }, (_, i) => i);
+        const panel = {
+          x: { label: 'step' },
+          y: { label: 'error of the outputs', scale: 'log' } as const,
+          series: curves.map(({ order, error }) => positive(`order ${order}`, step, error)),
+          ...{ width: 420, height: 260 },
+        };
+        return withReport(
+          options.out,
+          { kind: 'taylor', title: 'Taylor models of a net', variant, seed, settings },
+          { json: { ...settings, curves }, text: text.join('\n') },
+          () => [
+            lineFigure({
+              name: 'taylor',
+              title: 'Distance from the net, by the order of the Taylor model',
+              caption:
+                'Root mean square of the outputs of a Taylor model minus those of the net after equally many steps of both.',
+              panels: [panel],
+            }),
+          ],
+        );
+      }),
     );
 }
 
@@ -205,6 +224,7 @@ const LABELS = {
   kernelChange: 'kernel change',
   featureChange: 'feature change',
   parameterChange: 'parameter change',
+  nodeMovement: 'movement per node',
   linearisation: 'net - linearised',
   kernelFluctuation: 'kernel - limit',
   onset: 'step of leaving',

@@ -12,8 +12,10 @@ import { UsageError } from '../errors.js';
 import { readTensor } from '../files.js';
 import { heatMap, lineFigure, type Axis, type Figure, type Panel } from '../../report/index.js';
 import { withReport } from '../report.js';
+import { registerDynamicsOfLimits } from './dynamics-limits.js';
 import { registerDynamicsOfNets } from './dynamics-nets.js';
 import { registerDynamicsOfRates } from './dynamics-rates.js';
+import { registerDynamicsOfSamples } from './dynamics-samples.js';
 import { registerEnergy } from './dynamics-energy.js';
 import { registerTrace } from './dynamics-trace.js';
 import { performReport } from './dynamics-shared.js';
@@ -26,6 +28,8 @@ export function registerDynamics(program: Command): void {
   registerSpectrum(parent);
   registerDynamicsOfNets(parent);
   registerDynamicsOfRates(parent);
+  registerDynamicsOfLimits(parent);
+  registerDynamicsOfSamples(parent);
   registerEnergy(parent);
   registerTrace(parent);
 }
