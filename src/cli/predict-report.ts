@@ -106,13 +106,13 @@ export function describePrediction(
   files: readonly string[],
 ): string {
   const best = report.candidates[0]!;
-  const depth =
-    best.depth === null ? 'the given net' : `${best.depth} hidden layer${best.depth > 1 ? 's' : ''}`;
+  const kernel = `${report.method.toUpperCase()} of ${best.net === 'given' ? 'the given net' : best.net}`;
+  const scale = best.scale === 'none' ? '' : `, target on the scale '${best.scale}'`;
   return [
     lead(report, metrics),
     report.probabilities === 'cross-entropy'
-      ? `chosen: ${report.method.toUpperCase()} of ${depth}, flow of the cross-entropy for ${formatNumber(report.time!)} steps`
-      : `chosen: ${report.method.toUpperCase()} of ${depth}, noise ${formatNumber(report.diagnostics.diagReg)} of the mean diagonal (added ${formatNumber(report.diagnostics.added)}, jitter ${formatNumber(report.diagnostics.jitter)})`,
+      ? `chosen: ${kernel}, flow of the cross-entropy for ${formatNumber(report.time!)} steps`
+      : `chosen: ${kernel}${scale}, noise ${formatNumber(report.diagnostics.diagReg)} of the mean diagonal (added ${formatNumber(report.diagnostics.added)}, jitter ${formatNumber(report.diagnostics.jitter)})`,
     ...(validation
       ? [
           `mean over ${validation.folds.length} folds: ${formatNumber(validation.meanScore)} ${report.task === 'classification' ? 'accuracy' : 'R²'}`,
@@ -127,10 +127,11 @@ function candidateTable(report: FitReport): Table {
   return {
     name: 'candidates',
     title: 'Best candidates by leave-one-out log density',
-    columns: ['kernel', 'depth', 'noise', 'log density (nats per row)'],
-    rows: report.candidates.map(({ method, depth, diagReg, score }) => [
+    columns: ['kernel', 'net', 'scale of the target', 'noise', 'log density (nats per row)'],
+    rows: report.candidates.map(({ method, net, scale, diagReg, score }) => [
       method,
-      depth ?? 'given',
+      net,
+      scale,
       formatNumber(diagReg),
       formatNumber(score),
     ]),

@@ -1,21 +1,32 @@
 // A table in, a predictor out, with nothing to tune: features, kernel (NNGP or NTK of a ReLU net), depth and noise are
 // chosen by the closed-form leave-one-out predictive log density; no held-out set is needed.
 import type { NetDocument } from '../../net/document.js';
+import { log } from '../../math/elementary.js';
 import { permutation, randomKey } from '../../math/random.js';
 import { tiledBytes } from '../../math/tiled.js';
 import { knownFields, type Engine, type Fields } from '../../wasm/engine.js';
 import { asTable, columnOf, isMissing, takeRows, type Table, type TableLike } from './csv.js';
 import { understand, type TableSummary } from './reading/table.js';
 import { completeRows, encodeTyped, fitEncoder, type ColumnOptions, type Encoder } from './encoder.js';
-import { automaticNet, tableKernels } from './kernels.js';
+import { AUTOMATIC, scoreNet, type Sample } from './candidates.js';
+import { tableKernels } from './kernels.js';
 import { fitFlow } from './cross-entropy.js';
 import type { Candidate, ModelFile } from './model-file.js';
 import { TableModel } from './model.js';
 import { exactBytes } from '../factored.js';
 import { gather } from './rows.js';
-import { scoreJob } from './select.js';
+import type { ScaledTarget } from './select.js';
+import { logSlope, scaled, scaleOf, transformsOf, type Scale, type Transform } from './transform.js';
 import { placeOf } from './smoother.js';
-import { classIndex, encodeTarget, fitTarget, labelledRows, type TargetCode, type Task } from './target.js';
+import {
+  classIndex,
+  encodeTarget,
+  fitTarget,
+  labelledRows,
+  onScale,
+  type TargetCode,
+  type Task,
+} from './target.js';
 
 /** The column to predict, and what may be fixed instead of chosen. */
 export interface FitOptions extends ColumnOptions {
@@ -50,8 +61,6 @@ export interface FitOptions extends ColumnOptions {
   readonly onProgress?: ((progress: { done: number; total: number; bytes?: number }) => void) | undefined;
 }
 
-const DEPTHS = [1, 2, 3, 5] as const;
-const NOISES: readonly number[] = [1e-4, 3.16e-4, 1e-3, 3.16e-3, 1e-2, 3.16e-2, 0.1, 0.316, 1, 3.16, 10];
 /** Shares of the time of a fit in tiles, before each stage and of it. */
 const STAGES = {
   kernel: [0, 0.05],
@@ -83,39 +92,36 @@ export async function learn(engine: Engine, table: TableLike, options: FitOption
     );
   const prepared = prepare(engine, asTable(table, 'fit'), options);
   const nets = options.net
-    ? [{ depth: null, net: options.net }]
-    : DEPTHS.map((depth) => ({ depth, net: automaticNet(depth) }));
+    ? [{ name: 'given', net: options.net, methods: ['nngp', 'ntk'] as const }]
+    : AUTOMATIC;
   // In units of one comparison, about: the fit itself grows as rows^3.
   const last = Math.max(1, (prepared.rows / 2500) ** 3);
   const total = nets.length + last;
   const candidates: Candidate[] = [];
-  const compare = nets.length > 1 || !options.method || options.diagReg === undefined;
-  if (compare) {
-    const sample = prepared.sample(options.selectionRows ?? 500);
-    for (const [index, { depth, net }] of nets.entries()) {
-      candidates.push(...(await score(engine, sample, depth, net, options)));
-      onProgress?.({ done: index + 1, total });
-    }
-  } else candidates.push({ method: options.method, depth: null, diagReg: options.diagReg, score: NaN });
-  candidates.sort((a, b) => b.score - a.score);
-  const best = candidates[0]!;
-  const net = options.net ?? automaticNet(best.depth!);
-  const { summary, encoder, target, x, y, labels } = prepared;
+  const sample = prepared.sample(options.selectionRows ?? 500);
+  for (const [index, net] of nets.entries()) {
+    candidates.push(...(await scoreNet(engine, sample, net, options, { signal })));
+    onProgress?.({ done: index + 1, total });
+  }
+  const ranked = rank(candidates);
+  const best = ranked[0]!;
+  const scale = sample.scales.find(({ transform }) => transform.kind === best.scale);
+  const { net } = nets.find(({ name }) => name === best.net)!;
+  const { summary, encoder, x, labels } = prepared;
   const file: ModelFile = {
     format: 'infinite-width/table-model',
     version: 2,
     summary,
     encoder,
-    target,
     net,
     method: best.method,
     diagReg: best.diagReg,
     time: timeOf(options),
     rows: prepared.rows,
     x,
-    y,
+    ...prepared.on(scale),
     labels,
-    candidates: candidates.slice(0, 12),
+    candidates: ranked.slice(0, 12),
   };
   const model = new TableModel(
     engine,
@@ -159,20 +165,12 @@ function timeOf({ time = Infinity }: FitOptions): number | null {
 interface Prepared {
   readonly summary: TableSummary;
   readonly encoder: Encoder;
-  readonly target: TargetCode;
   readonly rows: number;
   readonly x: Float64Array;
-  readonly y: Float64Array;
   readonly labels: readonly number[] | null;
+  /** The target on the scale that was chosen. */
+  on(scale: ScaledTarget | undefined): { readonly target: TargetCode; readonly y: Float64Array };
   sample(limit: number): Sample;
-}
-interface Sample {
-  readonly rows: number;
-  readonly features: number;
-  readonly x: Float64Array;
-  readonly y: Float64Array;
-  readonly labels: readonly number[] | null;
-  readonly centre: readonly number[];
 }
 
 function prepare(engine: Engine, table: Table, options: FitOptions): Prepared {
@@ -204,33 +202,59 @@ function prepare(engine: Engine, table: Table, options: FitOptions): Prepared {
   );
   const encoder = fitEncoder({ table: known, readings }, missing);
   const x = encodeTyped(encoder, known);
-  const y = encodeTarget(target, known);
-  const labels =
-    target.task === 'classification' ? columnOf(known, column).map((cell) => classIndex(target, cell)) : null;
+  const { task, centre } = target;
+  const cells = columnOf(known, column);
+  const classes = task === 'classification';
+  const labels = classes ? cells.map((cell) => classIndex(target, cell)) : null;
+  const numbers = classes ? [] : (cells as readonly number[]);
+  const scales = classes ? [] : transformsOf(numbers).map((transform) => scaledTarget(transform, numbers));
   const rows = known.rows.length;
   const { features } = encoder;
-  const outputs = y.length / rows;
   return {
     summary,
     encoder,
-    target,
     rows,
     x,
-    y,
     labels,
+    on(scale) {
+      const code = scale ? onScale(column, withoutSlope(scale)) : target;
+      return { target: code, y: encodeTarget(code, known) };
+    },
     sample(limit) {
-      const base = { features, centre: target.centre };
-      if (rows <= limit) return { ...base, rows, x, y, labels };
-      const picked = [...permutation(engine, randomKey(seed), rows).slice(0, limit)];
+      const size = Math.min(rows, limit);
+      const all = Array.from({ length: rows }, (_, i) => i);
+      const picked = size < rows ? [...permutation(engine, randomKey(seed), rows).slice(0, size)] : all;
+      const values = classes ? [] : picked.map((i) => numbers[i]!);
       return {
-        ...base,
-        rows: limit,
-        x: gather(x, picked, features),
-        y: gather(y, picked, outputs),
-        labels: labels && picked.map((i) => labels[i]!),
+        features,
+        size,
+        x: size < rows ? gather(x, picked, features) : x,
+        targets: classes
+          ? gather(encodeTarget(target, known), picked, centre.length)
+          : Float64Array.from(values.flatMap((value) => scales.map((scale) => scaled(scale, value)))),
+        classes: labels && { shares: centre, labels: picked.map((i) => labels[i]!) },
+        scales,
+        values,
       };
     },
   };
+}
+
+/** A scale, and what a density on it is worth on the target's own. */
+function scaledTarget(transform: Transform, values: readonly number[]): ScaledTarget {
+  const scale = scaleOf(transform, values);
+  return { ...scale, slope: logSlope(transform, values) - log(scale.deviation) };
+}
+
+const withoutSlope = ({ slope: _, ...scale }: ScaledTarget): Scale => scale;
+
+/**
+ * The candidates, the best first. For numbers the density alone would choose a scale that fits most rows well and misses
+ * the mean where a few are large, and the mean square alone would choose by those few: their sum (both in nats) weighs them.
+ */
+function rank(candidates: readonly Candidate[]): Candidate[] {
+  const worth = ({ score, error }: Candidate): number => score - (error > 0 ? log(error) / 2 : 0);
+  return candidates.toSorted((a, b) => worth(b) - worth(a));
 }
 
 /** How many rows are fitted: all, or `maxRows`; RangeError when they need more memory than there is. */
@@ -256,31 +280,3 @@ function rowsWithRoom(engine: Engine, rows: number, options: FitOptions): number
 
 const gigabytes = (bytes: number): string =>
   `${bytes < 2 ** 40 ? (bytes / 2 ** 30).toPrecision(3) : Math.round(bytes / 2 ** 30)} GiB`;
-
-async function score(
-  engine: Engine,
-  sample: Sample,
-  depth: number | null,
-  net: NetDocument,
-  options: FitOptions,
-): Promise<Candidate[]> {
-  const run = { signal: options.signal };
-  const pair = await tableKernels(engine, net, sample.x, null, sample.features, run);
-  const methods = options.method ? [options.method] : (['nngp', 'ntk'] as const);
-  const noises = options.diagReg === undefined ? NOISES : [options.diagReg];
-  const scores = await engine.map(
-    scoreJob,
-    methods.map((method) => ({
-      kernel: pair[method],
-      size: sample.rows,
-      targets: sample.y,
-      centre: sample.centre,
-      labels: sample.labels,
-      noises,
-    })),
-    run,
-  );
-  return methods.flatMap((method, m) =>
-    noises.map((diagReg, k) => ({ method, depth, diagReg, score: scores[m]![k]! })),
-  );
-}

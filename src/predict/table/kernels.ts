@@ -1,17 +1,7 @@
-// The kernels of the automatic default and of a given net.
-import { dense, relu, serial } from '../../net/builders.js';
+// The kernels of rows of features.
 import type { NetDocument } from '../../net/document.js';
 import type { Engine, RunOptions } from '../../wasm/engine.js';
 import { kernelDiagonal, kernelPair, type KernelPair } from '../kernels.js';
-
-/** ReLU net with `depth` hidden layers that keeps the size of signals (wStd^2 = 2), biases on the inputs only. */
-export function automaticNet(depth: number): NetDocument {
-  const hidden = Array.from({ length: depth }, (_, i) => [
-    relu(),
-    dense(i === depth - 1 ? 1 : 512, { wStd: Math.SQRT2 }),
-  ]).flat();
-  return serial(dense(512, { bStd: Math.sqrt(0.1) }), ...hidden);
-}
 
 /** Both kernels between rows of features; `x2 = null`: x1 with itself. */
 export function tableKernels(

@@ -4,14 +4,20 @@ import type { Encoder, EncodedColumn } from './encoder.js';
 import { isReading, isSummary } from './reading/check.js';
 import type { TableSummary } from './reading/table.js';
 import type { TargetCode } from './target.js';
+import { isScale, type Transform } from './transform.js';
 
-/** One kernel and noise with its score: mean log predictive density of left-out rows (nats). */
+/** One kernel, scale of the target and noise with what leaving one row out says of it. */
 export interface Candidate {
+  /** What kind of net: `ReLU, 2 hidden layers`, `linear`, ..., or `given`. */
+  readonly net: string;
   readonly method: 'nngp' | 'ntk';
-  /** Hidden layers of the automatic net; null for a net of yours. */
-  readonly depth: number | null;
+  /** Numbers: the scale of the target. */
+  readonly scale: Transform['kind'];
   readonly diagReg: number;
+  /** Mean log predictive density, nats. */
   readonly score: number;
+  /** Numbers: mean square error over the variance of the target, 1 - R^2; 0 for classes. */
+  readonly error: number;
 }
 
 /** Everything a model is: its training rows, encoded, and the choices made. */
@@ -124,8 +130,10 @@ function isColumn(column: Unknown<EncodedColumn> | null): boolean {
 
 function isTarget(value: Unknown<TargetCode> | undefined): boolean {
   if (typeof value !== 'object' || value === null) return false;
-  const { column, task, classes, centre, deviation } = value;
+  const { column, task, classes, centre, scale } = value;
   if (!isText(column) || !isList(classes, isText) || !isList(centre, isNumber)) return false;
   const outputs = task === 'regression' ? 1 : task === 'classification' ? classes.length : 0;
-  return outputs > 0 && centre.length === outputs && isNumber(deviation) && deviation > 0;
+  return (
+    outputs > 0 && centre.length === outputs && (task === 'regression' ? isScale(scale) : scale === null)
+  );
 }

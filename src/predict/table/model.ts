@@ -9,6 +9,8 @@ import { makeReady, type FitReport, type Ready } from './ready.js';
 import { argmax } from './rows.js';
 import type { SmootherOptions } from './smoother.js';
 import { countBelow } from './uncertainty/intervals.js';
+import { meanOf } from './select.js';
+import { valueOf } from './transform.js';
 import { outputsOf, type TargetCode, type Task } from './target.js';
 
 /** Levels of intervals, and the options of long calls. */
@@ -140,23 +142,32 @@ function regression(
   levels: readonly number[],
 ): Answer {
   const { intervals: record, unit } = errors!;
-  const mean = means.map((value) => target.centre[0]! + target.deviation * value);
-  const step = variances.map((value, i) => target.deviation * Math.sqrt(scale[0]! * value) * sizes[i]!);
+  const code = target.scale!;
+  const step = variances.map((value, i) => Math.sqrt(scale[0]! * value) * sizes[i]!);
+  const samples = means.length && code.transform.kind !== 'none' ? SMEAR : 0;
+  const mean = new Float64Array(means.length);
+  const deviation = step.map((value) => value * unit * code.deviation);
+  means.forEach((value, i) => {
+    const errorsHere = record.errors(value, samples);
+    mean[i] = meanOf(code, value, step[i]!, errorsHere);
+    if (samples) deviation[i] = spreadOf(Array.from(errorsHere, (e) => valueOf(code, value + step[i]! * e)));
+  });
   const intervals = levels.map((level) => {
     const reach = Array.from(means, (value) => record.reach(value, level));
     return {
       level,
-      low: mean.map((value, i) => value - reach[i]!.below * step[i]!),
-      high: mean.map((value, i) => value + reach[i]!.above * step[i]!),
+      low: means.map((value, i) => valueOf(code, value - reach[i]!.below * step[i]!)),
+      high: means.map((value, i) => valueOf(code, value + reach[i]!.above * step[i]!)),
     };
   });
-  return {
-    task: 'regression',
-    rows: mean.length,
-    mean,
-    deviation: step.map((value) => value * unit),
-    intervals,
-  };
+  return { task: 'regression', rows: mean.length, mean, deviation, intervals };
+}
+
+const SMEAR = 41; // errors over which the mean and deviation of a bent scale are taken
+
+function spreadOf(values: readonly number[]): number {
+  const mean = values.reduce((sum, value) => sum + value / values.length, 0);
+  return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2 / values.length, 0));
 }
 
 function classification(target: TargetCode, { scale, link }: Ready, { means, variances }: Reached): Answer {

@@ -1,18 +1,20 @@
 // The target column: numbers to predict, or classes.
 import { columnOf, numberOf, type Cell, type Table } from './csv.js';
 import type { ColumnReading } from './reading/column.js';
+import { scaled, scaleOf, type Scale } from './transform.js';
 
 /** Numbers or classes. */
 export type Task = 'regression' | 'classification';
 
-/** Regression: standardised by mean and deviation. Classification: centred one-hot columns. */
+/** Regression: transformed and standardised. Classification: centred one-hot columns. */
 export interface TargetCode {
   readonly column: string;
   readonly task: Task;
   readonly classes: readonly string[];
-  /** Regression: [mean]; classification: the class shares. */
+  /** Regression: the mean of the transformed target; classification: the class shares. */
   readonly centre: readonly number[];
-  readonly deviation: number;
+  /** Regression: the scale on which the target is learned; null for classes. */
+  readonly scale: Scale | null;
 }
 
 /** Rows of a typed table whose target is known. */
@@ -37,17 +39,14 @@ export function fitTarget(table: Table, { name: column, kind }: ColumnReading): 
         `fit: the target '${column}' has ${classes.length} classes. Is it a number with text in it? Use task: 'regression'.`,
       );
     const centre = classes.map((label) => labels.filter((other) => other === label).length / labels.length);
-    return { column, task: 'classification', classes, centre, deviation: 1 };
+    return { column, task: 'classification', classes, centre, scale: null };
   }
-  const values = cells as readonly number[];
-  let scale = 0;
-  for (const value of values) scale = Math.max(scale, Math.abs(value));
-  const mean = scale * values.reduce((sum, value) => sum + value / (scale || 1) / values.length, 0);
-  const spread = Math.sqrt(
-    values.reduce((sum, value) => sum + ((value - mean) / (scale || 1)) ** 2, 0) / values.length,
-  );
-  const deviation = spread > 1e-12 ? scale * spread : 1;
-  return { column, task: 'regression', classes: [], centre: [mean], deviation };
+  return onScale(column, scaleOf({ kind: 'none' }, cells as readonly number[]));
+}
+
+/** The code of a target of numbers on a scale. */
+export function onScale(column: string, scale: Scale): TargetCode {
+  return { column, task: 'regression', classes: [], centre: [scale.centre], scale };
 }
 
 /** Number of output columns. */
@@ -61,7 +60,7 @@ export function encodeTarget(code: TargetCode, table: Table): Float64Array {
   const outputs = outputsOf(code);
   const out = new Float64Array(cells.length * outputs);
   cells.forEach((cell, i) => {
-    if (code.task === 'regression') out[i] = ((cell as number) - code.centre[0]!) / code.deviation;
+    if (code.scale) out[i] = scaled(code.scale, cell as number);
     else {
       const index = classIndex(code, cell);
       code.centre.forEach((share, k) => (out[i * outputs + k] = +(k === index) - share));

@@ -54,6 +54,11 @@ export class Intervals {
     return { below: half, above: half };
   }
 
+  /** Quantiles of the errors of the rows with the nearest predictions. */
+  errors(prediction: number, count: number): Float64Array {
+    return quantilesOf(this.#window(prediction).signed, count);
+  }
+
   /** The errors of the rows with the nearest predictions: all of them where there are few. */
   #window(prediction: number): { signed: Float64Array; size: Float64Array } {
     const { predictions, errors } = this.#record;
@@ -79,4 +84,13 @@ export function countBelow(sorted: Float64Array, value: number): number {
     else high = middle;
   }
   return low;
+}
+
+/** Evenly spaced quantiles of a list, the middles of `count` equal shares. */
+export function quantilesOf(values: Float64Array, count: number): Float64Array {
+  const sorted = values.toSorted();
+  return Float64Array.from(
+    { length: count },
+    (_, k) => sorted[Math.min(sorted.length - 1, Math.floor(((k + 0.5) / count) * sorted.length))]!,
+  );
 }
