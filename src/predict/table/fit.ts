@@ -246,7 +246,12 @@ function scaledTarget(transform: Transform, values: readonly number[]): ScaledTa
   return { ...scale, slope: logSlope(transform, values) - log(scale.deviation) };
 }
 
-const withoutSlope = ({ slope: _, ...scale }: ScaledTarget): Scale => scale;
+const withoutSlope = ({ transform, centre, deviation, ends }: ScaledTarget): Scale => ({
+  transform,
+  centre,
+  deviation,
+  ends,
+});
 
 /**
  * The candidates, the best first. For numbers the density alone would choose a scale that fits most rows well and misses
