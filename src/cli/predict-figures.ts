@@ -1,5 +1,5 @@
 // Figures of table predictions: are the announced probabilities or intervals true, and where are the errors?
-import type { Metrics, TablePrediction } from '../predict/index.js';
+import type { Metrics, PartialDependence, TablePrediction } from '../predict/index.js';
 import { numberOf } from '../predict/table/csv.js';
 import { calibrationFigure, lineFigure, type Figure, type LineFigure } from '../report/index.js';
 import { COLOURS } from '../report/theme.js';
@@ -72,6 +72,25 @@ export function tableFigures(
         ],
       },
     ),
+  ];
+}
+
+/** What the columns that matter most do to predictions: a panel for each column of numbers. */
+export function dependenceFigures(dependence: readonly PartialDependence[], target: string): Figure[] {
+  const curves = dependence.filter(({ values }) => values !== null && values.length > 1);
+  if (curves.length === 0) return [];
+  return [
+    lineFigure({
+      name: 'dependence',
+      title: `What columns do to predictions of ${target}`,
+      caption:
+        'Mean prediction when all rows have the same value in one column. Band: from the tenth to the ninetieth per cent of the rows.',
+      panels: curves.map(({ column, values, mean, low, high }) => ({
+        x: { label: column },
+        y: { label: `prediction of ${target}` },
+        series: [{ name: 'mean prediction', x: values!, y: mean, low, high }],
+      })),
+    }),
   ];
 }
 

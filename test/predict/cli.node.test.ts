@@ -39,7 +39,7 @@ describe('infinite-width predict', () => {
     for (const name of ['predictions.csv', 'model.json', 'result.json', 'report.html', 'calibration.vl.json'])
       expect(readdirSync(first)).toContain(name);
     const rows = readFileSync(join(first, 'predictions.csv'), 'utf8').trim().split('\n');
-    expect(rows[0]).toBe('row,target,prediction,p_setosa,p_versicolor,p_virginica');
+    expect(rows[0]).toBe('row,target,prediction,p_setosa,p_versicolor,p_virginica,novelty');
     expect(rows).toHaveLength(151);
     expect(rows[1]!.startsWith('1,setosa,setosa,0.9')).toBe(true);
 

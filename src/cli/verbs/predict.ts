@@ -6,11 +6,14 @@ import {
   loadModel,
   measureTable,
   parseTable,
+  partialDependence,
   summarizeTable,
   type ColumnType,
+  type CrossValidateOptions,
   type CrossValidation,
   type DataTable,
   type FitOptions,
+  type PartialDependence,
   type ReadTableOptions,
   type TableModel,
   type TablePrediction,
@@ -21,7 +24,7 @@ import { formatNumber } from '../../report/index.js';
 import type { Engine } from '../../wasm/engine.js';
 import { UsageError } from '../errors.js';
 import { outputFolder, readJson, readText } from '../files.js';
-import { describePrediction, writePrediction } from '../predict-report.js';
+import { describePrediction, writePrediction, type Found } from '../predict-report.js';
 import { describeSummary } from '../table-summary.js';
 import {
   listOf,
@@ -49,6 +52,8 @@ interface PredictOptions {
   readonly drop?: string[];
   readonly types?: Readonly<Record<string, ColumnType>>;
   readonly folds?: number;
+  readonly groupBy?: string;
+  readonly timeBy?: string;
   readonly maxRows?: number;
   readonly seed: number;
   readonly out: string;
@@ -115,6 +120,14 @@ export function registerPredict(program: Command): void {
       'cross-validation folds, 0: none; default 5 without --test, else 0',
       wholeNumber(0, 1000),
     )
+    .option(
+      '--group-by <column>',
+      'rows with the same value here are left out together, and it is not learned from',
+    )
+    .option(
+      '--time-by <column>',
+      'rows are predicted from earlier ones only, by this column of numbers or dates',
+    )
     .option('--max-rows <n>', 'fit on a random subset of at most n rows', wholeNumber(3))
     .option('--seed <n>', 'of random subsets and folds', wholeNumber(), 0)
     .requiredOption('--out <dir>', 'folder for predictions.csv, result.json, model.json and figures')
@@ -145,7 +158,9 @@ async function run(options: PredictOptions, context: Context): Promise<Outcome> 
     : loadModel(engine, await readText(options.model!));
   const folds = options.folds ?? (test ? 0 : undefined);
   const validation =
-    fitOptions && folds !== 0 ? await validated(engine, train!, fitOptions, folds, context) : null;
+    fitOptions && folds !== 0
+      ? await validated(engine, train!, { ...fitOptions, ...foldOptions(options, folds) }, context)
+      : null;
   const prediction = test ? await predicted(model, test, context) : (validation?.prediction ?? null);
   const truth = test ? (knowsTarget(test, model.target) ? test : null) : train;
   const metrics =
@@ -158,24 +173,52 @@ async function run(options: PredictOptions, context: Context): Promise<Outcome> 
         )
       : (validation?.metrics ?? null);
   const report = await model.prepare({ signal: context.signal });
-  const rows = test ? null : (validation?.rows ?? null);
-  const files = await writePrediction(options, model, {
+  const found: Found = {
     report,
     prediction,
     metrics,
     validation,
     truth,
-    rows,
-    engine,
-  });
+    table: test ?? train,
+    rows: test ? null : (validation?.rows ?? null),
+    dependence: validation ? await dependenceOf(model, train!, validation, context) : [],
+    where: !test
+      ? 'on rows it did not see'
+      : options.model
+        ? `on the rows of ${options.test} (whether the model has seen them is not known)`
+        : `on the rows of ${options.test}`,
+  };
+  const files = await writePrediction(options, model, engine, found);
   const summary = {
     target: model.target,
     report,
     metrics,
+    importance: validation?.importance ?? null,
     meanFoldScore: validation?.meanScore ?? null,
+    novel: prediction?.novel.filter(Boolean).length ?? 0,
     files,
   };
-  return { json: summary, text: describePrediction(report, metrics, validation, files) };
+  return { json: summary, text: describePrediction(found, files) };
+}
+
+const SHOWN = 4; // columns whose curves are drawn
+
+/** Curves of the columns that matter most. */
+async function dependenceOf(
+  model: TableModel,
+  train: DataTable,
+  { importance }: CrossValidation,
+  { signal }: Context,
+): Promise<PartialDependence[]> {
+  const { summary } = await model.prepare({ signal });
+  const used = new Set(summary.columns.flatMap(({ name, use }) => (use === 'feature' ? [name] : [])));
+  const shown = (importance ?? []).filter(({ column, loss }) => loss > 0 && used.has(column));
+  const curves: PartialDependence[] = [];
+  for (const { column } of shown.slice(0, SHOWN))
+    curves.push(
+      await partialDependence(model, train, column, { signal, rows: train.rows.length > 1000 ? 40 : 100 }),
+    );
+  return curves;
 }
 
 /** The type of the target alone: the other columns are not read where predictions are measured. */
@@ -191,6 +234,7 @@ function knowsTarget(table: DataTable, target: string): boolean {
 
 async function fitOptionsOf(options: PredictOptions, context: Context): Promise<FitOptions> {
   const { drop, types, diagReg, maxRows, time, seed, task, missing, probabilities } = options;
+  const aside = [...(drop ?? []), ...(options.groupBy === undefined ? [] : [options.groupBy])];
   return {
     target: options.target!,
     task,
@@ -198,7 +242,7 @@ async function fitOptionsOf(options: PredictOptions, context: Context): Promise<
     probabilities,
     seed,
     signal: context.signal,
-    ...(drop ? { drop } : {}),
+    ...(aside.length > 0 ? { drop: aside } : {}),
     ...(types ? { types } : {}),
     ...(diagReg === undefined ? {} : { diagReg }),
     ...(maxRows === undefined ? {} : { maxRows }),
@@ -245,18 +289,25 @@ async function predicted(model: TableModel, rows: DataTable, context: Context): 
 async function validated(
   engine: Engine,
   table: DataTable,
-  options: FitOptions,
-  folds: number | undefined,
+  options: CrossValidateOptions,
   { progress }: Context,
 ): Promise<CrossValidation> {
   progress.start('cross-validation', 1);
   const onProgress = ({ done, total }: { done: number; total: number }): void =>
     progress.update(done / total);
-  const result = await crossValidate(engine, table, {
-    ...options,
-    ...(folds === undefined ? {} : { folds }),
-    onProgress,
-  });
+  const result = await crossValidate(engine, table, { ...options, onProgress });
   progress.finish();
   return result;
+}
+
+function foldOptions(
+  { groupBy, timeBy }: PredictOptions,
+  folds: number | undefined,
+): Partial<CrossValidateOptions> {
+  return {
+    importance: true,
+    ...(folds === undefined ? {} : { folds }),
+    ...(groupBy === undefined ? {} : { groupBy }),
+    ...(timeBy === undefined ? {} : { timeBy }),
+  };
 }

@@ -1,19 +1,20 @@
 // k-fold cross-validation: every choice, encoding included, is made anew on each training part.
-import { permutation, randomKey } from '../../math/random.js';
 import { knownFields, type Engine, type Fields } from '../../wasm/engine.js';
 import { asTable, columnOf, isMissing, labelOf, takeRows, type Table, type TableLike } from './csv.js';
 import { FIT_OPTIONS, learn, type FitOptions } from './fit.js';
 import { classMetrics, regressionMetrics, type Metrics } from './metrics.js';
 import type { TablePrediction } from './model.js';
+import { shuffledLosses, type ColumnImportance } from './explain/importance.js';
+import { makeFolds, type FoldOptions } from './folds.js';
+import { readColumn } from './reading/column.js';
 import { understand } from './reading/table.js';
+import { derivedNames, typedCell } from './reading/typed.js';
 import { fitTarget, labelledRows, type Task } from './target.js';
 
 /** Those of `fit`, and the folds. */
-export interface CrossValidateOptions extends FitOptions {
-  /** Default 5, or the number of rows when that is smaller. */
-  readonly folds?: number;
-  /** The fold of every row with a target, instead of random (for classes: stratified) folds. */
-  readonly foldOf?: readonly number[];
+export interface CrossValidateOptions extends FitOptions, FoldOptions {
+  /** Also say which columns matter to predictions of left-out rows; default false. */
+  readonly importance?: boolean;
 }
 
 /** What left-out rows say. */
@@ -27,9 +28,18 @@ export interface CrossValidation {
   readonly rows: readonly number[];
   readonly prediction: TablePrediction;
   readonly truth: readonly string[];
+  /** What shuffling each column among left-out rows costs, mean over folds, the most costly first; null if not asked for. */
+  readonly importance: readonly ColumnImportance[] | null;
 }
 
-const CV_OPTIONS: Fields<CrossValidateOptions> = { folds: true, foldOf: true, ...FIT_OPTIONS };
+const CV_OPTIONS: Fields<CrossValidateOptions> = {
+  folds: true,
+  foldOf: true,
+  groupBy: true,
+  timeBy: true,
+  importance: true,
+  ...FIT_OPTIONS,
+};
 
 /** Refits on all but one fold and predicts it, for every fold. RangeError for tables and options that do not fit. */
 export async function crossValidate(
@@ -38,26 +48,41 @@ export async function crossValidate(
   options: CrossValidateOptions,
 ): Promise<CrossValidation> {
   knownFields('crossValidate', options, CV_OPTIONS);
+  const raw = asTable(table, 'crossValidate');
+  const { groupBy, timeBy, importance = false, drop = [], ...choices } = options;
+  // A group or a place in time says which rows belong together; it is no column to learn from.
+  const aside = [...drop, ...(groupBy === undefined ? [] : [groupBy])];
   // What a cell means is read once, from the whole table; everything that is fitted is fitted without the left-out rows.
-  const read = understand(asTable(table, 'crossValidate'), options, 'crossValidate');
+  const read = understand(raw, { ...options, drop: aside }, 'crossValidate');
   const labelled = labelledRows(read.table, options.target);
   const known = takeRows(read.table, labelled);
   const code = fitTarget(
     known,
     read.readings.find(({ use }) => use === 'target')!,
   );
-  const { drop: _, ...choices } = options;
-  const fixed = { ...choices, types: typesOf(known), task: code.task };
-  const foldOf = options.foldOf ?? randomFolds(engine, known, code.task, options);
-  if (foldOf.length !== known.rows.length)
-    throw new RangeError(`crossValidate: foldOf has ${foldOf.length} entries for ${known.rows.length} rows`);
-  const names = [...new Set(foldOf)].sort((a, b) => a - b);
+  const { folds: _, foldOf: __, ...fitting } = choices;
+  const fixed = { ...fitting, types: typesOf(known), task: code.task };
+  const folds = makeFolds(
+    engine,
+    {
+      table: known,
+      target: options.target,
+      task: code.task,
+      seed: options.seed ?? 0,
+      groups: groupBy === undefined ? null : groupsOf(raw, groupBy, labelled),
+      times: timeBy === undefined ? null : timesOf(raw, timeBy, labelled, options.types),
+    },
+    options,
+  );
+  const groups = read.readings.flatMap((reading) =>
+    reading.use === 'feature' ? [{ column: reading.name, parts: derivedNames(reading) }] : [],
+  );
+  const variance = code.scale ? code.scale.deviation ** 2 : 1;
+  const losses = groups.map(() => 0);
   const metrics: Metrics[] = [];
-  const parts: { rows: number[]; prediction: TablePrediction }[] = [];
-  for (const [index, fold] of names.entries()) {
-    const rows = foldOf.flatMap((other, i) => (other === fold ? [i] : []));
-    const rest = foldOf.flatMap((other, i) => (other === fold ? [] : [i]));
-    const left = takeRows(known, rest);
+  const parts: { rows: readonly number[]; prediction: TablePrediction }[] = [];
+  for (const [index, { test: rows, train }] of folds.entries()) {
+    const left = takeRows(known, train);
     if (code.task === 'classification' && new Set(columnOf(left, options.target)).size < 2)
       throw new RangeError(
         `crossValidate: without fold ${index + 1} one class is left. Give more rows, or do without (--folds 0).`,
@@ -65,13 +90,19 @@ export async function crossValidate(
     const model = await learn(engine, left, {
       ...fixed,
       onProgress: ({ done, total }) =>
-        options.onProgress?.({ done: index + (0.99 * done) / total, total: names.length }),
+        options.onProgress?.({ done: index + (0.99 * done) / total, total: folds.length }),
     });
     const test = takeRows(known, rows);
-    const prediction = await model.predict(test, { signal: options.signal });
-    metrics.push(measureTable(prediction, test, options.target));
+    const { signal, target, seed = 0 } = options;
+    const prediction = await model.predict(test, { signal });
+    metrics.push(measureTable(prediction, test, target));
     parts.push({ rows, prediction });
-    options.onProgress?.({ done: index + 1, total: names.length });
+    if (importance) {
+      const unseen = { table: test, target, groups, variance, seed };
+      const found = await shuffledLosses(engine, model, unseen, signal);
+      found.forEach((loss, k) => (losses[k]! += loss / folds.length));
+    }
+    options.onProgress?.({ done: index + 1, total: folds.length });
   }
   const rows = parts.flatMap((part) => part.rows);
   const prediction = joined(
@@ -88,7 +119,37 @@ export async function crossValidate(
     rows: rows.map((row) => labelled[row]!),
     prediction,
     truth,
+    importance: importance
+      ? groups.map(({ column }, k) => ({ column, loss: losses[k]! })).sort((a, b) => b.loss - a.loss)
+      : null,
   };
+}
+
+/** The group of every row with a target. RangeError where one is missing. */
+function groupsOf(raw: Table, column: string, rows: readonly number[]): string[] {
+  const cells = columnOf(raw, column, 'crossValidate');
+  return rows.map((row) => {
+    if (isMissing(cells[row]))
+      throw new RangeError(`crossValidate: row ${row + 1} has no group in column '${column}'`);
+    return labelOf(cells[row]);
+  });
+}
+
+/** The time of every row with a target, whether or not the column is learned from. RangeError where there is none. */
+function timesOf(raw: Table, column: string, rows: readonly number[], types: FitOptions['types']): number[] {
+  const cells = columnOf(raw, column, 'crossValidate');
+  const type = types?.[column] ?? null;
+  const reading = readColumn(column, cells, { role: 'target', type, comma: false, call: 'crossValidate' });
+  if (!reading.number && !reading.date)
+    throw new RangeError(
+      `crossValidate: timeBy '${column}' must be a column of numbers or dates, got '${reading.example}'`,
+    );
+  return rows.map((row) => {
+    const time = typedCell(reading, cells[row]);
+    if (typeof time !== 'number' || Number.isNaN(time))
+      throw new RangeError(`crossValidate: row ${row + 1} has no time in column '${column}'`);
+    return time;
+  });
 }
 
 /**
@@ -125,32 +186,6 @@ function typesOf({ columns, rows }: Table): Record<string, 'number' | 'category'
     return [name, text ? 'category' : 'number'] as const;
   });
   return Object.fromEntries(kinds.filter(([,], k) => rows.some((row) => row[k] !== null)));
-}
-
-const LEAST = 3; // rows that `fit` wants
-
-function randomFolds(
-  engine: Engine,
-  table: Table,
-  task: Task,
-  { seed = 0, target, ...options }: CrossValidateOptions,
-): number[] {
-  const n = table.rows.length;
-  const folds = options.folds ?? Math.min(5, n);
-  if (!Number.isInteger(folds) || folds < 2 || folds > n)
-    throw new RangeError(`crossValidate: folds must be from 2 to the ${n} rows, got ${folds}`);
-  if (n - Math.ceil(n / folds) < LEAST)
-    throw new RangeError(
-      `crossValidate: ${folds} folds of ${n} rows leave fewer than ${LEAST} to fit. Use more folds or rows, or none (--folds 0).`,
-    );
-  const order = [...permutation(engine, randomKey(seed), n)];
-  if (task === 'classification') {
-    const labels = columnOf(table, target).map(labelOf);
-    order.sort((a, b) => (labels[a]! < labels[b]! ? -1 : labels[a]! > labels[b]! ? 1 : 0)); // stable
-  }
-  const foldOf = new Array<number>(n);
-  order.forEach((row, i) => (foldOf[row] = i % folds));
-  return foldOf;
 }
 
 function joined(parts: readonly TablePrediction[], classes: readonly string[]): TablePrediction {

@@ -122,6 +122,7 @@ export async function learn(engine: Engine, table: TableLike, options: FitOption
     ...prepared.on(scale),
     labels,
     candidates: ranked.slice(0, 12),
+    simplest: ranked.find((candidate) => candidate.net === 'linear') ?? null,
   };
   const model = new TableModel(
     engine,

@@ -26,5 +26,14 @@ export {
   type CrossValidateOptions,
   type CrossValidation,
 } from './cross-validate.js';
+export {
+  partialDependence,
+  type PartialDependence,
+  type PartialDependenceOptions,
+} from './explain/dependence.js';
+export { explainRow, type ExplainRowOptions, type RowExplanation } from './explain/row.js';
+export type { ColumnImportance } from './explain/importance.js';
+export type { FoldOptions } from './folds.js';
+export { bestThreshold, type ClassQuality, type Threshold } from './metrics.js';
 export type { ClassMetrics, Metrics, RegressionMetrics, ReliabilityBin } from './metrics.js';
 export type { Task } from './target.js';

@@ -22,6 +22,24 @@ export interface ClassMetrics {
   /** Expected calibration error over 10 bins of confidence. */
   readonly calibrationError: number;
   readonly reliability: readonly ReliabilityBin[];
+  readonly classes: readonly string[];
+  /** Rows by true class (first index) and predicted class, in the order of `classes`; classes never seen are not in it. */
+  readonly confusion: readonly (readonly number[])[];
+  /** Per class: share of its predictions that are right, share of its rows that are found, their harmonic mean, and AUC. */
+  readonly perClass: readonly ClassQuality[];
+  /** Means over classes. */
+  readonly f1: number;
+  readonly auc: number;
+}
+
+/** How well one class is told from the others. */
+export interface ClassQuality {
+  readonly name: string;
+  readonly precision: number;
+  readonly recall: number;
+  readonly f1: number;
+  /** Probability that a row of the class gets a larger probability of it than another row; 1/2 where one side is empty. */
+  readonly auc: number;
 }
 
 /** How good predicted numbers and intervals are. */
@@ -73,7 +91,50 @@ export function classMetrics(prediction: TablePrediction, truth: readonly (strin
     logLoss: loss / rows,
     calibrationError,
     reliability,
+    classes,
+    ...qualityOf(prediction, truth),
   };
+}
+
+function qualityOf(
+  prediction: TablePrediction,
+  truth: readonly (string | null)[],
+): Pick<ClassMetrics, 'confusion' | 'perClass' | 'f1' | 'auc'> {
+  const { classes, probabilities, labels } = prediction as Required<TablePrediction>;
+  const confusion = classes.map(() => classes.map(() => 0));
+  truth.forEach((label, i) => {
+    const row = label === null ? -1 : classes.indexOf(label);
+    if (row >= 0) confusion[row]![classes.indexOf(labels[i]!)]!++;
+  });
+  const perClass = classes.map((name, k) => {
+    const right = confusion[k]![k]!;
+    const found = confusion[k]!.reduce((a, b) => a + b, 0);
+    const said = confusion.reduce((sum, row) => sum + row[k]!, 0);
+    const [precision, recall] = [right / (said || 1), right / (found || 1)];
+    const scores = truth.flatMap((label, i) =>
+      label === null ? [] : [{ p: probabilities[i * classes.length + k]!, hit: label === name }],
+    );
+    return { name, precision, recall, f1: (2 * right) / (said + found || 1), auc: areaOf(scores) };
+  });
+  const mean = (pick: (quality: ClassQuality) => number): number =>
+    perClass.reduce((sum, quality) => sum + pick(quality) / classes.length, 0);
+  return { confusion, perClass, f1: mean(({ f1 }) => f1), auc: mean(({ auc }) => auc) };
+}
+
+/** Area under the receiver operating characteristic, by ranks (ties count half). */
+function areaOf(scores: readonly { readonly p: number; readonly hit: boolean }[]): number {
+  const sorted = [...scores].sort((a, b) => a.p - b.p);
+  const hits = sorted.filter(({ hit }) => hit).length;
+  if (hits === 0 || hits === sorted.length) return 0.5;
+  let ranks = 0;
+  for (let from = 0; from < sorted.length;) {
+    let to = from;
+    while (to < sorted.length && sorted[to]!.p === sorted[from]!.p) to++;
+    const middle = (from + to + 1) / 2;
+    for (let i = from; i < to; i++) if (sorted[i]!.hit) ranks += middle;
+    from = to;
+  }
+  return (ranks - (hits * (hits + 1)) / 2) / (hits * (sorted.length - hits));
 }
 
 /** Metrics of numeric predictions against the true values; null: not known, not counted. Any scale of numbers. */
@@ -106,4 +167,48 @@ export function regressionMetrics(
     mae: unit * (absolute / n),
     coverage,
   };
+}
+
+/** A threshold on the probability of one class, and what it costs. */
+export interface Threshold {
+  /** Rows with at least this probability are taken as the class. */
+  readonly threshold: number;
+  /** Mean cost per row. */
+  readonly cost: number;
+}
+
+/**
+ * The threshold of least cost on rows with known classes, where a false alarm and a missed row of the class cost
+ * differently. RangeError for a class that is not predicted and for costs that are no numbers >= 0.
+ *
+ * @example
+ * const { threshold } = bestThreshold(validation.prediction, validation.truth, { class: 'ill', alarm: 1, miss: 20 });
+ */
+export function bestThreshold(
+  prediction: TablePrediction,
+  truth: readonly string[],
+  costs: { readonly class: string; readonly alarm: number; readonly miss: number },
+): Threshold {
+  const { classes = [], probabilities, rows } = prediction;
+  const k = classes.indexOf(costs.class);
+  if (k < 0)
+    throw new RangeError(`bestThreshold: there is no class '${costs.class}'. Classes: ${classes.join(', ')}`);
+  for (const [name, cost] of Object.entries({ alarm: costs.alarm, miss: costs.miss }))
+    if (!(cost >= 0 && Number.isFinite(cost)))
+      throw new RangeError(`bestThreshold: ${name} must be a finite number >= 0, got ${String(cost)}`);
+  if (truth.length !== rows)
+    throw new RangeError(`bestThreshold: ${truth.length} true classes for ${rows} predicted rows`);
+  const scores = truth.map((label, i) => ({
+    p: probabilities![i * classes.length + k]!,
+    hit: label === costs.class,
+  }));
+  scores.sort((a, b) => b.p - a.p);
+  let cost = scores.filter(({ hit }) => hit).length * costs.miss; // nothing is taken as the class
+  let best = { threshold: 1, cost };
+  scores.forEach(({ p, hit }, i) => {
+    cost += hit ? -costs.miss : costs.alarm;
+    const next = scores[i + 1]?.p ?? 0;
+    if (next < p && cost < best.cost) best = { threshold: (p + next) / 2, cost };
+  });
+  return { threshold: best.threshold, cost: best.cost / (rows || 1) };
 }

@@ -40,6 +40,8 @@ export interface ModelFile {
   readonly y: Float64Array;
   readonly labels: readonly number[] | null;
   readonly candidates: readonly Candidate[];
+  /** The best linear candidate, to hold the chosen one against; null where none was compared. */
+  readonly simplest: Candidate | null;
   /** Classification by a flow of the cross-entropy: its dual coefficients (rows, outputs), and what five folds said. */
   readonly flow?: { readonly weights: Float64Array; readonly foldAccuracy: number };
 }

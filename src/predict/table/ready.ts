@@ -19,6 +19,8 @@ export interface FitReport {
   readonly method: 'nngp' | 'ntk';
   readonly net: NetDocument;
   readonly candidates: readonly Candidate[];
+  /** The best linear candidate; null where none was compared. */
+  readonly simplest: Candidate | null;
   /** What was left out, what was decided and what looks wrong, for people. */
   readonly notes: readonly string[];
   /** What was understood of the training table, column by column. */
@@ -81,6 +83,7 @@ export async function makeReady(engine: Engine, file: ModelFile, run: SmootherOp
     method,
     net,
     candidates: file.candidates,
+    simplest: file.simplest,
     notes: notesOf(file),
     summary: file.summary,
     time: file.time,
