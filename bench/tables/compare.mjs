@@ -52,7 +52,8 @@ for (const entry of list) {
   const found = await crossValidate(engine, table, { target, task, types, foldOf });
   const { metrics, meanScore, prediction, truth } = found;
   const { user, system } = process.cpuUsage(before);
-  const { loss, thirds } = task === 'classification' ? { loss: metrics.logLoss } : intervalsOf(prediction, truth);
+  const { loss, thirds } =
+    task === 'classification' ? { loss: metrics.logLoss } : intervalsOf(prediction, truth);
   const others = METHODS.map((method) => reference[method] ?? []);
   const [scores, losses] = [0, 1].map((k) => others.map((pair) => pair[k]));
   ranks.score.push(rankOf(meanScore, scores, (other, own) => other > own + 0.0005));
@@ -65,5 +66,7 @@ for (const entry of list) {
   );
 }
 const mean = (values) => (values.reduce((a, b) => a + b, 0) / values.length).toFixed(2);
-console.log(`\nMean rank of ours among ${METHODS.length + 1}: ${mean(ranks.score)} by score, ${mean(ranks.loss)} by loss`);
+console.log(
+  `\nMean rank of ours among ${METHODS.length + 1}: ${mean(ranks.score)} by score, ${mean(ranks.loss)} by loss`,
+);
 engine.dispose();
