@@ -81,6 +81,7 @@ const pages: readonly Page[] = [
     ],
   },
   { page: 'docs/bench.md', smaller: [['9000', '700']] },
+  { page: 'docs/beyond-the-limit.md' },
 ];
 
 /** Blocks inside one another, so that names of earlier ones hold and may be used again; library names need no import. */
@@ -171,6 +172,7 @@ describe('commands', () => {
       ...pages.map(({ page }) => page),
       'docs/cli.md',
       'docs/hosting.md',
+      'docs/lecture.md',
       'docs/studies.md',
     ]) {
       const text = await readFile(join(root, page), 'utf8');

@@ -54,6 +54,11 @@ export async function extrapolate(engine: Engine, options: ExtrapolateOptions): 
   knownFields(where, options, { widths: true, runs: true, limit: true });
   const limit = knownWord(where, 'limit', options.limit ?? 'deterministic', ['deterministic', 'random']);
   const all = checked(where, options);
+  const { means, variances } = momentsOf(all);
+  if (![...means, ...variances].every((list) => list.every(Number.isFinite)))
+    throw new NumericalError(
+      `${where}: means or variances over seeds overflow. Scale the observables down, or look for runs that diverge.`,
+    );
   const scatterPower = -scatterOf(all).power / 2;
   if (limit === 'deterministic' && all.varies && !(scatterPower <= LEAST_FALL))
     throw new NumericalError(

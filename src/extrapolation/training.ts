@@ -20,7 +20,7 @@ import { powersOf } from '../scaling/theory/exponents.js';
 import { multipliers } from '../scaling/theory/multipliers.js';
 import { equal, toNumber } from '../scaling/theory/rational.js';
 import { scaling as complete, type ScalingSpec } from '../scaling/theory/scalings.js';
-import { defineJob, knownFields, type Engine, type Job } from '../wasm/engine.js';
+import { defineJob, knownFields, NumericalError, type Engine, type Job } from '../wasm/engine.js';
 import { extrapolate, type Extrapolation } from './extrapolate.js';
 
 /** Where finished runs are kept, so that the same call goes on where an earlier one was stopped. */
@@ -89,6 +89,11 @@ interface RunParams {
   readonly recordAt: readonly number[];
 }
 
+/** Outputs above the largest target times this have nothing to do with it. */
+const DIVERGED = 1e6;
+const largest = (values: ArrayLike<number>): number =>
+  Array.from(values).reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+
 /** @internal one net: its outputs on the test points at the records */
 export const extrapolationJob: Job<RunParams, Float64Array> = defineJob(
   'extrapolation/run',
@@ -96,6 +101,7 @@ export const extrapolationJob: Job<RunParams, Float64Array> = defineJob(
     using model = createModel(core, net, options);
     const trainer = new Trainer(model, train);
     try {
+      const most = DIVERGED * (1 + largest(asTensor(train.y).data));
       const rows = xTest.shape[0]! * model.outputSize;
       const outputs = new Float64Array(recordAt.length * rows);
       for (const [record, step] of recordAt.entries()) {
@@ -103,7 +109,13 @@ export const extrapolationJob: Job<RunParams, Float64Array> = defineJob(
           trainer.next();
           await breathe();
         }
-        outputs.set(model.forward(xTest).data, record * rows);
+        const f = model.forward(xTest).data;
+        if (!f.every((value) => Math.abs(value) <= most)) {
+          throw new NumericalError(
+            `extrapolateTraining: a net of width ${options.width} (seed ${options.seed}) diverges: its outputs are above ${most.toExponential(0)} at step ${step}. Lower the learning rate.`,
+          );
+        }
+        outputs.set(f, record * rows);
       }
       return outputs;
     } finally {

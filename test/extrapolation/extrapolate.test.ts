@@ -287,6 +287,18 @@ describe('nets while they train', () => {
     expect(await refused({ recordAt: [3, 3] })).toMatch(/growing whole numbers from 0 to 5/);
     expect(await refused({ seeds: [2, 2] })).toMatch(/one per width/);
     expect(await refused({ rate: 1 })).toMatch(/unknown option "rate"/);
+    // Large outputs that are still finite, and those that are not.
+    const linear = extrapolateTraining(engine, serial(standard(1, 1), standard(1, 1)), {
+      ...{ ...toy, widths: [8, 16, 32], scaling: scalings.meanField, learningRate: 3, steps: 5 },
+    });
+    await expect(linear).rejects.toThrow(
+      /a net of width \d+ \(seed \d+\) diverges: .*Lower the learning rate/,
+    );
+    expect(await refused({ scaling: scalings.meanField, learningRate: 1000, steps: 60 })).toMatch(
+      /loss is not finite/,
+    );
+    const huge = [1, 2, 4].map(() => [[1e200], [-1e200]]);
+    await expect(extrapolate(engine, { widths: [1, 2, 4], runs: huge })).rejects.toThrow(/overflow/);
     const ntk = extrapolateTraining(engine, serial(dense(1), dense(1)), { ...toy, scaling: scalings.muP });
     await expect(ntk).rejects.toThrow(/layer in 'ntk'/);
     // At rate 1 the mean field amplifies the noise of its start: the scatter grows with width.

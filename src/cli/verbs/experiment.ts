@@ -76,7 +76,7 @@ export function registerExperiment(program: Command): void {
     .option('--list', 'name the experiments')
     .option(
       '--size <size>',
-      'ci (a minute on the digits) or paper (hours to weeks, resumes)',
+      'ci (minutes on the digits) or paper (hours to weeks, resumes)',
       oneOf('ci', 'paper'),
       'ci',
     )

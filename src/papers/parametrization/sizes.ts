@@ -1,4 +1,4 @@
-// How large the study is: a minute, or that of the paper.
+// How large the study is: minutes, or that of the paper.
 import type { Architecture } from './architectures.js';
 import type { TrainingSizes } from './training.js';
 
@@ -32,7 +32,7 @@ const powers = (from: number, to: number): number[] =>
 
 const CHANNELS = [8, 11, 16, 23, 32, 45, 64, 90, 128, 181, 256, 362, 512];
 
-/** `ci`: a minute on the digits. `paper`: the depths, widths and train sizes of the paper; the nets train for less long. */
+/** `ci`: minutes on the digits. `paper`: the depths, widths and train sizes of the paper; the nets train for less long. */
 export const STUDY_SIZES: Readonly<Record<'ci' | 'paper', StudySizes>> = {
   ci: {
     train: 400,
