@@ -93,10 +93,9 @@ function interleaved(files, slices = 30) {
 }
 
 /** Licence comments stay: they are why the package may be carried along. */
-async function vendor(name, to) {
+async function vendor(declaration, to) {
   const { build } = await import('esbuild');
-  const contents = `export { default } from '${name}';`;
-  const stdin = { contents, resolveDir: root };
+  const stdin = { contents: readFileSync(declaration, 'utf8'), resolveDir: root };
   await build({ stdin, outfile: to, bundle: true, format: 'esm', minify: true, lineLimit: 160 });
 }
 
@@ -144,7 +143,9 @@ if (stale(stamp, at('src'), at('tsconfig.json'), at('package.json'))) {
 for (const file of readdirSync(at('src', 'vendor'))) {
   const name = file.replace(/\.d\.ts$/, '');
   const module = at('build', 'vendor', `${name}.js`);
-  if (stale(module, at('src', 'vendor', file), at('package-lock.json'), script)) await vendor(name, module);
+  if (stale(module, at('src', 'vendor', file), at('package-lock.json'), script)) {
+    await vendor(at('src', 'vendor', file), module);
+  }
 }
 // The worker once more, as one script in a module, for places where a worker cannot be fetched by its address.
 const worker = at('build', 'platform', 'worker.binary.js');

@@ -1,3 +1,4 @@
+import { instantiate } from '../vendor/assemblyscript-loader.js';
 import type { Kernels } from './abi/index.js';
 import type { Variant } from './features.js';
 import { Heap } from './heap.js';
@@ -19,7 +20,7 @@ export interface CoreOptions {
 
 export async function createCore({ variant, memoryBytes, module }: CoreOptions): Promise<Core> {
   const memory = new WebAssembly.Memory({ initial: 16, maximum: 65536 });
-  const { exports } = await WebAssembly.instantiate(module, { env: { memory } });
+  const { exports } = await instantiate<Record<string, unknown>>(module, { env: { memory } });
   const kernels = exports as unknown as Kernels;
   return { variant, kernels, heap: new Heap(memory, kernels.heapBase()), memoryBytes };
 }
