@@ -125,7 +125,7 @@ describe('code', () => {
 describe('commands', () => {
   /** Minutes, servers, and what other tests run. */
   const LONG =
-    /infinite-width (demo|lab|bench|experiment 2|train --preset|dynamics phases|scaling (transfer|limit))/;
+    /infinite-width (demo|lab|bench|experiment 2|train --preset|dynamics phases|scaling (transfer|limit)|.*(--queue|k\.zarr))/;
 
   it('of docs/cli.md run in the order of the page', async () => {
     const blocks = await blocksOf('docs/cli.md');
@@ -191,7 +191,10 @@ describe('commands', () => {
   });
 });
 
-const VERBS = 'demo kernel predict scaling empirical dynamics experiment bench lab kernels'.split(' ');
+const VERBS =
+  'demo kernel predict scaling empirical dynamics experiment bench lab kernels plan solve status submit work'.split(
+    ' ',
+  );
 
 /** Long options of the command that `words` name; `train` is an experiment by another name. */
 function optionsOf(program: Command, words: readonly string[]): string[] {

@@ -38,7 +38,8 @@ export async function writeLayers(engine: Engine, call: Call, meta: () => object
   const { net, x1, x2, get, options, out } = call;
   checkBytes(engine, call);
   const { onProgress: _, tile: _tile, ...rest } = options;
-  const states = layerKernels(engine, net, x1, x2, rest);
+  const { signal: __, ...atOnce } = rest; // one tile at once: nothing to stop in between
+  const states = layerKernels(engine, net, x1, x2, atOnce);
   const parts = get.includes('ntk') ? await kernelPerLayer(engine, net, x1, x2, rest) : [];
   const arrays: Record<string, Tensor> = {};
   const whole = parts.reduce((sum, { ntk }) => sum + size(ntk), 0);
