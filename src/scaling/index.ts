@@ -29,6 +29,14 @@ export { TENSOR_KINDS, type ReadoutStyle, type TensorKind } from './rules/layer-
 export { RULE_OPTIMIZERS, type RuleOptimizer, type UpdateFamily } from './rules/optimizers.js';
 export { scaledNet, type ScaledNet, type ScaledNetOptions } from './rules/net-parameters.js';
 export { tableFactors, type TableFactors } from './rules/apply.js';
+export {
+  checkTable,
+  type CheckedParameter,
+  type CheckedValues,
+  type TableCheck,
+  type TableCheckOptions,
+  type TableFinding,
+} from './rules/check-table.js';
 export { ruleVerdict, type RuleChoice, type RuleVerdict } from './rules/rule.js';
 export {
   scalingTable,
