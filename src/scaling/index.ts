@@ -107,6 +107,7 @@ export {
   type RateTransfer,
   type TermMeasurement,
 } from './experiments/checks.js';
+export type { OptimumShift } from './experiments/optimum.js';
 export { expandTerms, preActivations, type OutputTerm } from './experiments/terms.js';
 export { planeElements, type PlaneElement } from './theory/phase-plane.js';
 export { measurePlane, type MeasuredPlane, type MeasurePlaneOptions } from './experiments/plane-heat.js';

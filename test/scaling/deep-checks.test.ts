@@ -124,7 +124,7 @@ describe('coordinateCheck of deep nets', () => {
       slopes.find((row) => row.coordinate === coordinate && row.layer === layer && row.step === 2)!.slope;
     const muP = await check('muP');
     expect(muP.verdict).toBe('flat');
-    expect(muP.slopes.length).toBe(4 * 3 + 3 * 2);
+    expect(muP.slopes.length).toBe(4 * 3 + 3 * 3);
     for (const layer of [1, 2]) expect(Math.abs(power(muP, 'hiddenChange', layer))).toBeLessThan(0.1);
     const ntk = await check('ntk');
     expect(ntk.verdict).toBe('vanishes');

@@ -37,13 +37,13 @@ const checkVerb = (
   name: string,
   description: string,
   examples: readonly string[],
-  { steps, baseWidth, widths }: { steps: number; baseWidth: number; widths: number[] },
+  { steps, baseWidth, widths, seeds }: { steps: number; baseWidth: number; widths: number[]; seeds: number },
 ): Command =>
   withPoint(clustered(verb(parent, name, description, examples)))
     .option('--widths <list>', 'widths, at least three', listOf(wholeNumber(1)), widths)
     .option('--depth <n>', 'hidden layers', wholeNumber(1), 1)
     .option('--base-width <d>', 'width of the reference net', wholeNumber(1), baseWidth)
-    .option('--seeds <n>', 'nets per width', wholeNumber(2), 3)
+    .option('--seeds <n>', 'nets per width', wholeNumber(2), seeds)
     .option('--steps <n>', 'training steps', wholeNumber(1), steps)
     .option('--optimizer <name>', 'sgd, rmsprop or adam', oneOf('sgd', 'rmsprop', 'adam'), 'sgd')
     .option(...OUT);
@@ -57,7 +57,7 @@ export function registerCoordinates(parent: Command): void {
       'infinite-width scaling coord-check --scaling muP',
       'infinite-width scaling coord-check --scaling meanField --depth 3 --widths 64,128,256,512 --out check',
     ],
-    { steps: 4, baseWidth: 64, widths: [64, 256, 1024, 4096] },
+    { steps: 4, baseWidth: 64, widths: [64, 256, 1024, 4096], seeds: 3 },
   )
     .option('--learning-rate <eta>', 'rate of the reference net', realNumber(0), 0.3)
     .action(
@@ -81,7 +81,12 @@ export function registerCoordinates(parent: Command): void {
     );
 }
 
-const COORDINATES = { hidden: 'size', hiddenChange: 'change', output: 'output' } as const;
+const COORDINATES = {
+  hidden: 'size',
+  hiddenChange: 'change',
+  output: 'output',
+  outputChange: 'change of the output',
+} as const;
 
 function showCoordinates({ name, widths, slopes, verdict }: CoordinateCheck): Shown {
   const rows = slopes.map(({ coordinate, layer, step, slope, standardError }) => [
@@ -119,7 +124,7 @@ export function registerTransfer(parent: Command): void {
       'infinite-width scaling transfer --scaling muP --depth 3 --out transfer',
       'infinite-width scaling transfer --scaling default --depth 3 --rates 0.1,0.2,0.4,0.8,1.6',
     ],
-    { steps: 10, baseWidth: 64, widths: [64, 128, 256, 512] },
+    { steps: 10, baseWidth: 64, widths: [64, 128, 256, 512], seeds: 5 },
   )
     .option(
       '--rates <list>',
@@ -151,12 +156,16 @@ export function registerTransfer(parent: Command): void {
     );
 }
 
-function showTransfer({ name, widths, learningRates, losses, best, shift, verdict }: RateTransfer): Shown {
+function showTransfer({ name, widths, learningRates, losses, best, ...found }: RateTransfer): Shown {
   const rows = widths.map((width, w) => {
     const finite = losses[w]!.filter(Number.isFinite);
     return [width, fixed(best[w]!), finite.length > 0 ? Math.min(...finite) : NaN];
   });
-  const power = shift === null ? 'no two optima within the sweep' : `best rate like width^${fixed(shift)}`;
+  const { shift, standardError, verdict } = found;
+  const power =
+    shift === null
+      ? 'no two optima within the sweep'
+      : `best rate like width^${fixed(shift)} ± ${fixed(standardError)}`;
   const most = 10 * Math.max(...losses.map(([first]) => first!));
   const series = widths.map((width, w) => {
     const at = learningRates.map((_, r) => r).filter((r) => losses[w]![r]! <= most);

@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
-import { classify, explain, type OptimizerKind } from '../../scaling/index.js';
+import { explain, type OptimizerKind } from '../../scaling/index.js';
 import { listOf, oneOf, perform, realNumber, verb, wholeNumber } from '../verb.js';
 import { pointOf, withPoint, type PointOptions } from './scaling-point.js';
+import { registerClassify } from './scaling-classify.js';
+import { registerRules } from './scaling-rules.js';
 import { registerScalingRuns } from './scaling-runs.js';
 import { registerTrain } from './train.js';
 
@@ -10,18 +12,9 @@ export function registerScaling(program: Command): void {
   registerTrain(program);
   const parent = program
     .command('scaling')
-    .description('scalings of hyperparameters with width: classify, explain, measure');
-  withPoint(
-    verb(parent, 'classify', 'which of the 13 limit models a scaling has', [
-      'infinite-width scaling classify --q-sigma -1/2 --q-tilde 0',
-      'infinite-width scaling classify --scaling default --json',
-    ]),
-  ).action(
-    perform<PointOptions>(async (options) => {
-      const spec = pointOf(options);
-      return { json: classify(spec), text: explain(spec).words.join('\n') };
-    }),
-  );
+    .description('scalings of hyperparameters with width and depth: classify, explain, rules, measure');
+  registerClassify(parent);
+  registerRules(parent);
   withPoint(
     verb(parent, 'explain', 'what a scaling sets at each width, and what will happen', [
       'infinite-width scaling explain --scaling meanField --widths 128,1024 --learning-rate 0.02',

@@ -1,11 +1,11 @@
 // Tests of a scaling that practitioners run: where its terms go, whether coordinates stay of one size, and whether the
 // best learning rate of a small net is that of a large one.
-import { log, pow } from '../../math/elementary.js';
-import { mean, slopeFit, standardDeviation } from '../../math/statistics.js';
+import { mean, standardDeviation } from '../../math/statistics.js';
 import { knownFields, type Engine, type Fields } from '../../wasm/engine.js';
 import { powersOf } from '../theory/exponents.js';
 import { times, toNumber } from '../theory/rational.js';
 import { scaling as complete } from '../theory/scalings.js';
+import { optimumShift, type OptimumShift } from './optimum.js';
 import { widthSlope, type Slope } from './slopes.js';
 import { deepSweep, sweep, type Sweep } from './sweep.js';
 import type { Term } from '../theory/classify.js';
@@ -20,6 +20,7 @@ type Deep<T> = T & {
 
 /** What checks read of a run of any depth. */
 type Shown = Pick<DeepTrace, 'meanAbsLogit' | 'trainLoss' | 'overflow'> & {
+  readonly logitChange?: readonly number[];
   readonly coordinates?: readonly (Coordinates | readonly Coordinates[])[];
 };
 
@@ -112,7 +113,7 @@ export async function measureDeepTerms(
 }
 
 export interface CoordinateSlope extends Slope {
-  readonly coordinate: 'hidden' | 'hiddenChange' | 'output';
+  readonly coordinate: 'hidden' | 'hiddenChange' | 'output' | 'outputChange';
   /** Number of the layer with weights, from 1. */
   readonly layer: number;
   readonly step: number;
@@ -124,7 +125,7 @@ export interface CoordinateCheck {
   readonly name: string;
   readonly widths: readonly number[];
   readonly slopes: readonly CoordinateSlope[];
-  /** `flat`: nothing grows and everything moves; `grows`: some coordinate does; `vanishes`: hidden units stop moving. */
+  /** `flat`: nothing grows and everything moves; `grows`: some coordinate does; `vanishes`: hidden units or outputs stop moving. */
   readonly verdict: 'flat' | 'grows' | 'vanishes';
 }
 
@@ -148,6 +149,7 @@ export async function coordinateCheck(
     keep: { coordinates: true },
   });
   const slopes: CoordinateSlope[] = [];
+  let isFrozen = false;
   const add = (
     coordinate: CoordinateSlope['coordinate'],
     layer: number,
@@ -156,7 +158,10 @@ export async function coordinateCheck(
   ): void => {
     const rows = traces.map((row) => row.map((trace) => of(trace) ?? NaN));
     const fit = widthSlope(widths, rows);
-    if (!fit) return;
+    if (!fit) {
+      isFrozen ||= step > 0 && rows.some((row) => row.includes(0)); // nothing moves at all
+      return;
+    }
     const values = widths.map((_, w) => mean(rows.map((row) => row[w]!)));
     slopes.push({ coordinate, layer, step, ...fit, values });
   };
@@ -167,13 +172,16 @@ export async function coordinateCheck(
       if (step > 0) add('hiddenChange', l + 1, step, (trace) => of(trace)?.change);
     }
     add('output', hiddenLayers + 1, step, ({ meanAbsLogit }) => meanAbsLogit[step]);
+    if (step > 0) add('outputChange', hiddenLayers + 1, step, ({ logitChange }) => logitChange?.[step]);
   }
   const overflowed = traces.some((row) => row.some(({ overflow }) => overflow));
   const moving = slopes.filter(({ step }) => step > 0);
   // Beyond the tolerance by more than the scatter of the seeds explains.
   const room = ({ standardError }: Slope): number => tolerance + 2 * (standardError ?? 0);
   const grows = overflowed || moving.some((row) => row.slope > room(row));
-  const still = moving.some((row) => row.coordinate === 'hiddenChange' && row.slope < -room(row));
+  const fades = ({ coordinate }: CoordinateSlope): boolean =>
+    coordinate === 'hiddenChange' || coordinate === 'outputChange';
+  const still = isFrozen || moving.some((row) => fades(row) && row.slope < -room(row));
   return {
     name: complete(options.scaling).name,
     widths,
@@ -182,23 +190,19 @@ export async function coordinateCheck(
   };
 }
 
-export interface RateTransfer {
+export interface RateTransfer extends OptimumShift {
   readonly name: string;
   readonly widths: readonly number[];
   readonly learningRates: readonly number[];
   /** Final training loss, mean over seeds: `[width][rate]`; Infinity where a run overflowed. */
   readonly losses: readonly (readonly number[])[];
-  /** Rate of least loss per width (parabola through the best three in log rate); null at an edge of the sweep. */
-  readonly best: readonly (number | null)[];
-  /** Power of the width in the best rate: 0 means rates transfer. null with fewer than two interior optima. */
-  readonly shift: number | null;
-  readonly verdict: 'transfers' | 'shifts' | 'unknown';
 }
 
 const { learningRate: _rate, ...ALL_RATES } = DEEP;
 
 /**
- * Sweeps the reference rate at several widths and measures how the best one moves. RangeError for shapes, sizes or
+ * Sweeps the reference rate at several widths and measures how the best one moves; five seeds and more give an error that
+ * tells. RangeError for shapes, sizes or
  * options that do not fit.
  */
 export async function learningRateTransfer(
@@ -209,11 +213,11 @@ export async function learningRateTransfer(
   },
 ): Promise<RateTransfer> {
   knownFields('learningRateTransfer', options, { ...ALL_RATES, learningRates: true, tolerance: true });
-  const { learningRates, widths, hiddenLayers, tolerance = 0.2, ...rest } = options;
+  const { learningRates, widths, hiddenLayers, tolerance = 0.1, ...rest } = options;
   const rates = [...learningRates].sort((a, b) => a - b);
   if (rates.length < 3)
     throw new RangeError(`learningRateTransfer: expected at least three rates, got ${rates.length}`);
-  const columns: number[][] = [];
+  const columns: number[][][] = []; // [rate][width][seed]
   for (const [r, learningRate] of rates.entries()) {
     const traces = await sweepOf(engine, 'learningRateTransfer', hiddenLayers, {
       ...rest,
@@ -224,35 +228,13 @@ export async function learningRateTransfer(
         rest.onProgress?.({ done: r * total + done, total: rates.length * total }),
     });
     columns.push(
-      widths.map((_, w) =>
-        mean(traces.map((row) => (row[w]!.overflow ? Infinity : row[w]!.trainLoss.at(-1)!))),
-      ),
+      widths.map((_, w) => traces.map((row) => (row[w]!.overflow ? Infinity : row[w]!.trainLoss.at(-1)!))),
     );
   }
-  const losses = widths.map((_, w) => columns.map((column) => column[w]!));
-  const best = losses.map((row) => bestRate(rates, row));
-  const found = widths.flatMap((width, w) =>
-    best[w] === null ? [] : [[log(width), log(best[w]!)] as const],
-  );
-  const shift =
-    found.length < 2
-      ? null
-      : slopeFit(
-          found.map(([x]) => x),
-          found.map(([, y]) => y),
-        ).slope;
-  const verdict = shift === null ? 'unknown' : Math.abs(shift) <= tolerance ? 'transfers' : 'shifts';
-  return { name: complete(options.scaling).name, widths, learningRates: rates, losses, best, shift, verdict };
-}
-
-function bestRate(rates: readonly number[], losses: readonly number[]): number | null {
-  const at = losses.indexOf(Math.min(...losses));
-  if (at <= 0 || at >= rates.length - 1) return null;
-  const [left, middle, right] = [losses[at - 1]!, losses[at]!, losses[at + 1]!];
-  if (!Number.isFinite(left) || !Number.isFinite(right)) return rates[at]!;
-  // Vertex of the parabola in log rate, for rates spaced evenly; within half a step otherwise too.
-  const bend = left - 2 * middle + right;
-  const shift = bend > 0 ? Math.max(-0.5, Math.min(0.5, (left - right) / (2 * bend))) : 0;
-  const neighbour = rates[at + (shift > 0 ? 1 : -1)]!;
-  return rates[at]! * pow(neighbour / rates[at]!, Math.abs(shift));
+  const all = widths.map((_, w) => columns.map((column) => column[w]!));
+  return {
+    ...{ name: complete(options.scaling).name, widths, learningRates: rates },
+    losses: all.map((row) => row.map((seeds) => mean(seeds))),
+    ...optimumShift(widths, rates, all, tolerance),
+  };
 }

@@ -18,6 +18,7 @@ import { checkPlace } from '../one-hidden/train.js';
 import { logisticLoss } from '../one-hidden/loss.js';
 import { multipliers } from '../theory/multipliers.js';
 import type { Coordinates, Resume, RunCheckpoint, RunParams, RunTrace } from '../one-hidden/run.js';
+import { pushChange } from '../one-hidden/train.js';
 import { expandTerms, preActivations, type OutputTerm } from './terms.js';
 
 /** @internal One run of a net with `hiddenLayers` layers of equal width. */
@@ -35,6 +36,9 @@ export interface DeepTrace extends Pick<
   readonly trainAccuracy: number[];
   /** Per hidden layer. */
   readonly coordinates: Coordinates[][];
+  /** Outputs on test points at the start, and their mean absolute change since; empty without coordinates. */
+  readonly startLogits: number[];
+  readonly logitChange: number[];
   /** Variance over test points of the terms of the trained net's output. */
   readonly terms: { readonly moved: readonly number[]; readonly variance: number }[];
   /** The same with all hidden matrices as one, which has moved where one of them has: variances of f0, fa, fv, fw, fav, ... */
@@ -107,6 +111,7 @@ function trainDeep(
   const trainer = new Trainer(model, { x, y, loss: 'logistic', optimizer, rates, batchSize, shuffle, seed });
   const trace: DeepTrace = {
     ...{ epochs: [], testLoss: [], testAccuracy: [], meanAbsLogit: [], coordinates: [] },
+    ...{ startLogits: [], logitChange: [] },
     ...{ trainLoss: [], trainAccuracy: [], terms: [], groups: {}, moves: [], overflow: null },
   };
   const due = new Set(run.evaluateAt);
@@ -119,7 +124,10 @@ function trainDeep(
     trace.testLoss.push(loss);
     trace.testAccuracy.push(accuracy);
     trace.meanAbsLogit.push(meanAbs(f));
-    if (before) trace.coordinates.push(sizes(preActivations(model, test), before));
+    if (before) {
+      trace.coordinates.push(sizes(preActivations(model, test), before));
+      pushChange(f.data, trace.startLogits, trace.logitChange);
+    }
   };
   const from = resume?.from;
   if (from) {

@@ -109,6 +109,9 @@ export interface RunTrace {
   readonly grams?: { readonly output: Float64Array; readonly input: Float64Array }[];
   readonly increments?: Increments[];
   readonly coordinates?: Coordinates[];
+  /** With coordinates: outputs on test points at the start, and their mean absolute change since. */
+  readonly startLogits?: number[];
+  readonly logitChange?: number[];
   readonly decomposition?: Terms;
   readonly weights?: { readonly input: Float64Array; readonly output: Float64Array };
   readonly rates: { readonly input: number; readonly output: number };

@@ -59,7 +59,7 @@ export class Loop {
       ...(testLogits ? { testLogits: [] } : {}),
       ...(grams ? { grams: [] } : {}),
       ...(increments ? { increments: [] } : {}),
-      ...(coordinates ? { coordinates: [] } : {}),
+      ...(coordinates ? { coordinates: [], startLogits: [], logitChange: [] } : {}),
       rates: model.rates,
       overflow: null,
     };
@@ -185,7 +185,10 @@ export class Loop {
     trace.testLogits?.push(f);
     if (keep.grams) trace.grams!.push(this.#model.grams!(points));
     if (keep.increments) trace.increments!.push(this.#model.increments!());
-    if (keep.coordinates) trace.coordinates!.push(this.#model.coordinates!());
+    if (keep.coordinates) {
+      trace.coordinates!.push(this.#model.coordinates!());
+      pushChange(f, trace.startLogits!, trace.logitChange!);
+    }
     return true;
   }
 
@@ -205,4 +208,10 @@ export class Loop {
     trace.overflow = { epoch, step };
     return trace;
   }
+}
+
+/** The mean absolute change of outputs since the start, which the first call keeps. */
+export function pushChange(f: ArrayLike<number>, start: number[], changes: number[]): void {
+  if (start.length === 0) start.push(...Array.from(f));
+  changes.push(start.reduce((sum, value, i) => sum + Math.abs(f[i]! - value), 0) / start.length);
 }

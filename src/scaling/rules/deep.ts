@@ -162,7 +162,7 @@ export function classifyDeep(spec: DeepAbc | DeepInvariants): DeepClassification
   const own = subtract(ONE, step[last]!);
   const through = sum(ONE, negate(readout), negate(r));
   const firstThrough = sum(ONE, negate(readout), negate(min(...rFirst)));
-  const violations = violationsOf(A, { r: rLayers, own, through });
+  const violations = violationsOf(given, { r: rLayers, own, through });
   const initStable = !violations.some(({ at }) => at === 'start');
   const stable = violations.length === 0;
   const nontrivial = stable && (own.num === 0n || through.num === 0n);
@@ -227,10 +227,11 @@ function epsOf(
 }
 
 function violationsOf(
-  A: readonly Rational[],
+  { A, C, family }: Invariants,
   { r, own, through }: { r: readonly Rational[]; own: Rational; through: Rational },
 ): Violation[] {
   const last = A.length - 1;
+  const spectral = family === 'spectral';
   const found: Violation[] = [];
   const check = (
     holds: boolean,
@@ -255,17 +256,13 @@ function violationsOf(
       ...{ at: 'features', layer: l + 1, rule: `r_${l + 1} >= 0`, got: value, power: negate(value) },
     }),
   );
+  const step = spectral ? '1/2' : '1';
   check(own.num <= 0n, {
-    ...{
-      at: 'logits',
-      layer: last + 1,
-      rule: `C_${last + 1} large enough: the readout's step moves f by n^0`,
-      got: own,
-      power: own,
-    },
+    ...{ at: 'logits', layer: last + 1, rule: `C_${last + 1} >= ${step}`, got: C[last]!, power: own },
   });
+  const together = subtract(ONE, through);
   check(through.num <= 0n, {
-    ...{ at: 'logits', layer: last + 1, rule: `A_${last + 1} + r >= 1`, got: through, power: through },
+    ...{ at: 'logits', layer: last + 1, rule: `A_${last + 1} + r >= 1`, got: together, power: through },
   });
   return found;
 }

@@ -37,6 +37,8 @@ export interface NamedRule {
   readonly alpha: string | null;
   /** What differs from maximal update; decay null: none. */
   readonly change: (rule: LayerRule, tensor: RuleTensor) => Partial<ChangedRule>;
+  /** The width's factor stands on the step and not in the rate, so decoupled decay does not see it. */
+  readonly factorOutsideRate?: boolean;
   /** Sizes themselves count, not their ratio to a base model. */
   readonly absolute?: boolean;
   /** Where the rule and what was measured or derived disagree. */
@@ -258,7 +260,7 @@ function muon(
   },
 ): NamedRule {
   return {
-    ...{ title, source, optimizers: ['muon'], readout: 'small', alpha: null },
+    ...{ title, source, optimizers: ['muon'], readout: 'small', alpha: null, factorOutsideRate: true },
     change: (_rule, { kind }) => ({
       rate: powers(rate[isHidden(kind) ? 'hidden' : kind === 'readout' ? 'readout' : 'input'] ?? {}),
       // torch decays by the rate before the factor, which is one for all.

@@ -154,13 +154,13 @@ export function ruleVerdict(choice: RuleChoice & { readonly hiddenLayers?: numbe
 
 /** The power of the width in what one step takes off the weights, over their size; null without decay. */
 function shrink(
-  { decay: form, optimizer }: Chosen,
+  { decay: form, optimizer, rule }: Chosen,
   { decay, rate, init }: ChangedRule,
   gradient: Rational,
   exponent: (of: Powers) => Rational,
 ): string | null {
   if (!decay) return null;
-  if (form === 'independent') return format(exponent(decay));
+  if (form === 'independent' || rule.factorOutsideRate) return format(exponent(decay));
   const isPlain = form === 'decoupled' || optimizerRule('ruleVerdict', optimizer).family === 'sgd';
   if (isPlain) return format(exponent(product(decay, rate)));
   // L2 inside a normalised step: decay times the weights' size over the gradient's.
