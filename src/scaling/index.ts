@@ -37,6 +37,15 @@ export {
   type TableCheckOptions,
   type TableFinding,
 } from './rules/check-table.js';
+export {
+  checkRule,
+  ruleTransfer,
+  type RuleCheck,
+  type RuleCheckOptions,
+  type RuleSlope,
+  type RuleTransfer,
+  type RuleTransferOptions,
+} from './rules/check-rule.js';
 export { ruleVerdict, type RuleChoice, type RuleVerdict } from './rules/rule.js';
 export {
   scalingTable,

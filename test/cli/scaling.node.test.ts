@@ -1,10 +1,19 @@
 // `scaling measure`, `coord-check`, `limit` and `plane` as processes.
 import { execFile } from 'node:child_process';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { CoordinateCheck, LimitResult, Measurement, RateTransfer } from 'infinite-width';
+import type {
+  Classification,
+  CoordinateCheck,
+  DeepClassification,
+  LimitResult,
+  Measurement,
+  RateTransfer,
+  RuleCheck,
+  ScalingTable,
+} from 'infinite-width';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
 const main = fileURLToPath(new URL('../../build/cli/main.js', import.meta.url));
@@ -141,4 +150,49 @@ it('refuses a folder it cannot write before it trains', async () => {
     'report.html',
     'result.json',
   ]);
+});
+
+it('classifies nets of any depth and prints the table of a rule for a net or a list of parameters', async () => {
+  const adam = parse<DeepClassification>(
+    await run('classify --a 0,0,0 --b 0,1/2,1/2 --c 1 --optimizer adam --json'),
+  );
+  expect(adam).toMatchObject({ class: 'unstable', logits: { change: '1/2' } });
+  expect((await run('classify --alpha 1/2 --optimizer adam')).stdout).toMatch(
+    /^Stable and learning, but lazy/,
+  );
+  const corrected = parse<Classification>(await run('classify --scaling icMeanField --json'));
+  expect(Object.values(corrected.properties)).toEqual([true, true, true, true]);
+  expect((await run('classify --scaling icMeanField')).stdout).toContain('keeps 4:');
+  const net = join(folder, 'net.json');
+  const layers = [64, 64, 10]
+    .flatMap((units) => [{ layer: 'dense', units, bStd: 0 }, { layer: 'relu' }])
+    .slice(0, -1);
+  await writeFile(net, JSON.stringify({ layer: 'serial', layers }));
+  const table = parse<ScalingTable & { net: unknown }>(
+    await run(
+      `rules --optimizer adamw --net ${net} --input-shape 5 --width-factor 16 --weight-decay 0.1 --json`,
+    ),
+  );
+  expect(table).toMatchObject({ schema: 'scaling-table/1', verdict: { maximal: true, decayKept: true } });
+  expect(table.parameters.map(({ kind }) => kind)).toEqual([
+    'input',
+    'bias',
+    'hidden',
+    'bias',
+    'readout',
+    'readoutBias',
+  ]);
+  expect(table.parameters[2]).toMatchObject({ shape: [1024, 1024], lr: 2.5e-4, weightDecay: 0.4 });
+  const list = join(folder, 'list.json');
+  await writeFile(list, JSON.stringify([{ name: 'fc', shape: [64, 64], kind: 'hidden' }]));
+  expect(
+    parse<ScalingTable>(await run(`rules --optimizer sgd --net ${list} --width-factor 4 --json`)).parameters,
+  ).toHaveLength(1);
+  expect((await run('rules')).stdout).toMatch(/completep +adamw +feature +yes +yes +yes +complete/);
+  const wrong = await run(`rules --optimizer nope --net ${list}`);
+  expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringMatching(/Expected one of sgd, momentum/)]);
+  const check = parse<RuleCheck>(
+    await run('check --rule nanogpt-mup --weight-decay 0.1 --sizes 16,32,64 --seeds 2 --steps 1 --json'),
+  );
+  expect(check.first).toMatch(/^Without training/);
 });

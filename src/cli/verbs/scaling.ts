@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { explain, type OptimizerKind } from '../../scaling/index.js';
 import { listOf, oneOf, perform, realNumber, verb, wholeNumber } from '../verb.js';
 import { pointOf, withPoint, type PointOptions } from './scaling-point.js';
+import { registerCheck } from './scaling-check.js';
 import { registerClassify } from './scaling-classify.js';
 import { registerRules } from './scaling-rules.js';
 import { registerScalingRuns } from './scaling-runs.js';
@@ -15,6 +16,7 @@ export function registerScaling(program: Command): void {
     .description('scalings of hyperparameters with width and depth: classify, explain, rules, measure');
   registerClassify(parent);
   registerRules(parent);
+  registerCheck(parent);
   withPoint(
     verb(parent, 'explain', 'what a scaling sets at each width, and what will happen', [
       'infinite-width scaling explain --scaling meanField --widths 128,1024 --learning-rate 0.02',
