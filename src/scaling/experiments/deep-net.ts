@@ -93,7 +93,9 @@ function trainDeep(
   resume?: Resume,
 ): DeepTrace {
   const { data, epochs, keep } = run;
-  const { weights, rates } = multipliers(run.scaling, run.width / run.baseWidth, run);
+  const { weights, rates } = multipliers(run.scaling, run.width / run.baseWidth, {
+    optimizer: run.optimizer,
+  });
   const x = tensor(data.xTrain, [data.yTrain.length, data.inputs]);
   const y = tensor(data.yTrain, [data.yTrain.length, 1]);
   const test = tensor(data.xTest, [data.yTest.length, data.inputs]);
