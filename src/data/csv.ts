@@ -1,4 +1,4 @@
-import { knownFields, type Fields } from '../wasm/engine.js';
+import { kindOf, knownFields, type Fields } from '../wasm/engine.js';
 import { tensor, type Tensor } from '../math/tensor.js';
 import { numberOf, parseRows } from '../predict/table/csv.js';
 
@@ -36,6 +36,8 @@ export function readCsv(text: string, options: CsvOptions = {}): Csv {
   if (repeated !== undefined) {
     throw new RangeError(`${name}: column '${repeated}' appears twice. Rename one, or pass header: false.`);
   }
+  if (!Array.isArray(categorical))
+    throw new TypeError(`${name}: categorical must be a list of column names, got ${kindOf(categorical)}.`);
   const missing = categorical.find((column) => !known.has(column));
   if (missing !== undefined) {
     throw new RangeError(`${name}: no column '${missing}'. Columns: ${columns.join(', ')}.`);

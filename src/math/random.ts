@@ -1,7 +1,8 @@
 // Random numbers without hidden state. A key is two u32; element i of its streams is a function of (key, i) alone
 // (Threefry2x32-20, Salmon et al., SC11), so any split over calls or workers gives the same numbers. Derive one key per
 // purpose with `foldIn` and draw from each key once.
-import type { Core, DTypes, FloatType, Ticket } from '../wasm/engine.js';
+import { allocate } from './tensor.js';
+import { kindOf, wholeNumber, type Core, type DTypes, type FloatType, type Ticket } from '../wasm/engine.js';
 import { normalQuantileCentred } from './elementary.js';
 
 /** Two u32. Plain data: it can be stored and posted to workers. */
@@ -32,14 +33,19 @@ const ODD = [17, 29, 16, 24] as const;
 
 /** The key of a seed: a whole number from 0 to 2^53 - 1. */
 export function randomKey(seed: number): RandomKey {
-  if (!Number.isSafeInteger(seed) || seed < 0) {
-    throw new RangeError(`randomKey: expected a whole number from 0 to 2^53 - 1, got ${seed}`);
-  }
+  wholeNumber('randomKey', 'the seed', seed);
   return [Math.floor(seed / 2 ** 32), seed >>> 0];
+}
+
+/** TypeError unless `key` is one. */
+function checkKey(call: string, key: RandomKey): RandomKey {
+  if (Array.isArray(key) && key.length === 2 && key.every((word) => Number.isInteger(word))) return key;
+  throw new TypeError(`${call}: key must be what randomKey or foldIn give, got ${kindOf(key)}.`);
 }
 
 /** A new key, determined by `key` and by whole numbers or names: `foldIn(key, 'layer', 3)`. Order matters. */
 export function foldIn(key: RandomKey, ...data: readonly (number | string)[]): RandomKey {
+  checkKey('foldIn', key);
   for (const item of data) {
     if (typeof item === 'string') {
       for (let i = 0; i < item.length; i++) key = threefry(key, CHARACTER, item.charCodeAt(i));
@@ -110,7 +116,8 @@ export function normalInto(
 
 /** A uniform random order of 0..n-1. */
 export function permutation(core: Core, key: RandomKey, n: number): Int32Array<ArrayBuffer> {
-  checkCount('permutation', n);
+  wholeNumber('permutation', 'the number of elements', n, 0, 2 ** 31 - 1);
+  checkKey('permutation', key);
   return core.heap.scope((scope) => {
     const out = scope.alloc('i32', n);
     core.kernels.randomPermutation(key[0], key[1], n, out.ptr);
@@ -127,8 +134,9 @@ function draw<D extends FloatType>(
   a: number,
   b: number,
 ): DTypes[D] {
-  checkCount(kind, n);
-  const result = dtype === 'f32' ? new Float32Array(n) : new Float64Array(n);
+  wholeNumber(kind, 'the number of elements', n, 0, 2 ** 31 - 1);
+  checkKey(kind, key);
+  const result = allocate(dtype, n, `${kind}: the result`, 'Draw fewer at a time.');
   core.heap.scope((scope) => {
     const buffer = scope.alloc(dtype, Math.min(n, CHUNK));
     for (let first = 0; first < n; first += CHUNK) {
@@ -156,9 +164,3 @@ function drawInto(
 }
 
 const isF32 = (ticket: Ticket<FloatType>): ticket is Ticket<'f32'> => ticket.dtype === 'f32';
-
-function checkCount(name: string, n: number): void {
-  if (!Number.isInteger(n) || n < 0 || n >= 2 ** 31) {
-    throw new RangeError(`${name}: expected a number of elements from 0 to 2^31 - 1, got ${n}`);
-  }
-}

@@ -35,7 +35,7 @@ export interface Program {
 
 /** Compiles `net` for samples of `inputShape`. */
 export function compile(net: NetDocument, inputShape: Shape): Program {
-  const shaped = inferShapes(net, inputShape);
+  const shaped = inferShapes(net, inputShape); // checks the shape
   const operations: Operation[] = [];
   const sizes = [sizeOfShape(inputShape)];
   const parameters: ParameterSpec[] = [];

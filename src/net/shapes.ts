@@ -1,4 +1,5 @@
 import { shapeLayer, type Shape, type Shaped } from '../layers/shapes.js';
+import { kindOf } from '../wasm/engine.js';
 import { parseNet, type NetDocument } from './document.js';
 
 /**
@@ -6,6 +7,11 @@ import { parseNet, type NetDocument } from './document.js';
  * as a tree that mirrors the document. RangeError names the first layer that does not fit.
  */
 export function inferShapes(net: NetDocument, inputShape: Shape): Shaped {
+  if (!Array.isArray(inputShape)) {
+    throw new TypeError(
+      `inferShapes: inputShape must be a list of sizes (spatial axes, then channels), got ${kindOf(inputShape)}.`,
+    );
+  }
   if (inputShape.length < 1 || inputShape.some((n) => !Number.isSafeInteger(n) || n < 1)) {
     throw new RangeError(
       `inferShapes: inputShape must list whole numbers >= 1 (spatial axes, then channels), got [${inputShape.join(', ')}].`,

@@ -35,6 +35,7 @@ function checkInput(value: TensorLike, name: string): Tensor {
 export function checkNames(get: readonly KernelName[] | KernelName = ['nngp', 'ntk']): readonly KernelName[] {
   const names = typeof get === 'string' ? [get] : get;
   if (
+    !Array.isArray(names) ||
     names.length === 0 ||
     new Set(names).size !== names.length ||
     names.some((name) => !['nngp', 'ntk'].includes(name))

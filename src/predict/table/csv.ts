@@ -1,6 +1,6 @@
 // Tables of text: CSV or TSV in, columns of strings out. What the text means is decided in reading/.
 import Papa from '../../vendor/papaparse.js';
-import { knownFields, type Fields } from '../../wasm/engine.js';
+import { kindOf, knownFields, type Fields } from '../../wasm/engine.js';
 
 /** Rows of raw cells under named columns; null or missing cells are missing values. */
 export interface Table {
@@ -35,6 +35,8 @@ const DELIMITERS = [',', '\t', ';', '|'];
  * that the first row has most of. RangeError naming the line for open quotes and empty files.
  */
 export function parseRows(text: string, name: string, delimiter = ''): FileRow[] {
+  if (typeof text !== 'string')
+    throw new TypeError(`${name}: expected the text of a table, got ${kindOf(text)}.`);
   const body = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
   if (body.trim() === '')
     throw new RangeError(`${name}: the file is empty. A header line and rows are expected.`);
