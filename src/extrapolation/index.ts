@@ -1,7 +1,3 @@
 export { extrapolate, type Extrapolation, type ExtrapolateOptions } from './extrapolate.js';
-export {
-  extrapolateTraining,
-  type ExtrapolateTrainingOptions,
-  type FinishedRuns,
-  type TrainingLimit,
-} from './training.js';
+export { extrapolateTraining, type ExtrapolateTrainingOptions, type TrainingLimit } from './training.js';
+export type { FinishedRuns } from './runs.js';

@@ -1,4 +1,4 @@
 import type { AnyJob } from '../wasm/engine.js';
-import { extrapolationJob } from './training.js';
+import { extrapolationJob } from './runs.js';
 
 export const extrapolationJobs: readonly AnyJob[] = [extrapolationJob];

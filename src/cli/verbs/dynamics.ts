@@ -12,10 +12,12 @@ import { UsageError } from '../errors.js';
 import { readTensor } from '../files.js';
 import { heatMap, lineFigure, type Axis, type Figure, type Panel } from '../../report/index.js';
 import { withReport } from '../report.js';
+import { registerDoubleDescent } from './dynamics-double-descent.js';
+import { registerFiniteWidth } from './dynamics-finite-width.js';
+import { registerLearningCurve } from './dynamics-learning-curve.js';
 import { registerDynamicsOfLimits } from './dynamics-limits.js';
 import { registerDynamicsOfNets } from './dynamics-nets.js';
 import { registerDynamicsOfRates } from './dynamics-rates.js';
-import { registerDynamicsOfSamples } from './dynamics-samples.js';
 import { registerEnergy } from './dynamics-energy.js';
 import { registerTrace } from './dynamics-trace.js';
 import { performReport } from './dynamics-shared.js';
@@ -29,7 +31,9 @@ export function registerDynamics(program: Command): void {
   registerDynamicsOfNets(parent);
   registerDynamicsOfRates(parent);
   registerDynamicsOfLimits(parent);
-  registerDynamicsOfSamples(parent);
+  registerFiniteWidth(parent);
+  registerLearningCurve(parent);
+  registerDoubleDescent(parent);
   registerEnergy(parent);
   registerTrace(parent);
 }
