@@ -179,7 +179,7 @@ function phi<T>(code: i32, order: i32, x: v128, a: v128, b: v128, c: v128, table
     case GELU: return geluOf<T>(order, x);
     case GELU_TANH: return geluTanhOf<T>(order, x);
     case POLYNOMIAL: return polynomialOf<T>(x, table, count);
-    case RECTIFIED: return v128.bitselect(full<T>(0), polynomialOf<T>(x, table, count), v128.lt<T>(x, full<T>(0)));
+    case RECTIFIED: return v128.bitselect(full<T>(0), polynomialOf<T>(x, table, count), v128.le<T>(x, full<T>(0)));
     case TANH: {
       if (order == 0) return tanh_v<T>(x);
       return times<T>(single<T>() || order == 1 ? 4 : order == 2 ? 8 : 16, sigmoidOf<T>(order, add<T>(x, x)));

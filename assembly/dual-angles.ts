@@ -1,5 +1,5 @@
 // Rows of duals that are functions of an angle: piecewise powers, sign, erf and gelu. See dual-rows.ts.
-import { at, num, par, PI, poly, put } from './dual-parts';
+import { almostOne, at, num, par, PI, poly, put } from './dual-parts';
 import { madd, nmadd } from './simd';
 
 /** cos 0.3: beyond -NEAR the angle to -1 goes through `sinMinus`. */
@@ -15,7 +15,10 @@ const NEAR: f64 = 0.955336489125606;
   return v128.mul<T>(v128.mul<T>(x, e), r);
 }
 
-/** phi(x) = A min(x, 0) + B max(x, 0). Tables: 1/s, s (s = standard deviation). Parameters: A, B. */
+/**
+ * phi(x) = A min(x, 0) + B max(x, 0). Tables: 1/s, s (s = standard deviation). Parameters: A, B. A variable of variance 0 is 0,
+ * where phi' = A, its left derivative: kappa' = A E[phi'(v)] = A (A + B)/2, and A^2 for two of them.
+ */
 export function rowAbRelu<T>(n: i32, k: usize, t: usize, o: usize, os: usize, inc: usize, w: usize, ws: usize, p: usize): void {
   const c0 = at<T>(0), c1 = at<T>(1), c2 = at<T>(2), c3 = at<T>(3), c4 = at<T>(4), c5 = at<T>(5);
   const c6 = at<T>(6), c7 = at<T>(7), c8 = at<T>(8), c9 = at<T>(9), c10 = at<T>(10);
@@ -24,10 +27,13 @@ export function rowAbRelu<T>(n: i32, k: usize, t: usize, o: usize, os: usize, in
   // kappa' = E1 - G e for c >= 0, G e - E2 below, with e = acos |c|: middle + sign(c) (half - G e)
   const half = num<T>(0.25 * al * (A - B) * (A - B)), middle = num<T>(0.25 * al * (A + B) * (A + B));
   const beta = par<T>(p, 1), g = par<T>(p, 2), d = par<T>(p, 3), one = num<T>(1), minus = num<T>(-0.0), near = num<T>(-NEAR);
+  const limit = num<T>(almostOne<T>()), zero = num<T>(0), left = num<T>(0.5 * al * A * (A + B)), left2 = num<T>(al * A * A);
   const end = k + <usize>n * sizeof<T>();
   do {
-    const S = v128.load(k), w1 = v128.load(w + ws), c = v128.mul<T>(v128.mul<T>(S, v128.load(o)), v128.load(w));
-    const ca = v128.pmin<T>(v128.abs<T>(c), one);
+    let S = v128.load(k);
+    const r1 = v128.load(o), r2 = v128.load(w), w1 = v128.load(w + ws), c = v128.mul<T>(v128.mul<T>(S, r1), r2);
+    const size = v128.abs<T>(c), same = v128.ge<T>(size, limit), ca = v128.bitselect(one, size, same);
+    if (v128.any_true(same)) S = v128.bitselect(v128.xor(v128.mul<T>(v128.load(o + os), w1), v128.and(c, minus)), S, same);
     const v = v128.sqrt<T>(v128.add<T>(one, ca)), u = v128.sqrt<T>(v128.sub<T>(one, ca));
     const e = v128.mul<T>(u, poly<T>(v, c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10)), ge = v128.mul<T>(G, e);
     let D = v128.add<T>(middle, v128.xor(v128.sub<T>(half, ge), v128.and(c, minus)));
@@ -38,6 +44,8 @@ export function rowAbRelu<T>(n: i32, k: usize, t: usize, o: usize, os: usize, in
       D = v128.bitselect(v128.sub<T>(ge, E2), D, opposite);
       K = v128.bitselect(v128.mul<T>(a, madd<T>(G, sinMinus<T>(e), v128.mul<T>(ca, E2))), K, opposite);
     }
+    const still1 = v128.eq<T>(r1, zero), still2 = v128.eq<T>(r2, zero), still = v128.or(still1, still2);
+    if (v128.any_true(still)) D = v128.bitselect(v128.bitselect(left2, left, v128.and(still1, still2)), D, still);
     put<T>(k, t, K, D, beta, g, d);
     k += 16; t += 16; o += inc; w += 16;
   } while (k < end);
@@ -47,16 +55,16 @@ export function rowAbRelu<T>(n: i32, k: usize, t: usize, o: usize, os: usize, in
 export function rowSign<T>(n: i32, k: usize, t: usize, o: usize, inc: usize, w: usize, p: usize): void {
   const c0 = at<T>(0), c1 = at<T>(1), c2 = at<T>(2), c3 = at<T>(3), c4 = at<T>(4), c5 = at<T>(5);
   const c6 = at<T>(6), c7 = at<T>(7), c8 = at<T>(8), c9 = at<T>(9), c10 = at<T>(10);
-  const al = par<T>(p, 0), beta = par<T>(p, 1), g = par<T>(p, 2), d = par<T>(p, 3), one = num<T>(1), zero = num<T>(0), two = num<T>(2 / PI);
+  const al = par<T>(p, 0), beta = par<T>(p, 1), g = par<T>(p, 2), d = par<T>(p, 3), one = num<T>(1), zero = num<T>(0), two = num<T>(2 / PI), limit = num<T>(almostOne<T>());
   const end = k + <usize>n * sizeof<T>();
   do {
     const c = v128.mul<T>(v128.mul<T>(v128.load(k), v128.load(o)), v128.load(w));
     // asin(|c|) without cancellation near 0: |c| P(v)/v with cos = sqrt((1-c)(1+c))
-    const ca = v128.pmin<T>(v128.abs<T>(c), one);
+    const size = v128.abs<T>(c), same = v128.ge<T>(size, limit), ca = v128.bitselect(one, size, same);
     const cos = v128.sqrt<T>(v128.mul<T>(v128.sub<T>(one, ca), v128.add<T>(one, ca)));
     const v = v128.sqrt<T>(v128.add<T>(one, cos));
     const asin = v128.div<T>(v128.mul<T>(ca, poly<T>(v, c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10)), v);
-    const x = v128.mul<T>(two, asin);
+    const x = v128.bitselect(one, v128.mul<T>(two, asin), same);
     put<T>(k, t, v128.mul<T>(al, v128.bitselect(v128.neg<T>(x), x, v128.lt<T>(c, zero))), zero, beta, g, d);
     k += 16; t += 16; o += inc; w += 16;
   } while (k < end);

@@ -5,7 +5,7 @@
 // b = pi - theta. With S^2 = E(u + v)^2 the last argument is S sin: of a long arc the rest to a half turn is integrated, as
 // E[e^(S z); z < 0] = M(S)/sqrt(2 pi). E[(e^u - 1); u < 0] v+ follows by Stein's identity.
 // Where standard deviations are small, 1 - M(0) q is left out of R: in kappa it cancels.
-import { acosPoly } from './dual-parts';
+import { acosPoly, almostOne } from './dual-parts';
 import { at, next, rowSeries } from './dual-series';
 import { erfcx_v } from './elementary';
 import { highHalf, lowHalf } from './elementary-parts';
@@ -75,7 +75,8 @@ function arc(A: v128, B: v128, end: v128, small: v128): v128 {
 function putNear(f32s: bool, close: v128, k: usize, t: usize, c: v128, T0: v128, r1: v128, r2: v128, p: usize): void {
   const one = num(1), zero = num(0), turn = num(TURN), density = num(DENSITY), alpha = num(load<f64>(p, 40));
   const s1 = f64x2.div(one, r1), s2 = f64x2.div(one, r2), P = f64x2.mul(s1, s2);
-  const size = f64x2.pmin(f64x2.abs(c), one), negative = f64x2.lt(c, zero), small = f64x2.lt(f64x2.add(s1, s2), num(0.5));
+  const raw = f64x2.abs(c), limit = num(f32s ? almostOne<f32>() : 1 - 2 * (1 - almostOne<f64>())); // r1 and r2 are of a series' table
+  const size = v128.bitselect(one, raw, f64x2.ge(raw, limit)), negative = f64x2.lt(c, zero), small = f64x2.lt(f64x2.add(s1, s2), num(0.5));
   c = v128.bitselect(f64x2.neg(size), size, negative);
   const u = f64x2.sqrt(f64x2.sub(one, size)), v = f64x2.sqrt(f64x2.add(one, size)), sin = f64x2.mul(u, v);
   const e = f64x2.mul(f64x2.mul(u, acosPoly<f64>(v)), turn), rest = f64x2.sub(num(0.5), e);

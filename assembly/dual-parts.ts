@@ -22,6 +22,13 @@ export const PI: f64 = 3.14159265358979323846;
 // @ts-ignore: decorator
 @inline export function num<T>(x: f64): v128 { return v128.splat<T>(<T>x); }
 
+/**
+ * |c| from here on is 1: rounding in a covariance and two variances moves it by so much, and where a dual has a square root at
+ * |c| = 1 every layer would turn a difference d into sqrt d. Identical and opposite inputs stay so through any depth.
+ */
+// @ts-ignore: decorator
+@inline export function almostOne<T>(): f64 { return sizeof<T>() == 4 ? 1 - 1.0 / 1048576 : 1 - 1.0 / 562949953421312; }
+
 /** P(v), v in [1, sqrt 2]. */
 // @ts-ignore: decorator
 @inline export function poly<T>(v: v128, c0: v128, c1: v128, c2: v128, c3: v128, c4: v128, c5: v128, c6: v128, c7: v128, c8: v128, c9: v128, c10: v128): v128 {

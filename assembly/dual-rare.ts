@@ -1,5 +1,5 @@
 // Rows of the rarer duals: one loop for all of them, in f64 for both dtypes, two entries at a time. See dual-rows.ts.
-import { acosPoly, PI } from './dual-parts';
+import { acosPoly, almostOne, PI } from './dual-parts';
 import { exp_v, expm1_v } from './elementary';
 import { madd, nmadd } from './simd';
 
@@ -78,22 +78,24 @@ function gabor(single: bool, k: usize, t: usize, x: v128, S: v128, a: v128, p: u
   put(single, k, t, f64x2.mul(e, sh), f64x2.mul(f64x2.div(e, q), madd<f64>(A, coshs(z2), f64x2.mul(B, sh))), p);
 }
 
-/** kappa = a exp(gamma (c + shift)), a floored at 1e-15. Tables: 1/s, s. Parameters: gamma, shift, clip. */
-function expNormalized(single: bool, k: usize, t: usize, x: v128, a: v128, p: usize): void {
-  a = f64x2.pmax(num(1e-15), a);
-  let c = f64x2.div(x, a);
+/** kappa = a exp(gamma (c + shift)). Tables: 1/s, s. Parameters: gamma, shift, clip. Of two variables of variance 0 c is 1. */
+function expNormalized(single: bool, k: usize, t: usize, x: v128, r: v128, s: v128, a: v128, p: usize): void {
+  const still = v128.and(f64x2.eq(r, num(0)), f64x2.eq(s, num(0)));
+  let c = v128.bitselect(num(1), f64x2.mul(f64x2.mul(x, r), s), still);
   if (load<f64>(p, 48) != 0) c = f64x2.pmax(f64x2.pmin(c, num(1)), num(-1));
   const e = f64x2.mul(par(p, 0), exp_v<f64>(f64x2.mul(par(p, 4), f64x2.add(c, par(p, 5)))));
   put(single, k, t, f64x2.mul(a, e), f64x2.mul(par(p, 4), e), p);
 }
 
 /**
- * phi(x) = [x >= 0] x^n: kappa = a^n J_n/(2 pi), kappa' = n^2 a^(n-1) J_(n-1)/(2 pi), J_0 = pi - theta,
+ * phi(x) = [x > 0] x^n: kappa = a^n J_n/(2 pi), kappa' = n^2 a^(n-1) J_(n-1)/(2 pi), J_0 = pi - theta,
  * J_1 = sin + (pi - theta) cos, J_(j+1) = (2j+1) cos J_j + j^2 sin^2 J_(j-1). Tables: 1/s, s. Parameter: n.
+ * A variable of variance 0 is 0, where phi and its left derivative vanish.
  */
 function rectifiedMonomial(single: bool, k: usize, t: usize, x: v128, r: v128, s: v128, a: v128, p: usize): void {
   const degree = <i32>load<f64>(p, 32), q = num(load<f64>(p) / (2 * PI)), one = num(1);
-  const c = f64x2.mul(f64x2.mul(x, r), s), ca = f64x2.pmin(f64x2.abs(c), one), negative = f64x2.lt(c, num(0));
+  const c = f64x2.mul(f64x2.mul(x, r), s), size = f64x2.abs(c), limit = num(single ? almostOne<f32>() : almostOne<f64>());
+  const ca = v128.bitselect(one, size, f64x2.ge(size, limit)), moves = f64x2.gt(f64x2.mul(r, s), num(0)), negative = f64x2.lt(c, num(0));
   const v = f64x2.sqrt(f64x2.add(one, ca)), u = f64x2.sqrt(f64x2.sub(one, ca)), e = f64x2.mul(u, acosPoly<f64>(v));
   const sin = f64x2.mul(u, v), sin2 = f64x2.mul(sin, sin), cos = v128.bitselect(f64x2.neg(ca), ca, negative);
   let low = v128.bitselect(e, f64x2.sub(num(PI), e), negative); // J_0 = pi - theta
@@ -104,7 +106,8 @@ function rectifiedMonomial(single: bool, k: usize, t: usize, x: v128, r: v128, s
     if (j > 1) power = f64x2.mul(power, a);
   }
   const n2 = num(<f64>degree * <f64>degree), full = degree > 0 ? f64x2.mul(power, a) : one;
-  put(single, k, t, f64x2.mul(q, f64x2.mul(full, low)), f64x2.mul(f64x2.mul(q, n2), f64x2.mul(power, before)), p);
+  const K = f64x2.mul(q, f64x2.mul(full, low)), D = f64x2.mul(f64x2.mul(q, n2), f64x2.mul(power, before));
+  put(single, k, t, v128.and(K, moves), v128.and(D, moves), p);
 }
 
 /** Kinds 5 to 10 of dual.ts on a row of n entries, a multiple of 16 bytes. */
@@ -118,7 +121,7 @@ export function rowRare(single: bool, kind: i32, n: i32, k: usize, t: usize, o: 
     const a = f64x2.mul(get(single, o + os), get(single, w + ws));
     if (kind == 7) gaussian(single, k, t, x, S, a, p);
     else if (kind == 8) gabor(single, k, t, x, S, a, p);
-    else if (kind == 9) expNormalized(single, k, t, x, a, p);
+    else if (kind == 9) expNormalized(single, k, t, x, r, s, a, p);
     else rectifiedMonomial(single, k, t, x, r, s, a, p);
   }
 }

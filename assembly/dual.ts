@@ -27,7 +27,7 @@ export function dualDiagonal(kind: i32, n: i32, p: usize, k: usize, kappa: usize
     const x = max(load<f64>(k + <usize>i * 8), 0.0);
     let y: f64 = 0, z: f64 = 0;
     switch (kind) {
-      case 1: y = 0.5 * (a * a + b * b); z = x > 0 ? y : 0.25 * (a + b) * (a + b); y *= x; break;
+      case 1: y = 0.5 * (a * a + b * b); z = x > 0 ? y : a * a; y *= x; break;
       case 2: y = x > 0 ? 1 : 0; break;
       case 3: {
         const K = b * b * x, q = Math.sqrt(1 + 4 * K);
@@ -56,9 +56,8 @@ export function dualDiagonal(kind: i32, n: i32, p: usize, k: usize, kappa: usize
       }
       case 9: z = exponential_s(a * (1 + b)); y = x * z; z *= a; break;
       case 10: {
-        y = 0.5; // (2n-1)!! k^n / 2
+        y = x > 0 ? 0.5 : 0; // (2n-1)!! k^n / 2
         for (let j = 1; j <= <i32>a; j++) { z = y * <f64>(j * j); y *= <f64>(2 * j - 1) * x; }
-        if (a == 1 && x == 0) z = 0.25;
         break;
       }
     }

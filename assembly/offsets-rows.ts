@@ -5,6 +5,7 @@
 // Constants of an op, 16 bytes each: 0 one, 1 wA, 2 w(A - B pi/2), 3 w B pi/2, 4 the sign bit, 5 b^2/w, 6 bT/w, 7 gamma of the
 // output, 8 gamma missing on the input, 9 w, 10 eps, 11 and 12 of the activation, 16.. the coefficients of acos, scaled.
 // acos(c) = u P(v), u = sqrt(1-c), v = sqrt(1+c): minimax of degree 4 (f32) or 10 (f64); the nearest singularity is v = -sqrt(2).
+import { almostOne } from './dual-parts';
 import { add, inverseRoot, mul } from './either';
 import { madd, nmadd } from './simd';
 
@@ -97,7 +98,7 @@ export function boxAny<T>(r: usize, rs: usize, b: usize, m: i32, kh: i32, kw: i3
     v = v128.sqrt<T>(v128.add<T>(ONE, w));
   } else {
     if (GENERAL) c = v128.andnot(c, SIGN);
-    c = v128.pmin<T>(c, ONE);
+    c = v128.bitselect(ONE, c, v128.ge<T>(c, v128.splat<T>(<T>almostOne<T>())));
     v128.store(r, S, offsetof<P>()); v128.store(r, Q, offsetof<P>() + 16);
     v128.store(r, v128.sqrt<T>(v128.sub<T>(ONE, c)), offsetof<P>() + 32);
     v = v128.sqrt<T>(v128.add<T>(ONE, c));
@@ -163,6 +164,13 @@ export function boxAny<T>(r: usize, rs: usize, b: usize, m: i32, kh: i32, kw: i3
   } while (r < end);
 }
 
+/** kappa' where a variance is 0 (its table s is): the variable is 0, at the kink, and phi' its left derivative a. Constants 11: a^2, 15: w a (a+b)/2. */
+function leftSlope<T>(k: v128, sx: v128, sy: v128, cp: usize): v128 {
+  const zero = v128.splat<T>(<T>0), zx = v128.eq<T>(sx, zero), zy = v128.eq<T>(sy, zero);
+  const both = v128.mul<T>(v128.load(cp, 144), v128.load(cp, 176));
+  return v128.bitselect(v128.bitselect(both, v128.load(cp, 240), v128.and(zx, zy)), k, v128.or(zx, zy));
+}
+
 /** Pass 2 of a relu: K and M = kappa' Q + gamma K of m columns of one row of the row buffer. px, py: tables of its first column. */
 // @ts-ignore: decorator
 @inline function reluPass<T>(r: usize, d: usize, px: usize, py: usize, m: i32, cp: usize, GENERAL: bool, V: bool): void {
@@ -174,8 +182,10 @@ export function boxAny<T>(r: usize, rs: usize, b: usize, m: i32, kh: i32, kw: i3
     let p = C4;
     if (sizeof<T>() == 8) p = madd<T>(v128.load(r, 64), v, C4);
     const h = nmadd<T>(u, rest<T>(p, v, C0, C1, C2, C3), H);
-    const k = GENERAL ? v128.add<T>(A, v128.xor(v128.and(S, SIGN), h)) : h;
-    const K = madd<T>(k, S, v128.mul<T>(v128.mul<T>(x1<T>(px, V), v128.load(py, 16)), v128.mul<T>(u, v)));
+    let k = GENERAL ? v128.add<T>(A, v128.xor(v128.and(S, SIGN), h)) : h;
+    const sx = x1<T>(px, V), sy = v128.load(py, 16), ss = v128.mul<T>(sx, sy);
+    if (v128.any_true(v128.eq<T>(ss, v128.splat<T>(<T>0)))) k = leftSlope<T>(k, sx, sy, cp);
+    const K = madd<T>(k, S, v128.mul<T>(ss, v128.mul<T>(u, v)));
     v128.store(d, K);
     v128.store(d, madd<T>(k, v128.load(r, 16), GENERAL ? v128.mul<T>(K, G) : K), 16);
     r += 160; d += 32; px += step; py += 32;
@@ -258,7 +268,7 @@ export function affineRow<T>(b: usize, d: usize, gx: usize, gy: usize, m: i32, c
 
 /**
  * Self pairs at offset 0, where K is the variance q: writes the tables {r, s} and (gain: gy != 0, compute) the gains 1/sqrt(q + eps),
- * then the exact diagonal kappa = A q, kappa' = A, or (a+b)^2/4 (constant 11) where q = 0. All pointers hold vectors.
+ * then the exact diagonal kappa = A q, kappa' = A, or a^2 (constant 11) where q = 0. All pointers hold vectors.
  */
 export function reluDiagonal<T>(b: usize, d: usize, py: usize, gy: usize, compute: bool, m: i32, cp: usize): void {
   const ONE = v128.load(cp, 0), w = v128.load(cp, 144), rootB = v128.load(cp, 192), rootW = v128.load(cp, 208), A = v128.load(cp, 224), A0 = v128.load(cp, 176);

@@ -14,7 +14,7 @@ import {
   zipped,
   type Layout,
 } from './layout.js';
-import { divided, product, rowDots, transpose } from './linear.js';
+import { divided, notDefinite, product, relativeGap, rowDots, transpose } from './linear.js';
 import { exactBytes } from './factored.js';
 import { REGULARISATION, TrainSystem, type Diagnostics, type Regularisation } from './system.js';
 
@@ -69,7 +69,7 @@ const GP_CALL: Fields<GpCall> = {
 
 /**
  * Inference from kernels. The train-train kernel is factorised once, when first needed. Called without a test-train
- * kernel it answers for the train set of the limit: mean y and covariance 0. RangeError for shapes, sizes or options
+ * kernel it answers for the train set of the limit: mean y (of a singular kernel the part of y that it reaches) and covariance 0. RangeError for shapes, sizes or options
  * that do not fit; NumericalError for a train kernel that is not positive definite. Sources: 1902.06720 eqs. 13-16,
  * 2007.05864.
  */
@@ -100,25 +100,25 @@ export function inference(engine: Engine, options: GpOptions): GpPredictor {
   };
   const system = new TrainSystem(engine, name, matrix(own), layout.rows, options);
   const targets = toMatrix(layout, y, samples, `${name}: y`);
-  let weights: Promise<Float64Array> | null = null;
+  let solved: ReturnType<TrainSystem['solve']> | null = null;
 
   return async (call = {}) => {
     const run = { signal: call.signal };
     const testTrain = own === 'nngp' ? call.nngpTestTrain : call.ntkTestTrain;
     const prior = method === 'ntkgp' ? call.ntkTestTest : call.nngpTestTest;
     const wants = call.covariance ?? (prior === undefined ? 'none' : 'full');
-    if (testTrain === undefined)
-      return trainLimit(layout, targets, samples, wants, await system.diagnostics('none'));
+    if (testTrain === undefined) return trainLimit(system, layout, targets, samples, wants);
     const cross = kernelMatrix(layout, testTrain, `${name}: ${own}TestTrain`, null);
     const rows = cross.data.length / layout.rows;
     const scaled = divided(cross.data, system.scale);
-    const factor = await system.factored(run);
-    weights ??= factor.solve(targets, layout.columns, run);
-    weights.catch(() => (weights = null));
-    const mean = await product(engine, scaled, await weights, [rows, layout.columns, layout.rows], run);
+    solved ??= system.solve(targets, layout.columns, run);
+    solved.catch(() => (solved = null));
+    const { weights, residual, factored } = await solved;
+    if (factored.left?.modes === layout.rows) throw notDefinite(0, [0, 0], 0);
+    const mean = await product(engine, scaled, weights, [rows, layout.columns, layout.rows], run);
     const result = {
       mean: fromMatrix(layout, mean, cross.samples),
-      diagnostics: await system.diagnostics('cholesky'),
+      diagnostics: await system.solved(residual),
     };
     if (wants === 'none') return result;
     if (prior === undefined)
@@ -135,14 +135,21 @@ export function inference(engine: Engine, options: GpOptions): GpPredictor {
   };
 }
 
-function trainLimit(
+/** The train set of the limit: its targets, as far as the kernel reaches them, without a doubt. */
+async function trainLimit(
+  system: TrainSystem,
   layout: Layout,
   targets: Float64Array,
   samples: number,
   wants: 'full' | 'diagonal' | 'none',
-  diagnostics: Diagnostics,
-): GpResult {
-  const mean = fromMatrix(layout, targets, samples);
+): Promise<GpResult> {
+  const left = system.isRegular ? undefined : (await system.factored()).left;
+  const out = left && (await left.project(targets, layout.columns));
+  const reached = out ? targets.map((value, i) => value - out[i]!) : targets;
+  const diagnostics = left
+    ? await system.solved(relativeGap(targets, reached))
+    : await system.diagnostics('none');
+  const mean = fromMatrix(layout, reached, samples);
   const size = layout.rows;
   if (wants === 'full')
     return { mean, covariance: zipped(layout, new Float64Array(size * size), samples), diagnostics };

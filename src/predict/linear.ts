@@ -2,6 +2,7 @@
 import { choleskyFactor, choleskySolve, solveTriangularRight } from '../math/cholesky.js';
 import { eighJob } from '../math/eigh.js';
 import { gemm, gram, mirror } from '../math/matmul.js';
+import { powerOfTwo } from '../math/power-of-two.js';
 import {
   defineJob,
   NumericalError,
@@ -109,22 +110,22 @@ export const factorJob: Job<{ matrix: Float64Array; size: number; jitter: number
 
 /**
  * The Cholesky factor of a positive semidefinite matrix of scale ~1. When a pivot fails, jitter is added to the
- * diagonal: 16 eps times its mean, then 8 times as much, up to 1e-7 of it. NumericalError beyond.
+ * diagonal: 16 eps times its mean (`least`: at least so much), then 8 times as much, up to 1e-7 of it. NumericalError beyond.
  */
 export async function factorise(
   engine: Engine,
   matrix: Float64Array,
   size: number,
-  run: RunOptions = {},
-): Promise<Factor> {
+  { least = 0, ...run }: RunOptions & { readonly least?: number } = {},
+): Promise<Factor & { readonly mean: number }> {
   let mean = 0;
   for (let i = 0; i < size; i++) mean += matrix[i * size + i]! / size;
-  let jitter = 0;
+  let jitter = least;
   while (jitter <= 1e-7 * mean) {
     const attempt = await engine.run(factorJob, { matrix, size, jitter }, run);
     if (attempt) {
       const { lower, pivots } = attempt;
-      return { lower, size, jitter, condition: pivots[1] / pivots[0] };
+      return { lower, size, jitter, condition: pivots[1] / pivots[0], mean };
     }
     if (mean === 0) break;
     jitter = jitter === 0 ? 16 * EPSILON * mean : 8 * jitter;
@@ -132,6 +133,34 @@ export async function factorise(
   const { values } = await eigen(engine, matrix, size, run);
   throw notDefinite(mean, [values[0]!, values[size - 1]!], jitter);
 }
+
+/** The Cholesky factor as it is, without jitter; null when a pivot is not positive, or not more than rounding noise. */
+export async function factorExactly(
+  engine: Engine,
+  matrix: Float64Array,
+  size: number,
+  run: RunOptions = {},
+): Promise<Factor | null> {
+  const attempt = await engine.run(factorJob, { matrix, size, jitter: 0 }, run);
+  if (!attempt) return null;
+  const { lower, pivots } = attempt;
+  return { lower, size, jitter: 0, condition: pivots[1] / pivots[0] };
+}
+
+/** |y - z| / |y| (Frobenius), 0 for y = 0. */
+export function relativeGap(y: Float64Array, z: Float64Array): number {
+  // Near 1, so that squares neither overflow nor vanish.
+  const unit = powerOfTwo(y.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1);
+  let [gap, size] = [0, 0];
+  for (let i = 0; i < y.length; i++) {
+    gap += ((y[i]! - z[i]!) / unit) ** 2;
+    size += (y[i]! / unit) ** 2;
+  }
+  return size > 0 ? Math.sqrt(gap / size) : 0;
+}
+
+/** Of |y - M w| / |y|: beyond it a factorised solve has lost the answer, and M counts as singular. */
+export const LOST = 1e-6;
 
 /** The error of a kernel that no jitter made definite; lengths in its scale. */
 export function notDefinite(mean: number, [low, high]: readonly number[], jitter: number): NumericalError {

@@ -121,13 +121,10 @@ async function predictMse(model: MseModel, t: Times, call: MseCall): Promise<Mse
   const run = { signal: call.signal };
   const limit = dynamics.mode === 'flow' && times.values.every((time) => time === Infinity);
   const kernel = test && divided(test.data, system.scale);
-  const paths = limit
-    ? await limitPaths(model, residual, count, kernel, run)
-    : await spectralPaths(model, residual, times.values, { wantsTrain, kernel }, run);
-  const how = limit ? (wantsTest ? 'cholesky' : 'none') : 'eigen';
-  const result: { -readonly [K in keyof MseResult]: MseResult[K] } = {
-    diagnostics: await system.diagnostics(how, paths.dropped),
-  };
+  const paths =
+    (limit && (await limitPaths(model, residual, count, kernel, run))) ||
+    (await spectralPaths(model, residual, times.values, { wantsTrain, kernel }, run));
+  const result: { -readonly [K in keyof MseResult]: MseResult[K] } = { diagnostics: paths.diagnostics };
   if (wantsTrain) {
     // f = y + what is left
     const data = moved(targets, paths.residual, count, layout.columns);
@@ -169,7 +166,7 @@ interface Paths {
   readonly residual: Float64Array | null;
   /** -kernel g(M) r0: how far test outputs move. */
   readonly change: Float64Array | null;
-  readonly dropped: number;
+  readonly diagnostics: Diagnostics;
 }
 
 async function spectralPaths(
@@ -191,21 +188,26 @@ async function spectralPaths(
     },
     run,
   );
-  return { residual: wantsTrain ? own : null, change: kernel ? seen : null, dropped };
+  const diagnostics = await system.diagnostics('eigen', dropped);
+  return { residual: wantsTrain ? own : null, change: kernel ? seen : null, diagnostics };
 }
 
-/** -kernel M^-1 r0, repeated for every (infinite) time. */
+/** -kernel M^-1 r0, repeated for every (infinite) time; null where M is singular, so that a residual stays. */
 async function limitPaths(
   { engine, layout, system }: MseModel,
   residual: Float64Array,
   times: number,
   kernel: Float64Array | null,
   run: RunOptions,
-): Promise<Paths> {
-  if (!kernel) return { residual: null, change: null, dropped: 0 };
+): Promise<Paths | null> {
+  if (!kernel && system.isRegular)
+    return { residual: null, change: null, diagnostics: await system.diagnostics('none') };
   const { rows: n, columns } = layout;
-  const solved = await (await system.factored(run)).solve(residual, columns, run);
-  const change = await product(engine, kernel, solved, [kernel.length / n, columns, n], run);
+  const solved = await system.solve(residual, columns, run);
+  if (solved.factored.method === 'eigen') return null;
+  const diagnostics = await system.solved(solved.residual);
+  if (!kernel) return { residual: null, change: null, diagnostics };
+  const change = await product(engine, kernel, solved.weights, [kernel.length / n, columns, n], run);
   const negative = change.map((value) => -value);
-  return { residual: null, change: repeatColumns(negative, times, columns), dropped: 0 };
+  return { residual: null, change: repeatColumns(negative, times, columns), diagnostics };
 }

@@ -129,8 +129,8 @@ export interface SpectralFactors {
 }
 
 /**
- * Factors of all eigenvalues at one time. Eigenvalues are clamped at 0. At t = Infinity modes at or below `cutoff`
- * never learn: their residual stays and g = 0 (the pseudo-inverse). `size` is N, the number of target entries times
+ * Factors of all eigenvalues at one time. Modes at or below `cutoff` are rounding noise of 0 and never learn: their residual
+ * stays and g = 0, so that long times reach the limit at t = Infinity (the pseudo-inverse). `size` is N, the number of target entries times
  * the scale of the eigenvalues.
  */
 export function spectralFactors(
@@ -146,13 +146,15 @@ export function spectralFactors(
   const limit = stabilityLimit(dynamics);
   const forever = t === Infinity || rate * t === Infinity;
   for (let i = 0; i < values.length; i++) {
-    const lambda = Math.max(values[i]!, 0);
+    const lambda = values[i]!;
     const x = lambda * rate;
+    if (!(lambda > cutoff)) {
+      residual[i] = 1;
+      continue;
+    }
     if (forever) {
-      const learns = lambda > cutoff;
-      if (learns && x >= limit) throw diverges(x, limit, Infinity);
-      residual[i] = learns ? 0 : 1;
-      g[i] = learns ? 1 / lambda : 0;
+      if (x >= limit) throw diverges(x, limit, Infinity);
+      g[i] = 1 / lambda;
       continue;
     }
     const factors = modeFactors(dynamics, x, t);

@@ -53,7 +53,7 @@ export function stepsOf(
   return times;
 }
 
-/** Spectral factors at every time, and how many modes a time of infinity leaves out. */
+/** Spectral factors at every time, and how many modes are rounding noise and left out. */
 export async function factorsAt(
   system: TrainSystem,
   dynamics: Dynamics,
@@ -65,7 +65,7 @@ export async function factorsAt(
   const cutoff = await system.cutoff(run);
   const size = sizeOf(layout.yShape) / system.scale;
   const list = Array.from(times, (t) => spectralFactors(values, cutoff, dynamics, size, t));
-  const dropped = times.includes(Infinity) ? values.filter((value) => value <= cutoff).length : 0;
+  const dropped = values.filter((value) => value <= cutoff).length;
   return { list, dropped };
 }
 

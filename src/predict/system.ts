@@ -2,9 +2,19 @@
 // kernels from 1e-300 to 1e300 gives the same digits. Factor and spectrum are computed once, when first needed.
 import { powerOfTwo } from '../math/power-of-two.js';
 import { NumericalError, type Engine, type Fields, type RunOptions } from '../wasm/engine.js';
-import { dense, exactBytes, type Factored } from './factored.js';
+import { dense, exactBytes, pseudo, type Factored } from './factored.js';
 import { placeMatrix, tiledFactor } from './large/tiled.js';
-import { eigen, factorise, type Eigen, type Factor } from './linear.js';
+import {
+  eigen,
+  factorExactly,
+  factorise,
+  LOST,
+  notDefinite,
+  product,
+  relativeGap,
+  type Eigen,
+  type Factor,
+} from './linear.js';
 
 /** Noise on the diagonal of the train kernel. */
 export interface Regularisation {
@@ -30,10 +40,10 @@ export interface Diagnostics {
   /** Eigen path: extreme eigenvalues of the regularised kernel (raw, before clamping at 0). */
   readonly minEigenvalue?: number;
   readonly maxEigenvalue?: number;
-  /** Eigen path at t = infinity: modes at or below the cut-off, which were left out (pseudo-inverse). */
+  /** Eigen path: modes at or below the cut-off, which count as 0 and were left out (pseudo-inverse). */
   readonly droppedModes?: number;
   /**
-   * Solvers that do not hold the kernel: |y - M w| / |y| of the dual coefficients w. `nystrom`, `features`: estimated on
+   * |y - M w| / |y| of the dual coefficients w; of a singular kernel the share of the targets that it cannot fit. `nystrom`, `features`: estimated on
    * 256 rows; an upper bound of the relative change of the predictions of the train set, often far above it.
    */
   readonly residual?: number;
@@ -69,6 +79,9 @@ export function regularise(
   return { diagReg, diagRegScale, added, jitter: 0, method: 'none' };
 }
 
+/** Jitter of the tiled path, in units of the diagonal, beyond which it is not raised. */
+const MOST_JITTER = 1e-9;
+
 export class TrainSystem {
   readonly size: number;
   /** True kernel = scale * stored kernel. */
@@ -79,7 +92,7 @@ export class TrainSystem {
   readonly #engine: Engine;
   #factor: Promise<Factor> | null = null;
   #eigen: Promise<Eigen> | null = null;
-  #tiled: Promise<Factored> | null = null;
+  #factored: Promise<Factored> | null = null;
 
   constructor(engine: Engine, name: string, kernel: Float64Array, size: number, options: Regularisation) {
     this.#engine = engine;
@@ -102,13 +115,70 @@ export class TrainSystem {
     return this.#factor;
   }
 
-  /** The factor where it fits: in one piece, or in tiles beyond the memory budget of the engine. */
+  /**
+   * The factor where it fits: in one piece, or in tiles beyond the memory budget of the engine. A matrix that has none
+   * without jitter is singular and has its pseudo-inverse instead, the limit of a vanishing noise.
+   */
   factored(run: RunOptions = {}): Promise<Factored> {
-    if (exactBytes(this.size) <= this.#engine.memoryBytes)
-      return this.factor(run).then((factor) => dense(this.#engine, factor));
-    this.#tiled ??= tiledFactor(this.#engine, this.size, (tiles) => placeMatrix(tiles, this.matrix), run);
-    this.#tiled.catch(() => (this.#tiled = null));
-    return this.#tiled;
+    this.#factored ??= this.#inPieces ? this.#inTiles(0, run) : this.#exact(run);
+    this.#factored.catch(() => (this.#factored = null));
+    return this.#factored;
+  }
+
+  /** Whether the noise alone keeps the matrix from being singular. */
+  get isRegular(): boolean {
+    return this.added > 1e-12;
+  }
+
+  /**
+   * M w = right for (size, columns), and its residual. Where that shows that the factor has lost the answer, the system goes
+   * over to the pseudo-inverse (in tiles: to more jitter), for everything that is asked of it from then on.
+   */
+  async solve(
+    right: Float64Array,
+    columns: number,
+    run: RunOptions = {},
+  ): Promise<{ weights: Float64Array; residual: number; factored: Factored }> {
+    for (;;) {
+      const factored = await this.factored(run);
+      const weights = await factored.solve(right, columns, run);
+      const image = await product(this.#engine, this.matrix, weights, [this.size, columns, this.size], run);
+      if (factored.jitter > 0)
+        image.forEach((value, i) => (image[i] = value + factored.jitter * weights[i]!));
+      const residual = relativeGap(right, image);
+      const { method, jitter } = factored;
+      if (residual <= LOST || method === 'eigen' || jitter > MOST_JITTER)
+        return { weights, residual, factored };
+      this.#factored = this.#inPieces
+        ? this.#inTiles(512 * Math.max(jitter, 2 ** -48), run)
+        : this.#singular(run);
+    }
+  }
+
+  get #inPieces(): boolean {
+    return exactBytes(this.size) > this.#engine.memoryBytes;
+  }
+
+  #inTiles(least: number, run: RunOptions): Promise<Factored> {
+    return tiledFactor(this.#engine, this.size, (tiles) => placeMatrix(tiles, this.matrix), {
+      ...run,
+      least,
+    });
+  }
+
+  async #exact(run: RunOptions): Promise<Factored> {
+    const factor = await factorExactly(this.#engine, this.matrix, this.size, run);
+    return factor ? dense(this.#engine, factor) : this.#singular(run);
+  }
+
+  /** NumericalError for a matrix that is not even positive semidefinite. */
+  async #singular(run: RunOptions): Promise<Factored> {
+    const found = await this.spectrum(run);
+    const [low, high] = [found.values[0]!, found.values[this.size - 1]!];
+    let mean = 0;
+    for (let i = 0; i < this.size; i++) mean += this.matrix[i * this.size + i]! / this.size;
+    if (low < -1e-7 * mean) throw notDefinite(mean, [low, high], 0);
+    return pseudo(this.#engine, found, await this.cutoff(run));
   }
 
   spectrum(run: RunOptions = {}): Promise<Eigen> {
@@ -123,11 +193,14 @@ export class TrainSystem {
     return Math.max(0, values[values.length - 1]!) * this.size * 2 ** -52;
   }
 
-  async diagnostics(method: Diagnostics['method'], dropped = 0): Promise<Diagnostics> {
-    if (method === 'cholesky') {
-      const { method: how, jitter, condition } = await this.factored();
-      return { ...this.base, method: how, jitter: jitter * this.scale, condition };
-    }
+  /** What is known of the factor and of a solve with it. */
+  async solved(residual: number): Promise<Diagnostics> {
+    const { method, jitter, condition, left } = await this.factored();
+    if (method === 'eigen') return { ...(await this.diagnostics(method, left!.modes)), residual };
+    return { ...this.base, method, jitter: jitter * this.scale, condition, residual };
+  }
+
+  async diagnostics(method: 'eigen' | 'none', dropped = 0): Promise<Diagnostics> {
     if (method === 'none') return this.base;
     const { values } = await this.spectrum();
     return {

@@ -58,11 +58,11 @@ export function activationConstants(s: RowScales, activation: Activation, dtype:
     const polynomial = (dtype === 'f32' ? P4 : R10).map((c) => c * w * B);
     return [
       ...common(A, (w * B * Math.PI) / 2),
-      (a + b) ** 2 / 4,
+      a * a,
       Math.sqrt(B),
       Math.sqrt(w),
       A,
-      0,
+      (w * a * (a + b)) / 2,
       ...polynomial,
     ];
   }

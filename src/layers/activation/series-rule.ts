@@ -129,7 +129,7 @@ export function seriesRule(layer: ActivationLayer): SeriesRule {
       return powerOf(layer.degree);
     case 'rectifiedMonomial': {
       const power = powerOf(layer.degree);
-      return (x) => (x[0]! >= 0 ? power(x) : new Float64Array(x.length));
+      return (x) => (x[0]! > 0 ? power(x) : new Float64Array(x.length));
     }
     case 'polynomial':
       return polynomialOf(layer.coefficients);

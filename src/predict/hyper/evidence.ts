@@ -7,7 +7,7 @@ import { asTensor, assertFinite, type Tensor, type TensorLike } from '../../math
 import type { NetDocument } from '../../net/document.js';
 import { knownFields, NumericalError, type Engine, type Fields } from '../../wasm/engine.js';
 import { kernelPair } from '../kernels.js';
-import { outerJob, product, whiten } from '../linear.js';
+import { LOST, outerJob, product, relativeGap, whiten } from '../linear.js';
 import { TrainSystem } from '../system.js';
 
 /** Kernel, noise and whether derivatives are wanted. */
@@ -111,6 +111,13 @@ export async function evidence(
     k: n,
   });
   const dual = await product(engine, inverse, targets, [n, outputs, n], { signal });
+  const image = await product(engine, system.matrix, dual, [n, outputs, n], { signal });
+  const gap = relativeGap(targets, image);
+  if (gap > LOST)
+    throw new NumericalError(
+      `${name}: the kernel is singular to working precision (|y - M w| / |y| is ${gap.toPrecision(2)}), its density is not defined. Raise diagReg.`,
+      { condition: factor.condition },
+    );
   let offset = -0.5 * n * outputs * (log(2 * Math.PI) + log(system.scale));
   if (scale === 'profiled') {
     // The derivative of the best value is that at the best scale held fixed.

@@ -51,7 +51,13 @@ export async function lowRank(
   const step = Math.min(WIDEST, Math.max(1, Math.ceil(wanted / 8)));
   const key = foldIn(randomKey(seed), 'low-rank');
   while (pivots.length < wanted) {
-    const chosen = draw(left, Math.min(step, wanted - pivots.length), key, pivots.length, trace * 1e-14);
+    const chosen = draw(
+      left,
+      Math.min(step, wanted - pivots.length),
+      key,
+      pivots.length,
+      trace * n * 2 ** -51,
+    );
     if (chosen.length === 0) break;
     const width = chosen.length;
     const rows = await system.columns(chosen, run);

@@ -1,10 +1,12 @@
 // Regression with a kernel F F' of few columns, and how far it is from that with the true kernel.
 import type { RunOptions } from '../../wasm/engine.js';
-import { factorise, product, solve, type Factor } from '../linear.js';
+import { factorise, LOST, product, relativeGap, solve, type Factor } from '../linear.js';
 import { down, inner, pick, up, type Columns } from './low-rank.js';
 import type { NetSystem } from './net-system.js';
 import type { Targets } from './regressor.js';
 
+/** Of the mean diagonal: jitter beyond which a solve is taken as it is. */
+const MOST_JITTER = 1e-9;
 const PROBES = 256; // rows on which errors are estimated
 
 interface Ridge {
@@ -22,9 +24,18 @@ export async function ridge(
   run: RunOptions,
 ): Promise<Ridge> {
   const { engine, added } = system;
-  const small = await factorise(engine, await inner(system, factor, added, run), factor.rank, run);
+  const matrix = await inner(system, factor, added, run);
   const right = await down(system, factor, y, outputs, run);
-  return { small, coefficients: await solve(engine, small, right, outputs, run) };
+  const { rank } = factor;
+  for (let least = 0; ;) {
+    const small = await factorise(engine, matrix, rank, { ...run, least });
+    const coefficients = await solve(engine, small, right, outputs, run);
+    const image = await product(engine, matrix, coefficients, [rank, outputs, rank], run);
+    image.forEach((value, i) => (image[i] = value + small.jitter * coefficients[i]!));
+    if (relativeGap(right, image) <= LOST || small.jitter > MOST_JITTER * small.mean)
+      return { small, coefficients };
+    least = 64 * Math.max(small.jitter, 2 ** -50 * small.mean);
+  }
 }
 
 /** What some rows of the true kernel say about F F'. */

@@ -1,6 +1,7 @@
 // Regressors from M^-1: Cholesky in tiles, and conjugate gradients on tiles never stored.
 import type { RunOptions } from '../../wasm/engine.js';
-import { product, solve as solveDense, transpose, factorise } from '../linear.js';
+import type { Factored } from '../factored.js';
+import { factorise, LOST, product, relativeGap, solve as solveDense, transpose } from '../linear.js';
 import type { Diagnostics } from '../system.js';
 import { conjugateGradients, type BlockMap } from './conjugate-gradients.js';
 import { down, inner, lowRank, up, type ColumnSource, type LowRank } from './low-rank.js';
@@ -33,6 +34,9 @@ function bySolving(
   };
 }
 
+/** Jitter, in units of the diagonal, beyond which it is not raised. */
+const MOST_JITTER = 1e-9;
+
 /** Cholesky in tiles: n^2 / 2 numbers, n^3 / 3 operations, the accuracy of the path in one piece. */
 export async function tiledRegressor(
   system: NetSystem,
@@ -41,24 +45,37 @@ export async function tiledRegressor(
   { signal, onProgress }: LargeOptions,
 ): Promise<Regressor> {
   const run = { signal };
-  const factor = await tiledFactor(
-    system.engine,
-    system.size,
-    async (tiles) => {
-      onProgress?.({ stage: 'kernel', done: 0, total: 1, bytes });
-      await system.fill(tiles, run);
-      onProgress?.({ stage: 'kernel', done: 1, total: 1, bytes });
-    },
-    { ...run, onProgress: ({ done, total }) => onProgress?.({ stage: 'factor', done, total, bytes }) },
-  );
-  const weights = await factor.solve(y, outputs, run);
-  const image = await shifted(system, system.added + factor.jitter, run)(weights, outputs);
+  const factorWith = (least: number): Promise<Factored> =>
+    tiledFactor(
+      system.engine,
+      system.size,
+      async (tiles) => {
+        onProgress?.({ stage: 'kernel', done: 0, total: 1, bytes });
+        await system.fill(tiles, run);
+        onProgress?.({ stage: 'kernel', done: 1, total: 1, bytes });
+      },
+      {
+        ...run,
+        least,
+        onProgress: ({ done, total }) => onProgress?.({ stage: 'factor', done, total, bytes }),
+      },
+    );
+  let factor = await factorWith(0);
+  let weights: Float64Array;
+  let residual: number;
+  for (;;) {
+    weights = await factor.solve(y, outputs, run);
+    const image = await shifted(system, system.added + factor.jitter, run)(weights, outputs);
+    residual = relativeGap(y, image);
+    if (residual <= LOST || factor.jitter > MOST_JITTER) break;
+    factor = await factorWith(512 * Math.max(factor.jitter, 2 ** -48)); // rounding has eaten the answer
+  }
   const diagnostics: Diagnostics = {
     ...system.base,
     method: 'tiled',
     jitter: factor.jitter * system.scale,
     condition: factor.condition,
-    residual: relative(y, image),
+    residual,
     bytes,
   };
   onProgress?.({ stage: 'solve', done: 1, total: 1, bytes });
@@ -78,13 +95,6 @@ const shifted =
 function allowsRough({ scale, added, size, diagonal }: NetSystem): boolean {
   const mean = diagonal.reduce((sum, value) => sum + value / size, 0);
   return scale > 2 ** -60 && scale < 2 ** 60 && added > 8 * 2 ** -24 * Math.sqrt(size) * mean;
-}
-
-function relative(y: Float64Array, image: Float64Array): number {
-  const [gap, size] = [y.map((value, i) => value - image[i]!), y].map((v) =>
-    v.reduce((sum, value) => sum + value * value, 0),
-  );
-  return size! > 0 ? Math.sqrt(gap! / size!) : 0;
 }
 
 /**

@@ -52,17 +52,17 @@ const EPSILON = 2 ** -52;
 /**
  * Factorises the matrix that `fill` writes into zeroed tiles. As in one piece, a pivot within rounding of zero counts as
  * a failure, and jitter grows from 16 eps to 1e-7 of the mean diagonal (by a factor of 512, because every attempt costs
- * the matrix anew). NumericalError with the extreme eigenvalues beyond.
+ * the matrix anew). `least`: the jitter to begin with. NumericalError with the extreme eigenvalues beyond.
  */
 export async function tiledFactor(
   engine: Engine,
   n: number,
   fill: (tiles: TiledMatrix) => Promise<void>,
-  run: Pick<TiledOptions, 'onProgress'> & RunOptions = {},
+  run: Pick<TiledOptions, 'onProgress'> & RunOptions & { readonly least?: number } = {},
 ): Promise<Factored> {
   const tiles = tiledMatrix(n);
   const options = { ...(run.signal ? { signal: run.signal } : {}) };
-  let jitter = 0;
+  let jitter = run.least ?? 0;
   for (;;) {
     await fill(tiles);
     if (jitter > 0) tiledAddDiagonal(tiles, jitter);

@@ -2,7 +2,7 @@
 import { permutation, randomKey } from '../../math/random.js';
 import { tiledBytes } from '../../math/tiled.js';
 import type { Engine, RunOptions } from '../../wasm/engine.js';
-import { dense, exactBytes } from '../factored.js';
+import { exactBytes, type Factored } from '../factored.js';
 import { NetSystem } from '../large/net-system.js';
 import type { LargeProgress } from '../large/regressor.js';
 import { tiledRegressor } from '../large/solved.js';
@@ -51,19 +51,18 @@ async function inOnePiece(engine: Engine, file: ModelFile, run: RunOptions): Pro
   const outputs = outputsOf(target);
   const { [method]: kernel } = await tableKernels(engine, net, x, null, encoder.features, run);
   const system = new TrainSystem(engine, 'fit', kernel, rows, { diagReg });
-  const factor = dense(engine, await system.factor(run));
+  const { weights: limit, residual, factored: factor } = await system.solve(y, outputs, run);
   const identity = new Float64Array(rows * rows);
   for (let i = 0; i < rows; i++) identity[i * rows + i] = 1;
   const diagonal = await factor.explained(identity, 'diagonal', run);
-  const limit = await factor.solve(y, outputs, run);
-  const exact = leaveOneOut(limit, diagonal, outputs);
+  const exact = leaveOneOut(await leftOut(factor, limit, diagonal, y, outputs), diagonal, outputs);
   const early =
     file.time === null || file.flow ? null : await earlyStopped(engine, kernel, file, file.time, run.signal);
   // Weights of other trainings are in units of the kernel itself.
   const other = file.flow?.weights ?? early?.weights;
   const weights = other?.map((value) => value * system.scale) ?? limit;
   return {
-    diagnostics: await system.diagnostics('cholesky'),
+    diagnostics: await system.solved(residual),
     loo: early ? { ...exact, residual: early.residual } : exact,
     looRows: null,
     async reach(points, now) {
@@ -76,6 +75,26 @@ async function inOnePiece(engine: Engine, file: ModelFile, run: RunOptions): Pro
       return { mean, variance: observed(prior, explained, system) };
     },
   };
+}
+
+/**
+ * Weights whose ratios with the diagonal of M^-1 are the residuals of leaving a row out. Of a singular M, the limit of a
+ * vanishing noise: where a row has a part P_ii in the null space, (P y)_i / P_ii is left.
+ */
+async function leftOut(
+  { left }: Factored,
+  limit: Float64Array,
+  diagonal: Float64Array,
+  y: Float64Array,
+  outputs: number,
+): Promise<Float64Array> {
+  if (!left) return limit;
+  const out = await left.project(y, outputs);
+  return limit.map((value, i) => {
+    const row = Math.floor(i / outputs);
+    const share = left.diagonal[row]!;
+    return share > 1e-9 ? (out[i]! / share) * diagonal[row]! : value;
+  });
 }
 
 /** Variances of new observations: the latent ones plus the noise. */

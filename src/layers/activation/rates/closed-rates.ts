@@ -22,9 +22,13 @@ export function homogeneity(kind: number, params: readonly number[]): number | n
   return kind === 1 || kind === 9 ? 1 : kind === 2 ? 0 : kind === 10 ? params[0]! : null;
 }
 
+/** As in assembly/dual-parts.ts: from here on |c| is 1. */
+const ALMOST_ONE = 1 - 2 ** -49;
+
 function angle(k: number, q1: number, q2: number): { size: number; cosine: number; sine: number } {
   const size = Math.sqrt(q1) * Math.sqrt(q2);
-  const cosine = size > 0 ? Math.max(-1, Math.min(1, k / size)) : 0;
+  const ratio = size > 0 ? k / size : 0;
+  const cosine = Math.abs(ratio) >= ALMOST_ONE ? Math.sign(ratio) : ratio;
   return { size, cosine, sine: Math.sqrt((1 - cosine) * (1 + cosine)) };
 }
 
@@ -46,6 +50,8 @@ const bent: Closed = ([a, b], k, q1, q2, out) => {
   const share = (Math.PI - acos(cosine)) / (2 * Math.PI);
   out.kappa = gap * size * (sine / (2 * Math.PI) + cosine * share) + a! * b! * k;
   out.slope = out.byK = gap * share + a! * b!;
+  // A variable of variance 0 is at the kink, where the left derivative counts.
+  if (size === 0) out.slope = out.byK = q1 === 0 && q2 === 0 ? a! * a! : (a! * (a! + b!)) / 2;
   const edge = (gap * size * sine) / (4 * Math.PI);
   out.byQ1 = q1 > 0 ? edge / q1 : 0;
   out.byQ2 = q2 > 0 ? edge / q2 : 0;
@@ -139,8 +145,8 @@ const rectified: Closed = ([degree], k, q1, q2, out) => {
     return value;
   });
   const density = sine > SMALLEST_SINE && size > 0 ? 1 / (2 * Math.PI * size * sine) : 0;
-  out.kappa = size > 0 || n === 0 ? kappas[n]! : 0;
-  out.slope = n > 0 ? n * n * kappas[n - 1]! : 0;
+  out.kappa = size > 0 ? kappas[n]! : 0;
+  out.slope = n > 0 && size > 0 ? n * n * kappas[n - 1]! : 0;
   out.byK = n > 0 ? out.slope : density;
   out.slopeByK = n > 1 ? n * n * (n - 1) ** 2 * kappas[n - 2]! : n * density;
   byEuler(n, k, q1, q2, out);
