@@ -26,7 +26,7 @@ const list = (folder, ending) =>
   );
 
 /** What is loaded by name: the library, workers, the command line, the pages of the lab. */
-const ENTRIES = ['index', 'jobs/worker', 'cli/main', 'lab/main', 'lab/bench'];
+const ENTRIES = ['index', 'cluster', 'jobs/worker', 'cli/main', 'lab/main', 'lab/bench'];
 /** What only entries use is part of them; the last one because it imports packages that need not be there. */
 const OF_ENTRIES = ['jobs/', 'cli/', 'demo/', 'papers/parametrization/', 'lab/', 'report/svg.js'];
 
@@ -92,11 +92,22 @@ async function minified(ts, code) {
 /** All types that a user can reach, in one file: index.d.ts. */
 async function rollTypes() {
   const [{ rollup }, { dts }] = await Promise.all([import('rollup'), import('rollup-plugin-dts')]);
-  const bundle = await rollup({ input: join(build, 'index.d.ts'), plugins: [dts()] });
-  const { output } = await bundle.generate({ format: 'es' });
+  const input = Object.fromEntries(['index', 'cluster'].map((name) => [name, join(build, `${name}.d.ts`)]));
+  const external = (name) => !/^[./]/.test(name) && !name.startsWith(build);
+  const bundle = await rollup({ input, plugins: [dts()], external });
+  const { output } = await bundle.generate({
+    format: 'es',
+    chunkFileNames: 'types.d.ts',
+    entryFileNames: '[name].ts',
+  });
   for (const path of list(build, '.d.ts')) keep(path, renameSync);
   const { default: ts } = await import('typescript');
-  writeFileSync(join(build, 'index.d.ts'), smallerTypes(ts, output[0].code));
+  const files = output.map(({ fileName, code }) => [
+    fileName.replace(/^(index|cluster)\.ts$/, '$1.d.ts'),
+    code,
+  ]);
+  for (const [path, code] of files) writeFileSync(join(build, path), smallerTypes(ts, code));
+  return files.map(([path]) => path);
 }
 
 /** Members for this package alone leave; one space of indentation; a paragraph of documentation on one line. */
@@ -132,7 +143,8 @@ async function shrink() {
     writeFileSync(`${file}.tmp`, code);
     renameSync(`${file}.tmp`, file); // whoever reads the build meanwhile sees one or the other, whole
   }
-  await rollTypes();
+  const types = await rollTypes();
+  writeFileSync(made, JSON.stringify([...files.map(([path]) => path), ...types]));
 }
 
 function keep(path, move) {

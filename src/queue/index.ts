@@ -1,7 +1,3 @@
-/**
- * Engines whose jobs run on other machines: through a queue (Redis or Postgres) and a store (a folder or an S3 bucket).
- * @module
- */
 export { queuePool, type QueuePoolOptions } from './pool.js';
 export { startWorker, type WorkerEvent, type WorkerOptions } from './worker.js';
 export { openStore } from '../store/open.js';
