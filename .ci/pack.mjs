@@ -98,14 +98,11 @@ async function rollTypes() {
   const { output } = await bundle.generate({
     format: 'es',
     chunkFileNames: 'types.d.ts',
-    entryFileNames: '[name].ts',
+    entryFileNames: '[name].d.ts',
   });
   for (const path of list(build, '.d.ts')) keep(path, renameSync);
   const { default: ts } = await import('typescript');
-  const files = output.map(({ fileName, code }) => [
-    fileName.replace(/^(index|cluster)\.ts$/, '$1.d.ts'),
-    code,
-  ]);
+  const files = output.map(({ fileName, code }) => [fileName, code]);
   for (const [path, code] of files) writeFileSync(join(build, path), smallerTypes(ts, code));
   return files.map(([path]) => path);
 }

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Queue } from 'bullmq';
+import { makerOf } from '#build/queue/message.js';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { alone, chunksOf, problemIn, TILES } from './problem.js';
 import { cli, gone, PASSWORD, Redis, sleep, until, Workers } from './servers.js';
@@ -182,21 +183,27 @@ it('hostile messages are refused in one line, nothing is run, and work goes on; 
   }
 });
 
-it('a worker of another variant refuses the work and stops; the right one does it', async () => {
-  const wrong = new Workers(at('wrong'), [...places(), '--lock', '2', '--variant', 'relaxed']);
-  start(0);
-  wrong.start(1);
-  try {
-    await until('the wrong worker', () => wrong.said('ready').length === 1);
-    const driver = cli(['kernel', ...problem, ...places(), '--out', at('variant.zarr')]);
-    await gone(wrong.list[0]!);
-    expect(wrong.list[0]!.exitCode).toBe(2);
-    expect(wrong.said('start')).toEqual([]);
-    workers.start(1);
-    expect((await driver.end).code).toBe(0);
-    expect(chunksOf(at('variant.zarr'))).toBe(want);
-  } finally {
-    await wrong.stop();
+it('a worker refuses the work of another version, variant or kernels and stops; the work stays for others', async () => {
+  const good = await makerOf('simd');
+  for (const other of [{ version: '0.0.0' }, { variant: 'relaxed' }, { wasm: '0'.repeat(16) }]) {
+    start(1);
+    await until('a worker', () => workers.said('ready').length === 1);
+    const connection = { host: '127.0.0.1', port: redis.port, password: PASSWORD };
+    const queue = new Queue('jobs', { connection, prefix: 'test' });
+    try {
+      await queue.add(
+        'x',
+        { kind: 'tiles', run: '/alone.zarr', tiles: [0], maker: { ...good, ...other } },
+        { jobId: 'other' },
+      );
+      await gone(workers.list[0]!);
+      expect(workers.list[0]!.exitCode).toBe(2);
+      expect(workers.said('start')).toEqual([]);
+      expect(['waiting', 'delayed']).toContain(await queue.getJobState('other'));
+      await queue.remove('other');
+    } finally {
+      await queue.close();
+    }
   }
 });
 

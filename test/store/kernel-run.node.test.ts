@@ -4,7 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createEngine, kernel, tensor, type Engine } from 'infinite-width';
 import { folderStore } from '#build/store/folder.js';
-import { beginKernelRun, openKernelRun, type KernelRun, type NewRun } from '#build/store/kernel-run.js';
+import {
+  beginKernelRun,
+  checkMaker,
+  openKernelRun,
+  type KernelRun,
+  type NewRun,
+} from '#build/store/kernel-run.js';
 import { makeTiles, missingTiles, verifyTiles } from '#build/store/kernel-tiles.js';
 import type { Store } from '#build/store/store.js';
 import { createArray, openArray } from '#build/store/zarr.js';
@@ -186,6 +192,20 @@ it('refuses another run in its place, and a document that was changed', async ()
     );
     await writeFile(file, before);
   }
+});
+
+it('is computed only by the same package, variant and kernels, and not without functions given in code', async () => {
+  const run = await beginKernelRun(engine, folderStore(join(folder, 'maker')), whole);
+  await checkMaker(run, engine);
+  for (const [other, word] of [
+    [{ version: '0.0.0' }, 'version 0.0.0'],
+    [{ variant: 'relaxed' as const }, 'variant relaxed'],
+    [{ wasm: 'f'.repeat(64) }, 'wasm ffff'],
+    [{ functions: 'f'.repeat(64) }, '--functions'],
+  ] as const)
+    await expect(checkMaker({ ...run, document: { ...run.document, ...other } }, engine)).rejects.toThrow(
+      word,
+    );
 });
 
 it('says that the result does not fit before anything is computed', async () => {
