@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Command } from 'commander';
 import { createEngine, createModel, tensor, writeNpy, type Tensor } from 'infinite-width';
-import { VOCABULARY } from '#build/layers/fields.js';
+import { LAYERS } from '#build/layers/registry.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -225,7 +225,7 @@ describe('docs/nets.md', () => {
           .matchAll(/`(\w+)`(?: \(([^)]*)\))?/g))
           found[name][field!] = value;
       }
-    const want = Object.entries(VOCABULARY).map(([name, fields]) => [
+    const want = Object.entries(LAYERS).map(([name, { fields }]) => [
       name,
       Object.fromEntries(
         Object.entries(fields).map(([field, { fallback }]) => {

@@ -3,7 +3,7 @@
 //   E = loss(f) + decay/(2N) sum_r |theta_r|^2   falls as   dE/dt = -D,   D = (1/N) sum_r |grad Psi(theta_r)|^2
 // (Mei, Montanari & Nguyen 2018, eq. 5; Chizat & Bach 2018). One step of size h of the particles changes E by
 // -h D + (h^2/2) g.Hg N^2 and D by -2h g.Hg N^2, so -h (3 D_k + D_{k+1})/4 is the change up to h^3.
-import { isActivation } from '../layers/vocabulary.js';
+import { isActivation } from '../layers/registry.js';
 import { createModel, type LossName, type Model, type ModelOptions, type NetDocument } from '../net/index.js';
 import { evaluateLoss, prepareTargets } from '../net/losses.js';
 import {

@@ -3,7 +3,7 @@
 import { kernel } from '../kernel/index.js';
 import { log } from '../math/elementary.js';
 import { tensor } from '../math/tensor.js';
-import { isActivation } from '../layers/vocabulary.js';
+import { isActivation } from '../layers/registry.js';
 import { parseLayer, type LayerDocument, type NetDocument } from '../net/document.js';
 import { knownFields, NumericalError, type Engine, type Fields } from '../wasm/engine.js';
 

@@ -1,5 +1,5 @@
 // NTK and NNGP of one finite net as a job: on a worker it can be stopped at any time.
-import { usesFunctions } from '../layers/activation/functions.js';
+import { usesFunctions } from '../layers/registry.js';
 import type { Tensor } from '../math/tensor.js';
 import { createModel, parseNet, type ModelOptions, type NetDocument } from '../net/index.js';
 import { defineJob, drain, type Job } from '../wasm/engine.js';

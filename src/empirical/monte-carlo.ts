@@ -1,5 +1,5 @@
 // Kernels of anything that has a finite model, by averaging empirical kernels over draws of the weights.
-import { usesFunctions } from '../layers/activation/functions.js';
+import { usesFunctions } from '../layers/registry.js';
 import { foldIn, randomKey } from '../math/random.js';
 import { asTensor, type Tensor, type TensorLike } from '../math/tensor.js';
 import type { KernelName } from '../kernel/index.js';

@@ -1,7 +1,7 @@
 // How well the Hermite series of an activation represents it: what a kernel call relies on, for the user to look at.
 import { dualOf } from '../layers/activation/dual/dual.js';
 import { hermiteSeries } from '../layers/activation/dual/hermite-tables.js';
-import { isActivation } from '../layers/vocabulary.js';
+import { isActivation } from '../layers/registry.js';
 import { parseNet, type NetDocument } from '../net/document.js';
 import { checkTolerance } from './tiles/checks.js';
 

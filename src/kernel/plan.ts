@@ -1,6 +1,8 @@
 // Planning: how many samples a tile may have, and what a call will cost before it runs.
 import { padded, sheetCount } from '../layers/states/state.js';
-import { normaliseAxis, type Shaped } from '../layers/shapes.js';
+import { LAYERS, leafOf } from '../layers/registry.js';
+import type { Shaped } from '../layers/shapes.js';
+import type { LayerName } from '../layers/vocabulary.js';
 import { kindOf, knownFields, knownWord, wholeNumber, type Core, type Fields } from '../wasm/engine.js';
 import { parseNet, type NetDocument } from '../net/document.js';
 import { compileNet, mostSheets, type CompiledLayer } from './propagation/compiled-net.js';
@@ -105,10 +107,8 @@ function tileSide(
 }
 
 /** Whether a layer normalises over samples: its statistics are those of all samples, so that there is one tile. */
-export function couplesSamples({ layer, input, children }: Shaped): boolean {
-  if (layer.layer === 'layerNorm')
-    return layer.axis.some((axis) => normaliseAxis(axis, input.length + 1) === 0);
-  return children.some(couplesSamples);
+export function couplesSamples(node: Shaped): boolean {
+  return leafOf(node.layer)?.couplesSamples(node) ?? node.children.some(couplesSamples);
 }
 
 /** Tiles of (n1, n2); of a symmetric matrix those on and below the diagonal. */
@@ -160,7 +160,7 @@ export interface KernelPlan {
 }
 export interface LayerPlan {
   readonly path: string;
-  readonly layer: string;
+  readonly layer: LayerName;
   /** Layers with one number go through planes of constant offset together, `offsets.stretches[stretch]` (0 where the whole net does); null: all pairs of positions. */
   readonly stretch: number | null;
   /** What is carried out of it: kernel entries per pair of samples. */
@@ -268,8 +268,9 @@ function flopsOf({ input, shaped }: CompiledLayer, divided: Divided, layers: rea
   for (const { layer, stretch, joint, entriesPerPair } of layers) {
     if (stretch !== null) continue;
     flops += FLOPS_PER_STEP * entriesPerPair;
-    const mixed = (layer === 'attention' || layer === 'aggregate') && joint === 'full';
-    if (mixed) flops += 8 * entriesPerPair ** 1.5;
+    const descriptor = LAYERS[layer];
+    const mixes = descriptor.kind === 'leaf' && descriptor.mixesPositions;
+    if (mixes && joint === 'full') flops += 8 * entriesPerPair ** 1.5;
   }
   return flops;
 }

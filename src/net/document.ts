@@ -1,7 +1,8 @@
 // The Net document: JSON in, a frozen tree with every default filled in out.
-import { layerLabel, VOCABULARY } from '../layers/fields.js';
+import { layerLabel, type Fields } from '../layers/fields.js';
+import { descriptorOf, inside, isActivation, LAYERS } from '../layers/registry.js';
+import type { Layer, LayerName } from '../layers/vocabulary.js';
 import { kindOf } from '../wasm/engine.js';
-import { isActivation, type Layer, type LayerName } from '../layers/vocabulary.js';
 import { checkChain } from './width-chain.js';
 
 /** A layer as written: fields with defaults may be left out. */
@@ -53,8 +54,8 @@ export function parseLayer(document: unknown, path: string): Layer {
       `net: ${path || 'the net'} must name its layer, { "layer": "dense", "units": 512 }, got ${name === undefined ? `the fields ${fields}` : shown(name)}. A list of layers may stand alone: [...].`,
     );
   }
-  if (!Object.hasOwn(VOCABULARY, name)) {
-    const names = Object.keys(VOCABULARY);
+  if (!Object.hasOwn(LAYERS, name)) {
+    const names = Object.keys(LAYERS);
     const meant = names.find((known) => known.toLowerCase() === name.toLowerCase().replace(/[^a-z]/g, ''));
     throw new RangeError(
       `net: ${path || 'the net'} has unknown layer ${shown(name)}${meant ? `, is it "${meant}"?` : '.'} Layers: ${names.join(', ')}.`,
@@ -78,9 +79,11 @@ function checkSize(net: Layer): void {
 }
 
 function countLayers(layer: Layer): number {
-  if (layer.layer === 'repeat') return layer.times * countLayers(layer.net);
-  const inner = layer.layer === 'serial' ? layer.layers : 'branches' in layer ? layer.branches : [];
-  return inner.reduce((sum, child) => sum + countLayers(child), 1);
+  const descriptor = descriptorOf(layer);
+  const children = inside(layer);
+  const once = children.reduce((sum, child) => sum + countLayers(child), 0);
+  const copies = descriptor.kind === 'sequence' ? descriptor.steps(layer).length / children.length || 0 : 1;
+  return 1 + copies * once;
 }
 
 /** A value of a document in an error: as JSON where it has one, and not all of a long one. */
@@ -95,7 +98,7 @@ function shown(value: unknown): string {
 }
 
 function parseFields(given: Record<string, unknown>, name: LayerName, path: string): object {
-  const fields = VOCABULARY[name];
+  const fields: Fields = LAYERS[name].fields;
   const label = layerLabel(path, name);
   for (const key of Object.keys(given)) {
     if (key === 'layer' || Object.hasOwn(fields, key)) continue;
@@ -149,7 +152,7 @@ function freeze(value: unknown): unknown {
 function shorten(layer: Layer): LayerDocument {
   const result: Record<string, unknown> = { layer: layer.layer };
   const given = layer as unknown as Record<string, unknown>;
-  for (const [key, field] of Object.entries(VOCABULARY[layer.layer])) {
+  for (const [key, field] of Object.entries(LAYERS[layer.layer].fields)) {
     const value = given[key];
     if (key === 'net' || key === 'activation') result[key] = shorten(value as Layer);
     else if (key === 'layers' || key === 'branches') result[key] = (value as Layer[]).map(shorten);

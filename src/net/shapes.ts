@@ -1,4 +1,5 @@
-import { shapeLayer, type Shape, type Shaped } from '../layers/shapes.js';
+import { shapeLayer } from '../layers/registry.js';
+import type { Shape, Shaped } from '../layers/shapes.js';
 import { kindOf } from '../wasm/engine.js';
 import { parseNet, type NetDocument } from './document.js';
 

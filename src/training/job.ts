@@ -1,5 +1,5 @@
 // A whole training run as a job: plain data in and out, for worker pools, shards and queues.
-import { usesFunctions } from '../layers/activation/functions.js';
+import { usesFunctions } from '../layers/registry.js';
 import { defineJob, type Core, type Job } from '../wasm/engine.js';
 import { asTensor, type Tensor } from '../math/tensor.js';
 import { parseNet, type NetDocument } from '../net/document.js';

@@ -1,6 +1,6 @@
 import * as api from 'infinite-width';
 import { describe, expect, it } from 'vitest';
-import { VOCABULARY } from '#build/layers/fields.js';
+import { LAYERS } from '#build/layers/registry.js';
 import {
   resizeMatrix,
   slicePositions,
@@ -37,7 +37,7 @@ describe('Net documents', () => {
   });
 
   it('has a builder for every layer', () => {
-    for (const name of Object.keys(VOCABULARY)) expect(api, name).toHaveProperty(name);
+    for (const name of Object.keys(LAYERS)) expect(api, name).toHaveProperty(name);
   });
 
   it('fills in defaults, and toJson takes them out again', () => {

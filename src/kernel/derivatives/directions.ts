@@ -1,10 +1,10 @@
 // The numbers of a net that its kernels are differentiated in, by their place in the document: `layers.0.wStd`.
 import { baseWidthOf } from '../../layers/affine/kernel.js';
 import type { OwnDirections } from '../../layers/affine/derivative.js';
-import { shapeLayer, type Shape, type Shaped } from '../../layers/shapes.js';
+import { shapeLayer } from '../../layers/registry.js';
+import { placeOf, type Shape, type Shaped } from '../../layers/shapes.js';
 import type { ConvLayer, DenseLayer } from '../../layers/vocabulary.js';
 import { parseNet, type NetDocument } from '../../net/document.js';
-import { placeOf } from '../propagation/frozen.js';
 
 export type ParameterField = 'wStd' | 'bStd' | 'baseWidth';
 

@@ -1,12 +1,9 @@
 // Runs compiled nets with derivatives in several directions at once, side by side with `propagate.ts`.
-import { activationDerivatives } from '../../layers/activation/derivative.js';
-import { weightDerivatives, type OwnDirections } from '../../layers/affine/derivative.js';
-import { differencedDerivatives } from '../../layers/states/differenced.js';
+import type { OwnDirections } from '../../layers/affine/derivative.js';
 import { restrictJoint, restrictSide, scaleSide } from '../../layers/states/operators.js';
 import { NO_NOTE, type SideContext } from '../../layers/states/rule.js';
 import type { Block, Joint, Side } from '../../layers/states/state.js';
 import {
-  linearDerivatives,
   mapSideDerivatives,
   mapDerivative,
   type JointDerivatives,
@@ -16,10 +13,9 @@ import {
 } from '../../layers/states/derivatives.js';
 import { mergeJointDerivatives, mergeSideDerivatives } from '../../layers/merge/derivative.js';
 import type { Merging } from '../../layers/merge/kernel.js';
-import { normDerivatives } from '../../layers/norm/derivative.js';
-import { isActivation } from '../../layers/vocabulary.js';
+import { isSequence, leafOf } from '../../layers/registry.js';
 import type { Core } from '../../wasm/engine.js';
-import { isSequence, type CompiledLayer } from '../propagation/compiled-net.js';
+import type { CompiledLayer } from '../propagation/compiled-net.js';
 import { finish, type Notes, type SideOptions } from '../propagation/propagate.js';
 
 /** What the layers noted about one side, for derivatives. */
@@ -32,13 +28,7 @@ export type Owners = ReadonlyMap<string, OwnDirections>;
 
 /** The rule of a leaf. */
 export function derivativeRuleOf({ rule, shaped }: CompiledLayer, owners: Owners): DerivativeRule {
-  const { layer, path } = shaped;
-  if (isActivation(layer)) return activationDerivatives as DerivativeRule;
-  if (layer.layer === 'layerNorm') return normDerivatives as unknown as DerivativeRule;
-  if (layer.layer === 'attention' || layer.layer === 'rnn')
-    return differencedDerivatives(rule!, owners.get(path) ?? {});
-  if ('wStd' in layer) return weightDerivatives(rule!, owners.get(path) ?? {}) as unknown as DerivativeRule;
-  return linearDerivatives(rule!);
+  return leafOf(shaped.layer)!.derivative(rule!, owners.get(shaped.path) ?? {});
 }
 
 /** Propagates one side with its derivatives; both are consumed. */

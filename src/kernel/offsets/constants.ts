@@ -1,5 +1,5 @@
 // The constants of a row finisher; the order is that of assembly/offsets-rows.ts.
-import type { Activation } from './nodes.js';
+import type { Activation } from '../../layers/lowering/nodes.js';
 
 // acos(c) = u P(v), u = sqrt(1-c), v = sqrt(1+c), 0 <= c <= 1. Minimax: degree 4 absolute 5.7e-8, degree 5 relative 2.6e-9
 // (asin of small arguments needs the relative error), degree 10 relative 1.9e-16.

@@ -1,5 +1,5 @@
 // Which positions of an image are masked at every node, and what the executor needs of it.
-import type { Filter, Node } from './nodes.js';
+import type { Filter, Node } from '../../layers/lowering/nodes.js';
 
 /** One byte per position of every node; 1: masked. `given`: the masks of the input. */
 export function masksOf(nodes: readonly Node[], input: Uint8Array): Uint8Array[] {

@@ -1,5 +1,5 @@
 // Facts about every node that decide how its planes are stored and which rows can be fused.
-import type { ActivationNode, AffineNode, Node, NormNode } from './nodes.js';
+import type { ActivationNode, AffineNode, Node, NormNode } from '../../layers/lowering/nodes.js';
 import type { Split } from './segments.js';
 
 /** A stored plane holds K and M = T + gamma K: then an affine map costs nothing beyond its box filter. */

@@ -1,7 +1,7 @@
 // One segment as an op list: which slots hold which planes, what is fused into which row.
 import { activationConstants, affineConstants, UNIT } from './constants.js';
 import type { Blob } from './blob.js';
-import { POINT, type ActivationNode, type Node, type NormNode } from './nodes.js';
+import { POINT, type ActivationNode, type Node, type NormNode } from '../../layers/lowering/nodes.js';
 import { CLASS_WORDS, encode, FINISH, OP_WORDS, OPS, pad, type Op } from './ops.js';
 import type { Evaluation, Segment } from './segments.js';
 import { Rows, type Context, type Source } from './rows.js';

@@ -1,5 +1,5 @@
 // The operations of the executor (assembly/offsets.ts) and their words.
-import { POINT, type Filter } from './nodes.js';
+import { POINT, type Filter } from '../../layers/lowering/nodes.js';
 
 export const OPS = {
   row: 0,

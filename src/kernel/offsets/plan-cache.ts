@@ -2,8 +2,9 @@
 import { releaseAll } from '../../layers/states/state.js';
 import type { Shaped } from '../../layers/shapes.js';
 import type { Core } from '../../wasm/engine.js';
-import { lower, type LowerOptions } from './lower.js';
-import { NotByOffsets } from './nodes.js';
+import type { LowerOptions } from '../../layers/lowering/lowering.js';
+import { lower } from './lower.js';
+import { NotByOffsets } from '../../layers/lowering/nodes.js';
 import { planOffsets } from './plan.js';
 import type { OffsetOptions, OffsetPlan } from './plan-types.js';
 import { LONGEST, NoRoom } from './watched.js';

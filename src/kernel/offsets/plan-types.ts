@@ -1,5 +1,5 @@
 // What a plan is asked for and what it holds.
-import type { Node } from './nodes.js';
+import type { Node } from '../../layers/lowering/nodes.js';
 import type { Records } from './records.js';
 import type { OffsetReport } from './report.js';
 import type { Watched } from './watched.js';

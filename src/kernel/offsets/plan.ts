@@ -1,10 +1,10 @@
 // From a net and an input shape to everything the executor needs: op lists, tables, the order of work, bytes and flops.
 import type { Shaped } from '../../layers/shapes.js';
-import { commonWeight } from './axis.js';
+import { commonWeight } from '../../layers/lowering/axis.js';
 import { Arena, Blob, Constants } from './blob.js';
 import { defaultTolerance } from '../tiles/checks.js';
 import { compileSegment, putSegment, type OpList } from './op-list.js';
-import type { Node } from './nodes.js';
+import type { Node } from '../../layers/lowering/nodes.js';
 import { NotByOffsets, split, type Offset, type Segment, type Split } from './segments.js';
 import { Records } from './records.js';
 import type { GivenPlanes, OffsetOptions, OffsetPlan } from './plan-types.js';

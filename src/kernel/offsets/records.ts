@@ -1,5 +1,5 @@
 // What the executor keeps of one image: its pixels, its masks, and the tables that every activation and norm needs of it.
-import type { Node } from './nodes.js';
+import type { Node } from '../../layers/lowering/nodes.js';
 
 /** Indices of the parts of a record, in values of the dtype. Pixels come first, as [channel][position]. */
 export class Records {

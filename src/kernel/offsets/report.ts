@@ -1,5 +1,5 @@
 // What a plan costs and where its results go.
-import type { Node } from './nodes.js';
+import type { Node } from '../../layers/lowering/nodes.js';
 import type { Segment, Split } from './segments.js';
 import { planeSize } from './schedule.js';
 

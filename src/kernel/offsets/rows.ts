@@ -1,7 +1,7 @@
 // Rows of one segment: which plane a row reads, through which affine map, and where it goes.
 import type { Arena, Blob, Constants } from './blob.js';
 import { affineConstants, UNIT, type RowScales } from './constants.js';
-import { POINT, type AffineNode, type NormNode } from './nodes.js';
+import { POINT, type AffineNode, type NormNode } from '../../layers/lowering/nodes.js';
 import { FINISH, OPS, type Op } from './ops.js';
 import type { Evaluation, Segment, Split } from './segments.js';
 import type { Records } from './records.js';

@@ -1,6 +1,6 @@
 // Subsampling moves up: behind a 1x1 convolution of stride t only every t-th position of the layers in front is wanted. Layers that
 // map positions one by one then have those alone, down to a convolution with a window, whose stride grows by t.
-import type { Node } from './nodes.js';
+import type { Node } from '../../layers/lowering/nodes.js';
 
 type Steps = [number, number];
 

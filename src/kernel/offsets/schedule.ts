@@ -1,7 +1,7 @@
 // The order of segments and rows of offsets, and where stored planes lie meanwhile.
-import { flowsInto, type MixAxis } from './axis.js';
+import { flowsInto, type MixAxis } from '../../layers/lowering/axis.js';
 import type { Arena, Blob, Constants } from './blob.js';
-import type { MixNode, Node } from './nodes.js';
+import type { MixNode, Node } from '../../layers/lowering/nodes.js';
 import type { Offset, Segment, Split } from './segments.js';
 
 /** Steps of the executor, four words each: [0, segment, offsets, count] or [1, arena offset, bytes, 0]. */

@@ -1,7 +1,8 @@
 // Cuts a graph at its mixing layers into segments, and finds by backward demand which offsets every segment must run for.
-import { flowsInto } from './axis.js';
-import { lower, type LowerOptions } from './lower.js';
-import { NotByOffsets, type CollapseNode, type MixNode, type Node } from './nodes.js';
+import { flowsInto } from '../../layers/lowering/axis.js';
+import type { LowerOptions } from '../../layers/lowering/lowering.js';
+import { lower } from './lower.js';
+import { NotByOffsets, type CollapseNode, type MixNode, type Node } from '../../layers/lowering/nodes.js';
 import { subsample } from './sampling.js';
 import type { Shaped } from '../../layers/shapes.js';
 

@@ -1,6 +1,6 @@
 // Which slot of the arena holds the plane of a node, from its first row to its last reader.
 import type { Arena } from './blob.js';
-import { POINT, type Node } from './nodes.js';
+import { POINT, type Node } from '../../layers/lowering/nodes.js';
 import type { Evaluation, Segment } from './segments.js';
 
 /** Sheets of equal size and equal factor of the offset. */

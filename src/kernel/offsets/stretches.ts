@@ -2,8 +2,8 @@
 // layers that need all pairs of positions at once (attention, aggregate), in front of the first, and inside branches.
 import { padded, sheetCount } from '../../layers/states/state.js';
 import type { Shaped } from '../../layers/shapes.js';
-import { isActivation } from '../../layers/vocabulary.js';
-import { isSequence, type CompiledLayer, type Stretch } from '../propagation/compiled-net.js';
+import { isSequence, leafOf } from '../../layers/registry.js';
+import type { CompiledLayer, Stretch } from '../propagation/compiled-net.js';
 import { goesByOffsets, rememberedPlan } from './plan-cache.js';
 import { groupBytes, groupRows } from './joint.js';
 import type { OffsetPlan } from './plan-types.js';
@@ -176,6 +176,5 @@ const LEAST = 5;
 
 function weightOf({ layer, children }: Shaped): number {
   if (children.length > 0) return children.reduce((sum, child) => sum + weightOf(child), 0);
-  if ('filter' in layer) return 2;
-  return isActivation(layer) || layer.layer === 'layerNorm' ? 1 : 0;
+  return leafOf(layer)?.gain ?? 0;
 }

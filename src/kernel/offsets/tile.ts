@@ -1,5 +1,6 @@
 // The seam to the general path of kernels: which calls go by offsets, how large their tiles are, and a tile.
-import { shapeLayer, type Shape } from '../../layers/shapes.js';
+import { shapeLayer } from '../../layers/registry.js';
+import type { Shape } from '../../layers/shapes.js';
 import type { Layer } from '../../layers/vocabulary.js';
 import type { Tensor } from '../../math/tensor.js';
 import type { Core } from '../../wasm/engine.js';

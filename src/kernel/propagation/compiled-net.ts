@@ -1,19 +1,10 @@
 // A net, checked for its infinite-width limit, with what every edge must carry: facts forward, demands backward.
-import { activationRule } from '../../layers/activation/kernel.js';
-import { aggregateRule } from '../../layers/position/aggregate-kernel.js';
-import { attentionRule } from '../../layers/attention/kernel.js';
-import { convRule } from '../../layers/affine/conv-kernel.js';
-import { denseRule } from '../../layers/affine/kernel.js';
-import { dropoutRule } from '../../layers/dropout/kernel.js';
 import { mergeFacts, type Merging } from '../../layers/merge/kernel.js';
-import { normRule } from '../../layers/norm/kernel.js';
-import { flattenRule, globalPoolRule, poolRule } from '../../layers/position/pool-kernel.js';
-import { indexRule, resizeRule } from '../../layers/position/resize-kernel.js';
-import { rnnRule } from '../../layers/recurrent/kernel.js';
-import { layerError, NO_NOTE, type Rule } from '../../layers/states/rule.js';
-import { shapeLayer, type Shape, type Shaped } from '../../layers/shapes.js';
+import { hasWeights, inside, isSequence, leafOf, shapeLayer } from '../../layers/registry.js';
+import type { Shape, Shaped } from '../../layers/shapes.js';
+import type { Rule } from '../../layers/states/rule.js';
 import { larger, sheetCount, type Demand, type Facts } from '../../layers/states/state.js';
-import { isActivation, type Layer, type RepeatLayer, type SerialLayer } from '../../layers/vocabulary.js';
+import type { Layer } from '../../layers/vocabulary.js';
 import { parseNet, type NetDocument } from '../../net/document.js';
 import type { OffsetPlan } from '../offsets/plan-types.js';
 
@@ -41,45 +32,8 @@ export interface Stretch {
   readonly spatial: readonly number[];
 }
 
-const identityRule: Rule<Layer> = {
-  facts: (_node, input) => input,
-  demand: (_node, wanted) => wanted,
-  side: (_core, _node, side) => ({ side, note: NO_NOTE }),
-  joint: (_core, _node, joint) => joint,
-};
-
-const maxPoolRule: Rule<Layer> = {
-  ...identityRule,
-  facts(node) {
-    throw layerError(node, 'has no infinite-width kernel in closed form. Use monteCarloKernel, or avgPool');
-  },
-};
-
-const RULES: Readonly<Record<string, unknown>> = {
-  identity: identityRule,
-  dense: denseRule,
-  rnn: rnnRule,
-  conv: convRule,
-  convTranspose: convRule,
-  convLocal: convRule,
-  avgPool: poolRule,
-  sumPool: poolRule,
-  maxPool: maxPoolRule,
-  globalAvgPool: globalPoolRule,
-  globalSumPool: globalPoolRule,
-  flatten: flattenRule,
-  layerNorm: normRule,
-  dropout: dropoutRule,
-  attention: attentionRule,
-  aggregate: aggregateRule,
-  imageResize: resizeRule,
-  index: indexRule,
-};
-
-/** The rule of a layer; null for serial, repeat, sum, product and concat. */
-function ruleOf(layer: Layer): Rule<Layer> | null {
-  return ((isActivation(layer) ? activationRule : RULES[layer.layer]) as Rule<Layer> | undefined) ?? null;
-}
+/** The rule of a layer; null for containers. */
+const ruleOf = (layer: Layer): Rule<Layer> | null => leafOf(layer)?.kernel ?? null;
 
 /** Compiles a net for samples of `inputShape` (spatial axes, channels). Throws where no limit exists, naming the layer. */
 export function compileNet(net: NetDocument, inputShape: Shape, wanted: Demand): CompiledLayer {
@@ -99,10 +53,6 @@ export function compileLayer(layer: Layer, input: Facts, wanted: Demand): Compil
 
 type AllFacts = Map<Shaped, { input: Facts; output: Facts }>;
 
-/** Layers whose children run one after the other; those of other containers see the same input. */
-export const isSequence = (layer: Layer): layer is SerialLayer | RepeatLayer =>
-  layer.layer === 'serial' || layer.layer === 'repeat';
-
 function forward(node: Shaped, input: Facts, all: AllFacts): Facts {
   const rule = ruleOf(node.layer);
   let output = input;
@@ -112,6 +62,7 @@ function forward(node: Shaped, input: Facts, all: AllFacts): Facts {
     output = mergeFacts(
       node as Merging,
       node.children.map((child) => forward(child, input, all)),
+      inside(node.layer).filter((branch) => !hasWeights(branch)).length,
     );
   all.set(node, { input, output });
   return output;

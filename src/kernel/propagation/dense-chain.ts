@@ -3,8 +3,9 @@ import { jointParameters, type ActivationNote } from '../../layers/activation/ke
 import { denseAffine } from '../../layers/affine/kernel.js';
 import { IDENTITY, parameterBlock, type Affine } from '../../layers/activation/dual/tables.js';
 import type { Shaped } from '../../layers/shapes.js';
-import { isActivation, type DenseLayer } from '../../layers/vocabulary.js';
-import { isSequence, type CompiledLayer } from './compiled-net.js';
+import { isSequence, leafOf } from '../../layers/registry.js';
+import type { DenseLayer } from '../../layers/vocabulary.js';
+import type { CompiledLayer } from './compiled-net.js';
 import type { Notes } from './propagate.js';
 
 /** An activation with the affine map after it, or (no tables) an affine map alone. */
@@ -31,18 +32,18 @@ export function chainLayers(
     }
     return all;
   }
-  if (isActivation(layer)) {
-    if ('fn' in one.note) return null; // a dual in code
-    return [{ affine: IDENTITY, tables: [one.note as ActivationNote, two.note as ActivationNote] }];
+  switch (leafOf(layer)?.entries(layer)) {
+    case 'dual':
+      if ('fn' in one.note) return null; // a dual in code
+      return [{ affine: IDENTITY, tables: [one.note as ActivationNote, two.note as ActivationNote] }];
+    case 'affine':
+      return [{ affine: denseAffine(node.shaped as Shaped<DenseLayer>, frozen), tables: null }];
+    case 'same':
+    case 'pool': // of a single position
+      return [];
+    default:
+      return null;
   }
-  if (layer.layer === 'dense') {
-    return [{ affine: denseAffine(node.shaped as Shaped<DenseLayer>, frozen), tables: null }];
-  }
-  const nothing =
-    layer.layer === 'identity' ||
-    layer.layer === 'flatten' ||
-    (layer.layer === 'dropout' && layer.mode === 'test');
-  return nothing ? [] : null;
 }
 
 /** A dense layer right after an activation runs with it; see `parameterBlock` for alpha > 0. */

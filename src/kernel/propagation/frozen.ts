@@ -1,15 +1,12 @@
 // Layers with weights by their paths, and which of them a caller freezes.
-import { hasWeights } from '../../layers/merge/kernel.js';
-import type { Shaped } from '../../layers/shapes.js';
+import { hasWeights } from '../../layers/registry.js';
+import { placeOf, type Shaped } from '../../layers/shapes.js';
 
 /** Paths of all layers with weights, in document order. */
 export function weightPaths({ layer, path, children }: Shaped): string[] {
   if (children.length > 0) return children.flatMap(weightPaths);
   return hasWeights(layer) ? [path] : [];
 }
-
-/** Where the layer of a path is written: the copies of a repeat are one layer of the document. */
-export const placeOf = (path: string): string => path.replace(/(^|\.)net\.\d+/g, '$1net');
 
 /** The layers with weights at or inside the paths given; RangeError where there is none. */
 export function frozenPaths(root: Shaped, wanted: readonly string[] = []): string[] {

@@ -6,11 +6,12 @@ import { restrictJoint, restrictSide, scaleJoint, scaleSide } from '../../layers
 import { NO_NOTE, type Note, type SideContext } from '../../layers/states/rule.js';
 import type { Shaped } from '../../layers/shapes.js';
 import type { Block, Joint, Pattern, Sheets, Side } from '../../layers/states/state.js';
-import { isActivation, type DenseLayer } from '../../layers/vocabulary.js';
+import { isSequence, leafOf } from '../../layers/registry.js';
+import type { DenseLayer } from '../../layers/vocabulary.js';
 import type { Core, FloatType } from '../../wasm/engine.js';
 import { layerLabel } from '../../layers/fields.js';
 import { overflow } from '../tiles/checks.js';
-import { isSequence, type CompiledLayer } from './compiled-net.js';
+import type { CompiledLayer } from './compiled-net.js';
 
 /** What the layers of a net noted about one side. */
 export interface Notes {
@@ -150,7 +151,8 @@ function fusable(
   next: CompiledLayer | undefined,
   block: Block,
 ): ReturnType<typeof denseAffine> | null {
-  if (!next || !isActivation(node.shaped.layer) || next.shaped.layer.layer !== 'dense') return null;
+  const entries = ({ shaped: { layer } }: CompiledLayer): unknown => leafOf(layer)?.entries(layer);
+  if (!next || entries(node) !== 'dual' || entries(next) !== 'affine') return null;
   const affine = denseAffine(next.shaped as Shaped<DenseLayer>, block.frozen);
   return affine.alpha > 0 ? affine : null;
 }

@@ -2,11 +2,11 @@
 // whole net replaces its layers. Kernels have square roots at c = +-1 and are smooth in u = sqrt(1 - |c|) on either side
 // of c = 0: a Chebyshev series in u for each side.
 import { dualOf } from '../../layers/activation/dual/dual.js';
-import { isActivation, type Layer } from '../../layers/vocabulary.js';
+import { inside, isActivation, isSequence, leafOf } from '../../layers/registry.js';
+import type { Layer } from '../../layers/vocabulary.js';
 import { cos } from '../../math/elementary.js';
 import type { Tensor } from '../../math/tensor.js';
 import type { Engine } from '../../wasm/engine.js';
-import { isSequence } from './compiled-net.js';
 import { tileJob } from '../tiles/tile.js';
 import type { SphereTable, TileParams } from '../tiles/tile-params.js';
 
@@ -31,16 +31,16 @@ export function sphereServes(
 
 /** Activations by series; null where a layer is not a map of single entries. */
 function seriesLayers(layer: Layer): number | null {
-  if (isSequence(layer)) {
-    const inner = layer.layer === 'serial' ? layer.layers : [layer.net];
-    return inner.map(seriesLayers).reduce((sum, n) => (sum === null || n === null ? null : sum + n), 0);
-  }
+  if (isSequence(layer))
+    return inside(layer)
+      .map(seriesLayers)
+      .reduce((sum, n) => (sum === null || n === null ? null : sum + n), 0);
   if (isActivation(layer)) {
     const { form } = dualOf(layer);
     return form === 'function' ? null : form === 'series' ? 1 : 0;
   }
-  const single = layer.layer === 'dense' || layer.layer === 'identity';
-  return single || (layer.layer === 'dropout' && layer.mode === 'test') ? 0 : null;
+  const entries = leafOf(layer)?.entries(layer);
+  return entries === 'affine' || entries === 'same' ? 0 : null;
 }
 
 /** The mean square of all samples if it is one number up to rounding, else null. */

@@ -1,6 +1,7 @@
 // What a kernel call is given, checked before anything runs.
 import { asTensor, type Tensor, type TensorLike } from '../../math/tensor.js';
 import type { Pattern } from '../../layers/states/state.js';
+import { someLeaf } from '../../layers/registry.js';
 import type { Layer } from '../../layers/vocabulary.js';
 import { NumericalError, type FloatType } from '../../wasm/engine.js';
 import { isMasked } from '../propagation/input.js';
@@ -94,7 +95,7 @@ export function checkPatterns(
     throw new RangeError(
       'kernel: pattern2 belongs to x2, which is null. The graphs of x1 with itself are pattern1.',
     );
-  if ((pattern1 ?? pattern2) !== null && !aggregates(net))
+  if ((pattern1 ?? pattern2) !== null && !someLeaf(net, ({ usesPattern }) => usesPattern))
     throw new RangeError(
       'kernel: a pattern is given, but the net has no layer that takes one (aggregate). Leave it out.',
     );
@@ -109,13 +110,6 @@ function checkPattern(value: TensorLike | null, name: string, samples: number): 
       `kernel: ${name} must have one graph for each of the ${samples} samples, (${samples}, v, v), got shape [${shape.join(', ')}].`,
     );
   return { data: Float64Array.from(data), shape };
-}
-
-function aggregates(layer: Layer): boolean {
-  if (layer.layer === 'aggregate') return true;
-  if (layer.layer === 'serial') return layer.layers.some(aggregates);
-  if (layer.layer === 'repeat') return aggregates(layer.net);
-  return 'branches' in layer && layer.branches.some(aggregates);
 }
 
 /** RangeError naming the first entry that is not finite; called when a result is not, which is cheaper than before. */

@@ -1,5 +1,5 @@
 // The two halves of a net as jobs: the state after a trunk, and the kernels of what follows it.
-import { usesFunctions } from '../../layers/activation/functions.js';
+import { usesFunctions } from '../../layers/registry.js';
 import {
   padded,
   sheetCount,

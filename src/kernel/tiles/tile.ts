@@ -1,5 +1,5 @@
 // One tile of a kernel matrix: the unit of parallelism. Samples x samples, both sides propagated here.
-import { usesFunctions } from '../../layers/activation/functions.js';
+import { usesFunctions } from '../../layers/registry.js';
 import { sheetCount, Sheets, positionPairs, type Joint, type Side } from '../../layers/states/state.js';
 import { defineJob, type Core, type Job } from '../../wasm/engine.js';
 import { compileNet, mostSheets, type CompiledLayer, type Stretch } from '../propagation/compiled-net.js';

@@ -1,6 +1,5 @@
 // Activations given in code: a net document holds their name, this registry the functions. Functions do not cross to
-// workers, so jobs of nets that use them run on the calling thread (`usesFunctions`).
-import type { Layer } from '../vocabulary.js';
+// workers, so jobs of nets that use them run on the calling thread (`usesFunctions` of layers/registry.ts).
 
 /** A function of one variable with its derivative. */
 export interface ScalarFunction {
@@ -78,15 +77,6 @@ export function finiteFunction(name: string): ScalarFunction {
   throw new RangeError(
     `elementwise: '${name}' is defined by its kernel alone; no finite net has it. Give fn too.`,
   );
-}
-
-/** Whether a net holds functions of this program, which workers do not have. */
-export function usesFunctions(layer: Layer): boolean {
-  if (layer.layer === 'elementwise') return true;
-  if (layer.layer === 'serial') return layer.layers.some(usesFunctions);
-  if (layer.layer === 'repeat') return usesFunctions(layer.net);
-  if (layer.layer === 'rnn') return usesFunctions(layer.activation);
-  return 'branches' in layer && layer.branches.some(usesFunctions);
 }
 
 function checked(name: string, fn: (x: number) => number): (x: number) => number {

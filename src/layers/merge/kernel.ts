@@ -5,39 +5,17 @@ import { combine } from '../states/operators.js';
 import { layerError } from '../states/rule.js';
 import { normaliseAxis, type Shaped } from '../shapes.js';
 import { Sheets, positionPairs, type Facts, type Joint, type Layout, type Side } from '../states/state.js';
-import type { ConcatLayer, Layer, MergeLayer } from '../vocabulary.js';
+import type { ConcatLayer, MergeLayer } from '../vocabulary.js';
 
 export type Merging = Shaped<MergeLayer | ConcatLayer>;
-
-/** Whether a layer brings random weights of its own, after which its output is independent of other branches. */
-export function hasWeights(layer: Layer): boolean {
-  switch (layer.layer) {
-    case 'serial':
-      return layer.layers.some(hasWeights);
-    case 'repeat':
-      return layer.times > 0 && hasWeights(layer.net);
-    case 'sum':
-    case 'product':
-    case 'concat':
-      return layer.branches.every(hasWeights);
-    case 'dense':
-    case 'rnn':
-    case 'conv':
-    case 'convTranspose':
-    case 'convLocal':
-    case 'attention':
-      return true;
-    default:
-      return false;
-  }
-}
 
 /** The axis a concat works on, counted in (spatial..., channels). */
 const concatAxis = (node: Merging): number =>
   node.layer.layer === 'concat' ? normaliseAxis(node.layer.axis, node.output.length + 1) - 1 : -1;
 const byChannels = (node: Merging): boolean => concatAxis(node) === node.output.length - 1;
 
-export function mergeFacts(node: Merging, branches: readonly Facts[]): Facts {
+/** Facts after a merge, `bare` of whose branches have no weights of their own. */
+export function mergeFacts(node: Merging, branches: readonly Facts[], bare: number): Facts {
   const { layer } = node;
   const gaussian = branches.every((facts) => facts.gaussian);
   if (branches.length > 1) {
@@ -48,8 +26,7 @@ export function mergeFacts(node: Merging, branches: readonly Facts[]): Facts {
         'needs Gaussian branches (means are not tracked): end every branch with dense or conv',
       );
     }
-    const bare = layer.branches.filter((branch) => !hasWeights(branch));
-    if (layer.layer !== 'concat' && bare.length > 1) {
+    if (layer.layer !== 'concat' && bare > 1) {
       throw layerError(node, 'has several branches without weights of their own, which are not independent');
     }
   }

@@ -9,12 +9,9 @@ import { parseNet, toJson, type LayerDocument, type NetDocument } from '../../ne
 import { createModel } from '../../net/model.js';
 import { unflatten } from '../../net/parameters.js';
 import { inferShapes } from '../../net/shapes.js';
-import { isActivation, type DenseLayer, type Layer } from '../../layers/vocabulary.js';
+import { descriptorOf, inside, someLeaf } from '../../layers/registry.js';
+import type { DenseLayer, Layer } from '../../layers/vocabulary.js';
 import { defineJob, UnsupportedError, type Engine, type Job, type RunOptions } from '../../wasm/engine.js';
-
-/** Layers whose kernel is the limit of their finite form when all widths are equal. */
-const LAYERS =
-  'serial repeat sum product dense conv convTranspose convLocal rnn identity flatten layerNorm globalAvgPool globalSumPool avgPool sumPool imageResize index';
 
 export interface FeatureMap {
   /** All of the net but its output layer, at the width of the features. */
@@ -71,19 +68,15 @@ const none = (what: string, remedy: string): UnsupportedError =>
   );
 
 function check(layer: Layer): void {
-  if (!isActivation(layer) && !LAYERS.split(' ').includes(layer.layer))
+  const descriptor = descriptorOf(layer);
+  if (descriptor.kind !== 'sequence' && !descriptor.featureSafe)
     throw none(`a net with the layer ${layer.layer}`, 'Leave it out');
   if ('parametrization' in layer && layer.parametrization !== 'ntk')
     throw none('a net in standard parametrisation', "Use parametrization 'ntk'");
-  childrenOf(layer).forEach(check);
+  inside(layer).forEach(check);
 }
 
-function childrenOf(layer: Layer): readonly Layer[] {
-  const { layers, branches, net } = layer as { layers?: Layer[]; branches?: Layer[]; net?: Layer };
-  return layers ?? branches ?? (net ? [net] : []);
-}
-
-const hasWeights = (layer: Layer): boolean => 'wStd' in layer || childrenOf(layer).some(hasWeights);
+const hasWeights = (layer: Layer): boolean => someLeaf(layer, ({ weights }) => weights !== null);
 
 /** The document with this width everywhere. */
 function widened(layer: LayerDocument, width: number): LayerDocument {

@@ -1,6 +1,6 @@
 // Layers that mix offsets, one axis at a time: which input positions an output position reads.
-import type { WindowAxis } from '../../layers/geometry.js';
-import { windowTaps } from '../../layers/geometry.js';
+import type { WindowAxis } from '../geometry.js';
+import { windowTaps } from '../geometry.js';
 
 export interface MixTap {
   readonly input: number;

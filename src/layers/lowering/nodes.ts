@@ -1,5 +1,5 @@
 // The operations a net is made of on two spatial axes (one axis: a single row; none: a single position).
-import type { ActivationLayer } from '../../layers/vocabulary.js';
+import type { ActivationLayer } from '../vocabulary.js';
 import type { MixAxis } from './axis.js';
 
 /** Thrown while lowering a net that planes cannot represent; `planOffsets` turns it into a reason. */

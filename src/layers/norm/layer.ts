@@ -1,0 +1,25 @@
+// Normalisation over channels and other axes.
+import { USUAL, type LeafDescriptor } from '../descriptor.js';
+import { axes, std } from '../fields.js';
+import { normaliseAxis } from '../shapes.js';
+import { normDerivatives } from './derivative.js';
+import { compileLayerNorm } from './finite.js';
+import { normAxes, normRule } from './kernel.js';
+import { normOffsets } from './offsets.js';
+import type { LayerNormLayer } from './types.js';
+
+export const layerNorm: LeafDescriptor<LayerNormLayer> = {
+  ...USUAL,
+  kind: 'leaf',
+  fields: { axis: axes(false, [-1]), eps: std(1e-12) },
+  shape({ axis }, input) {
+    for (const one of axis) normaliseAxis(one, input.length + 1);
+    return input;
+  },
+  finite: compileLayerNorm,
+  kernel: normRule,
+  derivative: () => normDerivatives,
+  offsets: normOffsets,
+  couplesSamples: (node) => normAxes(node).has(0),
+  gain: 1,
+};
