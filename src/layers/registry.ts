@@ -6,7 +6,7 @@ import type { Descriptor, LeafDescriptor } from './descriptor.js';
 import { dropout } from './dropout/layer.js';
 import { layerLabel } from './fields.js';
 import { concat, product, sum } from './merge/layer.js';
-import { layerNorm } from './norm/layer.js';
+import { layerNorm, rmsNorm } from './norm/layer.js';
 import {
   aggregate,
   avgPool,
@@ -42,6 +42,7 @@ export const LAYERS: { readonly [N in LayerName]: Descriptor<LayerOf<N>> } = {
   globalSumPool: globalPool,
   flatten,
   layerNorm,
+  rmsNorm,
   dropout,
   attention,
   aggregate,

@@ -83,6 +83,8 @@ export const globalSumPool = (): LayerDocument => layer('globalSumPool');
 export const flatten = (): LayerDocument => layer('flatten');
 /** Mean 0 and variance 1 over `axis` (default [-1], channels; all axes count, samples too); `eps` 1e-12. */
 export const layerNorm = (options: LayerOptions = {}): LayerDocument => layer('layerNorm', options);
+/** x / sqrt(eps + mean of x^2) over `axis` (default [-1]), without taking the mean off (arXiv:1910.07467); `eps` 1e-12. */
+export const rmsNorm = (options: LayerOptions = {}): LayerDocument => layer('rmsNorm', options);
 /** Keeps an entry with probability `keep` and divides it by that; `mode` 'test': nothing. */
 export const dropout = (keep: number, options: LayerOptions = {}): LayerDocument =>
   layer('dropout', { keep, ...options });

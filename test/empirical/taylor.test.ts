@@ -157,6 +157,7 @@ describe('Taylor models', () => {
 
   it.each<[string, NetDocument[], number[]]>([
     ['layer norm over channels and positions', [{ layer: 'layerNorm', axis: [1, -1], eps: 0.1 }], [3, 2]],
+    ['rms norm over channels and positions', [{ layer: 'rmsNorm', axis: [1, -1], eps: 0.1 }], [3, 2]],
     ['attention', [{ layer: 'attention', channels: 3, keyChannels: 2, valueChannels: 3, heads: 2 }], [3, 2]],
     ['a recurrent net', [{ layer: 'rnn', units: 4, activation: { layer: 'tanh' } }], [3, 2]],
   ])('gradients of every order are differences of the loss: %s', (_, layers, inputShape) => {

@@ -71,6 +71,7 @@ const norm = fc.constantFrom<NetDocument>(
   { layer: 'layerNorm' },
   { layer: 'layerNorm', axis: [1, 2, 3], eps: 0.01 },
   { layer: 'layerNorm', axis: [2, -1], eps: 0.01 },
+  { layer: 'rmsNorm', axis: [2, -1], eps: 0.01 },
 );
 const spatial = fc.oneof(
   fc.record({

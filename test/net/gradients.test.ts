@@ -138,6 +138,8 @@ const spatialLayer = (rank: number): fc.Arbitrary<NetDocument> =>
       { layer: 'maxPool', window: new Array<number>(rank).fill(2), padding: 'SAME' },
       { layer: 'layerNorm', eps: 0.1 },
       { layer: 'layerNorm', axis: [1, rank + 1], eps: 0.1 },
+      { layer: 'rmsNorm', eps: 0.1 },
+      { layer: 'rmsNorm', axis: [1, rank + 1], eps: 0.1 },
       { layer: 'index', slices: [[null, null, -1], ...new Array<null>(rank - 1).fill(null)] },
       { layer: 'aggregate' },
       { layer: 'dropout', keep: 0.7 },

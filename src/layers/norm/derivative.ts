@@ -1,16 +1,16 @@
-// Derivatives through layer normalisation: with f = v^(-1/2), dlog f = -dv f^2 / 2,
+// Derivatives through normalisation: with f = v^(-1/2), dlog f = -dv f^2 / 2,
 //   d(f1 f2 K) = f1 f2 (dK + (dlog f1 + dlog f2) K), and T alike.
 import { groupMeans, normRule, type NormNote } from './kernel.js';
 import { variances } from '../states/operators.js';
 import { positionPairs, type Sheets } from '../states/state.js';
 import { sheetsFrom, readSheets, type DerivativeNote, type DerivativeRule } from '../states/derivatives.js';
-import type { LayerNormLayer } from '../vocabulary.js';
+import type { NormLayer } from '../vocabulary.js';
 
 /** dlog f per direction, (positions, ld); null: zero. */
 type Turns = readonly (Float64Array | null)[];
 const turnsOf = (note: DerivativeNote): Turns => note.own as Turns;
 
-export const normDerivatives: DerivativeRule<LayerNormLayer> = {
+export const normDerivatives: DerivativeRule<NormLayer> = {
   side(core, node, { side, derivatives }, context) {
     const cov = side.cov!;
     const before = readSheets(core, cov.data);

@@ -1,10 +1,12 @@
-// Layer normalisation: K / sqrt(v1 v2), v = eps + the mean variance over the normalised axes other than channels.
-// The mean is zero in the limit and the derivative through the statistics vanishes, so T scales alike.
+// Normalisation: K / sqrt(v1 v2), v = eps + the mean of K(x, x) over the normalised axes other than channels. The derivative through
+// the statistics vanishes as the width grows, so T scales alike. rmsNorm (Zhang & Sennrich 2019, arXiv:1910.07467) divides by the root
+// mean square, which is K(x, x) whatever the distribution; layerNorm (arXiv:1607.06450) takes the mean off first, which is zero in the
+// limit only where the inputs are Gaussian.
 import { scaleJoint, scaleSide, variances } from '../states/operators.js';
 import { layerError, type Note, type Rule } from '../states/rule.js';
 import { normaliseAxis, type Shaped } from '../shapes.js';
 import { larger, type Side } from '../states/state.js';
-import type { LayerNormLayer } from '../vocabulary.js';
+import type { NormLayer } from '../vocabulary.js';
 import type { Core } from '../../wasm/engine.js';
 
 export interface NormNote extends Note {
@@ -14,13 +16,14 @@ export interface NormNote extends Note {
 }
 
 /** The normalised axes, counted with samples as 0. */
-export function normAxes({ layer, input }: Shaped<LayerNormLayer>): Set<number> {
+export function normAxes({ layer, input }: Shaped<NormLayer>): Set<number> {
   return new Set(layer.axis.map((axis) => normaliseAxis(axis, input.length + 1)));
 }
 
-export const normRule: Rule<LayerNormLayer, NormNote> = {
+export const normRule: Rule<NormLayer, NormNote> = {
   facts(node, input) {
-    if (!input.gaussian) throw layerError(node, 'needs Gaussian inputs: put a dense or conv layer before it');
+    if (node.layer.layer === 'layerNorm' && !input.gaussian)
+      throw layerError(node, 'needs Gaussian inputs: put a dense or conv layer before it');
     if (!normAxes(node).has(node.input.length)) {
       throw layerError(
         node,
@@ -44,7 +47,7 @@ export const normRule: Rule<LayerNormLayer, NormNote> = {
 };
 
 /** 1/sqrt of the variances averaged over groups, (positions, ld). */
-function inverseRoots(core: Core, node: Shaped<LayerNormLayer>, side: Side): Float64Array {
+function inverseRoots(core: Core, node: Shaped<NormLayer>, side: Side): Float64Array {
   return groupMeans(node, side, variances(core, side)).map((mean, i) => {
     const v = node.layer.eps + mean;
     return v > 0 && i % side.ld < side.n ? 1 / Math.sqrt(v) : 0;
@@ -52,7 +55,7 @@ function inverseRoots(core: Core, node: Shaped<LayerNormLayer>, side: Side): Flo
 }
 
 /** Averages (positions, ld) values of visible positions over groups of equal kept indices; 0 in columns of padding. */
-export function groupMeans(node: Shaped<LayerNormLayer>, side: Side, v: Float64Array): Float64Array {
+export function groupMeans(node: Shaped<NormLayer>, side: Side, v: Float64Array): Float64Array {
   const axes = normAxes(node);
   const { spatial, ld, n } = side;
   const positions = v.length / ld;

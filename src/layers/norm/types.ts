@@ -6,4 +6,12 @@ export interface LayerNormLayer {
   readonly eps: number;
 }
 
-export type NormLayer = LayerNormLayer;
+/** Without means: x / sqrt(eps + mean of x^2). */
+export interface RmsNormLayer {
+  readonly layer: 'rmsNorm';
+  /** Counts all axes, samples included; negative from the end. */
+  readonly axis: readonly number[];
+  readonly eps: number;
+}
+
+export type NormLayer = LayerNormLayer | RmsNormLayer;
