@@ -1,7 +1,7 @@
 // The nets the expansion covers: dense layers in NTK parametrisation with activations between them.
 import { parseNet, type NetDocument } from '../net/document.js';
 import type { DenseLayer, Layer } from '../layers/vocabulary.js';
-import { isActivation } from '../layers/vocabulary.js';
+import { isActivation } from '../layers/registry.js';
 import { asTensor, assertFinite, type Tensor, type TensorLike } from '../math/tensor.js';
 import type { HiddenActivation } from './family.js';
 import type { Order1Layer } from './recursion.js';

@@ -1,6 +1,6 @@
 // The Gaussian expectations of four factors that one layer of the recursion needs, for all samples: jobs over sets of at most
 // four distinct samples, so that what a set shares (its axes, its grid) is made once.
-import { usesFunctions } from '../layers/activation/functions.js';
+import { usesFunctions } from '../layers/registry.js';
 import type { Layer } from '../layers/vocabulary.js';
 import { defineJob, type Engine, type Job, type RunOptions } from '../wasm/engine.js';
 import { familyOf, type HiddenActivation, type Pattern } from './family.js';
