@@ -184,9 +184,9 @@ describe('its kernels', () => {
       dense(1),
     );
     const x = waves(3, 6, 5, 2);
-    expect(planKernel(net, x.shape).offsets).not.toHaveProperty('reason');
+    expect(planKernel(engine, net, x.shape).offsets).not.toHaveProperty('reason');
     const direct = await kernel(engine, net, x);
-    const last = (await layerKernels(engine, net, x, null)).at(-1)!; // always layer by layer, on all pairs of positions
+    const last = (await layerKernels(engine, net, x)).at(-1)!; // always layer by layer, on all pairs of positions
     for (const one of ['nngp', 'ntk'] as const)
       direct[one]!.data.forEach((value, i) => expect(value).toBeCloseTo(last[one]!.data[i]!, 12));
   });
