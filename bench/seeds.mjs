@@ -43,18 +43,18 @@ function measure(inputs, hidden, layers, outputs, n) {
       work.ptr,
     );
   const first = (width) => {
-    gemm(0, 0, n, width, inputs);
-    gemm(1, 0, inputs, width, n);
+    gemm(0, [0, n, width], inputs);
+    gemm(1, [0, inputs, width], n);
   };
   const rest = () => {
     for (let l = 1; l < layers; l++) {
-      gemm(0, 0, n, hidden, hidden);
-      gemm(1, 0, hidden, hidden, n);
-      gemm(0, 1, n, hidden, hidden);
+      gemm(0, [0, n, hidden], hidden);
+      gemm(1, [0, hidden, hidden], n);
+      gemm(0, [1, n, hidden], hidden);
     }
-    gemm(0, 0, n, outputs, hidden);
-    gemm(1, 0, hidden, outputs, n);
-    gemm(0, 1, n, hidden, outputs);
+    gemm(0, [0, n, outputs], hidden);
+    gemm(1, [0, hidden, outputs], n);
+    gemm(0, [1, n, hidden], outputs);
   };
   const each = (fn) => Array.from({ length: SEEDS }, fn);
   const ways = {

@@ -26,7 +26,7 @@ const peers = {
       const [a, b] = inputs(Type, n).map((x) => region.put(x));
       const c = region.alloc(dtype, n * n);
       return () => {
-        gemm(engine, a, b, c, [n, n, n]);
+        gemm(engine, [a, b, c], [n, n, n]);
         return engine.heap.read(c);
       };
     };

@@ -125,24 +125,24 @@ function once(
     const direction = normal(core, foldIn(key, 'teacher'), dimension);
     const norm = Math.sqrt(direction.reduce((sum, value) => sum + value * value, 0));
     const teacher = direction.map((value) => value / norm); // unit length: the same signal in every repetition
-    const errors = normal(core, foldIn(key, 'noise'), samples, 'f64', 0, noise); // test targets are noiseless
+    const errors = normal(core, foldIn(key, 'noise'), samples, 'f64', [0, noise]); // test targets are noiseless
     const y = Float64Array.from({ length: rows }, (_, i) =>
       teacher.reduce((sum, weight, k) => sum + weight * x[i * dimension + k]!, errors[i] ?? 0),
     );
     const weights = scope.put(normal(core, foldIn(key, 'features'), dimension * features));
     const z = scope.alloc('f64', rows * features);
-    gemm(core, scope.put(x), weights, z, [rows, features, dimension], { alpha: 1 / Math.sqrt(dimension) });
+    gemm(core, [scope.put(x), weights, z], [rows, features, dimension], { alpha: 1 / Math.sqrt(dimension) });
     core.heap.write(
       z,
       core.heap.read(z).map((value) => Math.max(value, 0)),
     );
     const k = scope.alloc('f64', samples * rows); // kernel of every row with the training rows, transposed
-    gemm(core, z, z, k, [rows, samples, features], { transB: true, alpha: 1 / features });
+    gemm(core, [z, z, k], [rows, samples, features], { transB: true, alpha: 1 / features });
     const coefficients = scope.put(
       dualSolution(core, core.heap.read(k, 0, samples * samples), y.slice(0, samples), ridge, features),
     );
     const f = scope.alloc('f64', rows);
-    gemm(core, k, coefficients, f, [rows, 1, samples]);
+    gemm(core, [k, coefficients, f], [rows, 1, samples]);
     const residual = core.heap.read(f).map((value, i) => (value - y[i]!) ** 2);
     const mean = (from: number, to: number): number =>
       residual.slice(from, to).reduce((sum, value) => sum + value, 0) / (to - from);
@@ -162,7 +162,7 @@ function dualSolution(
   return core.heap.scope((scope) => {
     const w = scope.alloc('f64', n);
     const v = scope.alloc('f64', n * n);
-    eighInPlace(core, scope.put(kernel), w, v, n);
+    eighInPlace(core, scope.put(kernel), w, v, { n });
     const values = core.heap.read(w);
     const vectors = core.heap.read(v);
     const alpha = new Float64Array(n);

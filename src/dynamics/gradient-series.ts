@@ -65,7 +65,7 @@ export function products(
 ): Float64Array<ArrayBuffer> {
   return core.heap.scope((scope) => {
     const c = scope.alloc(a.dtype, rows * rows);
-    gemm(core, a, b, c, [rows, rows, a.length / rows], { transB: true, alpha });
+    gemm(core, [a, b, c], [rows, rows, a.length / rows], { transB: true, alpha });
     return Float64Array.from(core.heap.read(c));
   });
 }

@@ -62,7 +62,7 @@ export const lazyDialJob: Job<Params, LazyDialPoint> = defineJob(
     const loss = new Float64Array(steps + 1);
     for (let step = 0; ; step++) {
       const moved = Float64Array.from(model.forward(x).data, (value, p) => alpha * (value - f0.data[p]!));
-      const now = evaluateLoss(core, name, moved, targets, model.outputSize);
+      const now = evaluateLoss(core, name, moved, targets, { outputs: model.outputSize });
       loss[step] = now.loss;
       if (!Number.isFinite(now.loss)) {
         throw new NumericalError(

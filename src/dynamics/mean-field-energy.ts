@@ -73,7 +73,7 @@ export const meanFieldEnergyJob: Job<Params, MeanFieldEnergy> = defineJob(
         name,
         Float64Array.from(f.data, (value) => value * factor),
         targets,
-        model.outputSize,
+        { outputs: model.outputSize },
       );
       loss[k] = now.loss;
       energy[k] = now.loss + (decay / (2 * units)) * squares(theta);

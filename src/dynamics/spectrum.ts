@@ -45,7 +45,7 @@ export const spectrumJob: Job<{ kernel: Float64Array; y: Float64Array; n: number
     core.heap.scope((scope) => {
       const w = scope.alloc('f64', n);
       const v = scope.alloc('f64', n * n);
-      eighInPlace(core, scope.put(Float64Array.from(kernel)), w, v, n);
+      eighInPlace(core, scope.put(Float64Array.from(kernel)), w, v, { n });
       const columns = y.length / n;
       const ascending = core.heap.read(w);
       const energy = new Float64Array(n);

@@ -47,7 +47,7 @@ export function trainedParameters(model: Model, options: TrainedParametersOption
   const scale = reduction === 'mean' ? 1 / size : 1;
   const cotangent = core.heap.scope((scope) => {
     const [w, v] = [scope.alloc('f64', size), scope.alloc('f64', size * size)];
-    eighInPlace(core, scope.put(theta), w, v, size);
+    eighInPlace(core, scope.put(theta), w, v, { n: size });
     const [values, vectors] = [core.heap.read(w), core.heap.read(v)];
     const floor = NOTHING * values[size - 1]!;
     const out = new Float64Array(size);

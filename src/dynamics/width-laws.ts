@@ -108,7 +108,7 @@ export const widthLawJob: Job<Params, WidthLawQuantities> = defineJob(
       let distance = 0;
       let onset: number | null = null;
       for (let step = 1; step <= steps; step++) {
-        const { cotangent } = evaluateLoss(core, loss, linear, targets, o);
+        const { cotangent } = evaluateLoss(core, loss, linear, targets, { outputs: o });
         for (let p = 0; p < linear.length; p++) {
           let sum = 0;
           for (let q = 0; q < linear.length; q++) sum += theta.data[p * linear.length + q]! * cotangent[q]!;

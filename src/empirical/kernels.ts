@@ -178,7 +178,7 @@ function* ntkOf(
         try {
           if (!same) yield* right.backward();
           const place = { s, t, n1, n2, columns: b.n, planes, mirror: x2 === null && t > s, o, outputs };
-          yield* tileOf(left, right, outputs, results, perLayer, place);
+          yield* tileOf(left, right, outputs, { results, perLayer, place });
         } finally {
           if (!same) right.dispose();
         }
@@ -238,9 +238,15 @@ function* tileOf(
   left: Signals,
   right: Signals,
   outputs: Outputs,
-  results: readonly (Float64Array | Float32Array)[],
-  perLayer: boolean,
-  place: Place,
+  {
+    results,
+    perLayer,
+    place,
+  }: {
+    readonly results: readonly (Float64Array | Float32Array)[];
+    readonly perLayer: boolean;
+    readonly place: Place;
+  },
 ): Generator<void, void> {
   const { machine } = left;
   const pairs = outputPairs(outputs, place.o);

@@ -38,12 +38,21 @@ function groups(operations: readonly Operation[], wanted: ReadonlySet<number>): 
 
 function copyRows(
   machine: Machine,
-  rows: number,
-  width: number,
-  x: Numbers,
-  xStep: number,
-  y: { readonly ptr: number },
-  yStep: number,
+  {
+    rows,
+    width,
+    x,
+    xStep,
+    y,
+    yStep,
+  }: {
+    readonly rows: number;
+    readonly width: number;
+    readonly x: Numbers;
+    readonly xStep: number;
+    readonly y: { readonly ptr: number };
+    readonly yStep: number;
+  },
 ): void {
   kernelOf(machine.core, 'rowsCombine', machine.dtype)(rows, width, 1, x.ptr, xStep, 0, y.ptr, yStep);
 }
@@ -112,7 +121,14 @@ export class Signals {
     const x = machine.scratch(`inputs ${parameter}`, n * positions * map.fanIn);
     const width = map.positions * map.fanIn;
     for (const [at, input] of inputs.entries())
-      copyRows(machine, n, width, input, width, after(machine, x, at * width), positions * map.fanIn);
+      copyRows(machine, {
+        rows: n,
+        width,
+        x: input,
+        xStep: width,
+        y: after(machine, x, at * width),
+        yStep: positions * map.fanIn,
+      });
     return { operation, x, g };
   }
 
@@ -121,7 +137,7 @@ export class Signals {
     const { positions, channels } = layer.operation.map;
     const [width, all] = [step * channels, positions * channels];
     const to = after(machine, layer.g, (output * n * positions + at) * channels);
-    copyRows(machine, n, width, cotangent, width, to, all);
+    copyRows(machine, { rows: n, width, x: cotangent, xStep: width, y: to, yStep: all });
   }
 
   dispose(): void {

@@ -71,9 +71,27 @@ export interface WeightMap {
   readonly positions: number;
   readonly channels: number;
   readonly fanIn: number;
-  apply(pass: Pass, w: Numbers, x: Numbers, y: Numbers, alpha: number, beta: number): void;
-  transpose(pass: Pass, w: Numbers, gy: Numbers, gx: Numbers, alpha: number, beta: number): void;
-  gradient(pass: Pass, x: Numbers, gy: Numbers, gw: Numbers, alpha: number, beta: number): void;
+  apply(
+    pass: Pass,
+    w: Numbers,
+    x: Numbers,
+    y: Numbers,
+    call: { readonly alpha: number; readonly beta: number },
+  ): void;
+  transpose(
+    pass: Pass,
+    w: Numbers,
+    gy: Numbers,
+    gx: Numbers,
+    call: { readonly alpha: number; readonly beta: number },
+  ): void;
+  gradient(
+    pass: Pass,
+    x: Numbers,
+    gy: Numbers,
+    gw: Numbers,
+    call: { readonly alpha: number; readonly beta: number },
+  ): void;
   /** The rows (samples, positions, fanIn) the weights see, of samples `first .. first+count-1`. */
   patches(pass: Pass, x: Numbers, first: number, count: number): Numbers;
 }

@@ -76,12 +76,21 @@ export function composeSeries(c: Series, d: Series): Series {
 /** Writes coefficient `order` of value `y` from the series of every row of `width` entries of value `x`. */
 export function seriesThrough(
   pass: Pass,
-  x: number,
-  y: number,
-  order: number,
-  rows: number,
-  width: number,
-  rule: (row: readonly Series[]) => readonly Series[],
+  {
+    x,
+    y,
+    order,
+    rows,
+    width,
+    rule,
+  }: {
+    readonly x: number;
+    readonly y: number;
+    readonly order: number;
+    readonly rows: number;
+    readonly width: number;
+    readonly rule: (row: readonly Series[]) => readonly Series[];
+  },
 ): void {
   const rowOf = seriesRows(pass, order, rows * width, width, (j) =>
     pass.isZero(x, j) ? null : pass.value(x, j),
@@ -94,13 +103,23 @@ export function seriesThrough(
 /** Adds coefficient `order` of what `rule` makes of a row of `x` and the cotangents of its `y`. */
 export function seriesBack(
   pass: Pass,
-  x: number,
-  y: number,
-  order: number,
-  { to, beta }: Target<Numbers>,
-  rows: number,
-  width: number,
-  rule: (row: readonly Series[], cotangent: readonly Series[]) => readonly Series[],
+  {
+    x,
+    y,
+    order,
+    target: { to, beta },
+    rows,
+    width,
+    rule,
+  }: {
+    readonly x: number;
+    readonly y: number;
+    readonly order: number;
+    readonly target: Target<Numbers>;
+    readonly rows: number;
+    readonly width: number;
+    readonly rule: (row: readonly Series[], cotangent: readonly Series[]) => readonly Series[];
+  },
 ): void {
   const { heap } = pass.core;
   const length = rows * width;

@@ -8,7 +8,13 @@ export interface RowRule {
   /** Writes y from x. */
   value(pass: Pass, rows: number, x: number, y: number): void;
   /** to = beta to + J v, J at the row whose value is y. */
-  project(pass: Pass, rows: number, y: number, v: number, beta: number, to: number): void;
+  project(
+    pass: Pass,
+    rows: number,
+    y: number,
+    v: number,
+    call: { readonly beta: number; readonly to: number },
+  ): void;
   /** Values of one row, and J v at it, as power series. */
   series(row: readonly Series[]): Series[];
   projectSeries(row: readonly Series[], v: readonly Series[]): Series[];
@@ -34,18 +40,24 @@ export function pushRowwise(
       const rows = rowsOf(pass);
       const y = pass.value(output.id, order);
       if (order === 0) value(pass, rows, pass.value(input.id, 0).ptr, y.ptr);
-      else if (order > 1) seriesThrough(pass, input.id, output.id, order, rows, width, series);
+      else if (order > 1)
+        seriesThrough(pass, { x: input.id, y: output.id, order, rows, width, rule: series });
       else if (pass.isZero(input.id, 1)) pass.core.heap.fill(y, 0);
-      else project(pass, rows, pass.value(output.id, 0).ptr, pass.value(input.id, 1).ptr, 0, y.ptr);
+      else
+        project(pass, rows, pass.value(output.id, 0).ptr, pass.value(input.id, 1).ptr, {
+          beta: 0,
+          to: y.ptr,
+        });
     },
     backward(pass, order) {
       const target = pass.addTo(input.id, order);
       if (!target) return;
       const rows = rowsOf(pass);
-      if (order > 0) seriesBack(pass, input.id, output.id, order, target, rows, width, projectSeries);
+      if (order > 0)
+        seriesBack(pass, { x: input.id, y: output.id, order, target, rows, width, rule: projectSeries });
       else {
         const [y, v] = [pass.value(output.id, 0).ptr, pass.cotangent(output.id, 0).ptr];
-        project(pass, rows, y, v, target.beta, target.to.ptr);
+        project(pass, rows, y, v, { beta: target.beta, to: target.to.ptr });
       }
     },
   });

@@ -23,8 +23,7 @@ export function eighInPlace(
   a: Ticket<'f64'>,
   w: Ticket<'f64'>,
   v: Ticket<'f64'> | null,
-  n: number,
-  lda: number = n,
+  { n, lda = n }: { readonly n: number; readonly lda?: number | undefined },
 ): void {
   fits('eighInPlace: A', a, n, n, lda);
   fits('eighInPlace: w', w, 1, n, n);
@@ -52,7 +51,7 @@ export const eighJob: Job<EighParams, EighData> = defineJob('math/eigh', (core, 
     const n = a.shape[0]!;
     const w = scope.alloc('f64', n);
     const v = vectors ? scope.alloc('f64', n * n) : null;
-    eighInPlace(core, scope.put(Float64Array.from(a.data)), w, v, n);
+    eighInPlace(core, scope.put(Float64Array.from(a.data)), w, v, { n });
     return { values: core.heap.read(w), vectors: v && core.heap.read(v) };
   }),
 );

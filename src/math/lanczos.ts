@@ -132,7 +132,7 @@ export function extremeEigenvaluesOf(
     const y = scope.alloc('f64', n);
     for (;;) {
       core.heap.write(x, watch.krylov.basis.at(-1)!);
-      symv(core, a, x, y, n, options.lda ?? n);
+      symv(core, a, x, y, { n, lda: options.lda ?? n });
       const done = watch.step(core.heap.read(y));
       if (done) return done;
     }
@@ -209,7 +209,7 @@ function firstColumn(core: Core, { diagonal, offDiagonal }: Krylov, f: (x: numbe
     const values = scope.alloc('f64', m);
     const vectors = scope.alloc('f64', m * m);
     const matrix = scope.put(t);
-    eighInPlace(core, matrix, values, vectors, m);
+    eighInPlace(core, matrix, values, vectors, { n: m });
     return [core.heap.read(values), core.heap.read(vectors)];
   });
   const column = new Float64Array(m);

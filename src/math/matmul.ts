@@ -63,9 +63,7 @@ export interface GemmOptions {
 /** C = alpha op(A) op(B) + beta C; `m, n, k` are those of the product, op(A) m x k. C may not overlap A or B. */
 export function gemm<D extends FloatType>(
   core: Core,
-  a: Ticket<D>,
-  b: Ticket<D>,
-  c: Ticket<D>,
+  [a, b, c]: readonly [Ticket<D>, Ticket<D>, Ticket<D>],
   [m, n, k]: readonly [number, number, number],
   options: GemmOptions = {},
 ): void {
@@ -132,8 +130,14 @@ export function hadamard<D extends FloatType>(
   a: Ticket<D>,
   b: Ticket<D>,
   c: Ticket<D>,
-  [m, n]: readonly [number, number],
-  options: { alpha?: number; shift?: number; lda?: number; ldb?: number; ldc?: number } = {},
+  {
+    sizes: [m, n],
+    options = {},
+  }: {
+    readonly sizes: readonly [number, number];
+    readonly options?:
+      { alpha?: number; shift?: number; lda?: number; ldb?: number; ldc?: number } | undefined;
+  },
 ): void {
   const { alpha = 1, shift = 0, lda = n, ldb = n, ldc = n } = options;
   fits('hadamard: A', a, m, n, lda);
@@ -174,8 +178,13 @@ export function gemv<D extends FloatType>(
   a: Ticket<D>,
   x: Ticket<D>,
   y: Ticket<D>,
-  [m, n]: readonly [number, number],
-  options: { trans?: boolean; alpha?: number; beta?: number; lda?: number } = {},
+  {
+    sizes: [m, n],
+    options = {},
+  }: {
+    readonly sizes: readonly [number, number];
+    readonly options?: { trans?: boolean; alpha?: number; beta?: number; lda?: number } | undefined;
+  },
 ): void {
   const { trans = false, alpha = 1, beta = 0, lda = n } = options;
   fits('gemv: A', a, m, n, lda);
@@ -190,8 +199,7 @@ export function symv<D extends FloatType>(
   a: Ticket<D>,
   x: Ticket<D>,
   y: Ticket<D>,
-  n: number,
-  lda: number = n,
+  { n, lda = n }: { readonly n: number; readonly lda?: number | undefined },
 ): void {
   fits('symv: A', a, n, n, lda);
   fits('symv: x', x, 1, n, n);
@@ -241,8 +249,8 @@ export const gemmJob: Job<MatmulParams, Tensor> = defineJob('math/matmul', (core
       mirror(core, out, m);
     } else if (n === 1) {
       const options = { trans: transA, alpha, beta };
-      gemv(core, left, put(b), out, a.shape as [number, number], options);
-    } else gemm(core, left, put(b), out, [m, n, k], { transA, transB, alpha, beta });
+      gemv(core, left, put(b), out, { sizes: a.shape as [number, number], options });
+    } else gemm(core, [left, put(b), out], [m, n, k], { transA, transB, alpha, beta });
     return { data: core.heap.read(out), shape };
   }),
 );

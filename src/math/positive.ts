@@ -56,7 +56,7 @@ export function choleskyWithJitter<D extends FloatType>(
       const next = relative === 0 ? n * EPSILON[a.dtype] : 10 * relative;
       if (!(mean > 0) || !(next <= maxJitter)) {
         setDiagonal(core, a, diagonal, n, { lda });
-        throw notPositive(core, a, n, lda, failed, relative * mean);
+        throw notPositive(core, a, { n, lda, pivot: failed, jitter: relative * mean });
       }
       relative = next;
       setDiagonal(core, a, diagonal, n, { shift: relative * mean, lda });
@@ -70,10 +70,12 @@ export function choleskyWithJitter<D extends FloatType>(
 function notPositive(
   core: Core,
   a: Ticket,
-  n: number,
-  lda: number,
-  pivot: number,
-  jitter: number,
+  {
+    n,
+    lda,
+    pivot,
+    jitter,
+  }: { readonly n: number; readonly lda: number; readonly pivot: number; readonly jitter: number },
 ): NumericalError {
   const [smallest, largest] = spectrumEnds(core, a, n, lda);
   const condition = smallest > 0 ? largest / smallest : Infinity;
@@ -102,7 +104,7 @@ function spectrumEnds(core: Core, a: Ticket, n: number, lda: number): readonly [
       return [smallest, largest];
     }
     const w = scope.alloc('f64', n);
-    eighInPlace(core, copy, w, null, n);
+    eighInPlace(core, copy, w, null, { n });
     return [core.heap.get(w, 0), core.heap.get(w, n - 1)];
   });
 }

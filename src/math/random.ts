@@ -80,13 +80,12 @@ export function uniform<D extends FloatType = 'f64'>(
   key: RandomKey,
   n: number,
   dtype: D = 'f64' as D,
-  low = 0,
-  high = 1,
+  [low, high]: readonly [low: number, high: number] = [0, 1],
 ): DTypes[D] {
   if (!Number.isFinite(low) || !(high >= low) || high === Infinity) {
     throw new RangeError(`uniform: expected finite low <= high, got ${low} and ${high}`);
   }
-  return draw(core, key, n, dtype, 'uniform', low, high);
+  return draw(core, key, n, dtype, { kind: 'uniform', a: low, b: high });
 }
 
 /** `n` normals, by inversion of one uniform each (Wichura, AS 241). f32 values are the f64 values, rounded. */
@@ -95,13 +94,12 @@ export function normal<D extends FloatType = 'f64'>(
   key: RandomKey,
   n: number,
   dtype: D = 'f64' as D,
-  mean = 0,
-  std = 1,
+  [mean, std]: readonly [mean: number, std: number] = [0, 1],
 ): DTypes[D] {
   if (!Number.isFinite(mean) || !Number.isFinite(std) || std < 0) {
     throw new RangeError(`normal: expected a finite mean and a finite std >= 0, got ${mean} and ${std}`);
   }
-  return draw(core, key, n, dtype, 'normal', mean, std);
+  return draw(core, key, n, dtype, { kind: 'normal', a: mean, b: std });
 }
 
 /** Fills wasm memory with the normals `first`, `first + 1`, ... of `key`. */
@@ -111,7 +109,7 @@ export function normalInto(
   out: Ticket<FloatType>,
   { first = 0, mean = 0, std = 1 }: { first?: number; mean?: number; std?: number } = {},
 ): void {
-  drawInto(core, key, out, 'normal', first, mean, std);
+  drawInto(core, key, out, { kind: 'normal', first, a: mean, b: std });
 }
 
 /** A uniform random order of 0..n-1. */
@@ -130,9 +128,7 @@ function draw<D extends FloatType>(
   key: RandomKey,
   n: number,
   dtype: D,
-  kind: 'uniform' | 'normal',
-  a: number,
-  b: number,
+  { kind, a, b }: { readonly kind: 'uniform' | 'normal'; readonly a: number; readonly b: number },
 ): DTypes[D] {
   wholeNumber(kind, 'the number of elements', n, 0, 2 ** 31 - 1);
   checkKey(kind, key);
@@ -141,7 +137,7 @@ function draw<D extends FloatType>(
     const buffer = scope.alloc(dtype, Math.min(n, CHUNK));
     for (let first = 0; first < n; first += CHUNK) {
       const part = result.subarray(first, first + CHUNK);
-      drawInto(core, key, { ...buffer, length: part.length }, kind, first, a, b);
+      drawInto(core, key, { ...buffer, length: part.length }, { kind, first, a, b });
       core.heap.readInto<D>(buffer, part as DTypes[D]);
     }
   });
@@ -152,10 +148,12 @@ function drawInto(
   { kernels }: Core,
   [k0, k1]: RandomKey,
   out: Ticket<FloatType>,
-  kind: 'uniform' | 'normal',
-  first: number,
-  a: number,
-  b: number,
+  {
+    kind,
+    first,
+    a,
+    b,
+  }: { readonly kind: 'uniform' | 'normal'; readonly first: number; readonly a: number; readonly b: number },
 ): void {
   const { length, ptr } = out;
   const name = kind === 'uniform' ? 'randomUniform' : 'randomNormal';

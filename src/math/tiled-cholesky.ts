@@ -53,7 +53,7 @@ export const tiledCholeskyJob: Job<TileParams, TileResult> = defineJob(
         core.heap.write(a, left);
         if (params.right) {
           core.heap.write(b, params.right[index]!);
-          gemm(core, a, b, c, [rows, columns, depth], { transB: true, alpha: -1, beta: 1 });
+          gemm(core, [a, b, c], [rows, columns, depth], { transB: true, alpha: -1, beta: 1 });
         } else gram(core, a, c, [rows, depth], { alpha: -1, beta: 1 });
       }
       let failed = -1;
@@ -209,7 +209,7 @@ export const tiledSolveJob: Job<SolveParams, Float64Array[]> = defineJob('math/t
         const c = inner.alloc('f64', block.length);
         core.heap.write(l, tile);
         core.heap.write(c, block);
-        gemm(core, l, right, c, [rows, r, known], { transA: trans, alpha: -1, beta: 1 });
+        gemm(core, [l, right, c], [rows, r, known], { transA: trans, alpha: -1, beta: 1 });
         return core.heap.read(c);
       }),
     );
@@ -224,8 +224,7 @@ async function sweep(
   factor: TiledMatrix,
   blocks: Float64Array[],
   r: number,
-  trans: boolean,
-  options: Pick<TiledOptions, 'signal'>,
+  { trans, options }: { readonly trans: boolean; readonly options: Pick<TiledOptions, 'signal'> },
 ): Promise<void> {
   const rows = tileRows(factor);
   for (let turn = 0; turn < rows; turn++) {
@@ -294,7 +293,7 @@ export async function tiledSolve(
       Float64Array.from(right.data.subarray(i * tile * r, Math.min(n, (i + 1) * tile) * r)) as Float64Array,
   );
   for (const [turn, trans] of [false, true].entries()) {
-    await sweep(engine, factor, blocks, r, trans, { ...(signal ? { signal } : {}) });
+    await sweep(engine, factor, blocks, r, { trans, options: { ...(signal ? { signal } : {}) } });
     onProgress?.({ done: turn + 1, total: 2, bytes });
   }
   const data = new Float64Array(n * r);

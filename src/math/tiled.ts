@@ -171,7 +171,7 @@ export const tiledGramJob: Job<GramParams, Float64Array | null> = defineJob(
       if (right) {
         const b = scope.alloc('f64', right.length);
         core.heap.write(b, right);
-        gemm(core, a, b, c, [rows, columns, width], { transB: true, alpha });
+        gemm(core, [a, b, c], [rows, columns, width], { transB: true, alpha });
       } else gram(core, a, c, [rows, width], { alpha });
       if (!params.inPlace) return core.heap.read(c);
       core.heap.readInto(c, out as Float64Array<ArrayBuffer>);

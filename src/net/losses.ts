@@ -85,9 +85,15 @@ export function lossInto(
   loss: LossName,
   f: Ticket<FloatType>,
   y: Ticket<'f64'>,
-  cotangent: Ticket<FloatType>,
-  [n, outputs]: readonly [number, number],
-  reduction: Reduction = 'mean',
+  {
+    cotangent,
+    sizes: [n, outputs],
+    reduction = 'mean',
+  }: {
+    readonly cotangent: Ticket<FloatType>;
+    readonly sizes: readonly [number, number];
+    readonly reduction?: Reduction | undefined;
+  },
 ): number {
   const scale = scaleOf(loss, n * outputs, outputs, reduction);
   return kernelOf(
@@ -102,12 +108,15 @@ export function evaluateLoss(
   loss: LossName,
   f: ArrayLike<number>,
   y: ArrayLike<number>,
-  outputs: number,
-  reduction?: Reduction,
+  { outputs, reduction }: { readonly outputs: number; readonly reduction?: Reduction | undefined },
 ): LossResult {
   return core.heap.scope((memory) => {
     const [x, targets] = [memory.put(Float64Array.from(f)), memory.put(Float64Array.from(y))];
-    const value = lossInto(core, loss, x, targets, x, [f.length / outputs, outputs], reduction);
+    const value = lossInto(core, loss, x, targets, {
+      cotangent: x,
+      sizes: [f.length / outputs, outputs],
+      reduction,
+    });
     return { loss: value, cotangent: core.heap.read(x) };
   });
 }

@@ -173,7 +173,10 @@ export class Model {
     checkLoss('gradients', loss);
     const targets = prepareTargets('gradients', loss, asTensor(y, 'gradients: y'), n, this.outputSize);
     const outputs = this.forward(x, call);
-    const result = evaluateLoss(this.core, loss, outputs.data, targets, this.outputSize, reduction);
+    const result = evaluateLoss(this.core, loss, outputs.data, targets, {
+      outputs: this.outputSize,
+      reduction,
+    });
     return { loss: result.loss, outputs, gradients: this.pullBack(data, result.cotangent, call) };
   }
 

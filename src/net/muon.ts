@@ -56,11 +56,11 @@ export function newtonSchulz<D extends FloatType>(
     for (let i = 0; i < iterations; i++) {
       // The Gram matrix of the shorter side: X X^T, or X^T X on the right.
       const sizes = [small, small, isWide ? columns : rows] as const;
-      gemm(core, x, x, gram, sizes, isWide ? { transB: true } : { transA: true });
-      gemm(core, gram, gram, bent, [small, small, small], { alpha: C });
+      gemm(core, [x, x, gram], sizes, isWide ? { transB: true } : { transA: true });
+      gemm(core, [gram, gram, bent], [small, small, small], { alpha: C });
       combine(1, gram.length, B, gram.ptr, 0, 1, bent.ptr, 0);
-      if (isWide) gemm(core, bent, x, next, [rows, columns, rows]);
-      else gemm(core, x, bent, next, [rows, columns, columns]);
+      if (isWide) gemm(core, [bent, x, next], [rows, columns, rows]);
+      else gemm(core, [x, bent, next], [rows, columns, columns]);
       combine(1, x.length, 1, next.ptr, 0, A, x.ptr, 0);
     }
   });

@@ -67,9 +67,9 @@ export function drawParameters(
   const flat = dtype === 'f32' ? new Float32Array(countOf(slots)) : new Float64Array(countOf(slots));
   const draw = (purpose: string, layer: number, size: number, std: number): Float64Array | Float32Array => {
     const stream = foldIn(key, 'parameters', purpose, layer);
-    if (init === 'gaussian') return normal(core, stream, size, dtype, 0, std);
+    if (init === 'gaussian') return normal(core, stream, size, dtype, [0, std]);
     const half = std * Math.sqrt(3);
-    return uniform(core, stream, size, dtype, -half, half);
+    return uniform(core, stream, size, dtype, [-half, half]);
   };
   slots.forEach(({ spec, offset, wSize, bSize }, layer) => {
     flat.set(draw('w', layer, wSize, spec.wStd), offset);

@@ -198,7 +198,11 @@ export class Trainer {
     const output = model.run(machine);
     const f = core.heap.read(output, 0, count * outputs);
     const cotangent = machine.cotangent(model.program.output, 0);
-    const value = lossInto(core, loss, output, this.#memory.y, cotangent, [count, outputs], reduction);
+    const value = lossInto(core, loss, output, this.#memory.y, {
+      cotangent,
+      sizes: [count, outputs],
+      reduction,
+    });
     const accuracy = accuracyOf(loss, f, this.#batchTargets, outputs);
     if (!Number.isFinite(value)) return { loss: value, accuracy, samples: count };
     machine.gradients = this.#tensors;

@@ -166,7 +166,7 @@ async function finite(
   };
   if (wants === 'none') return result;
   const place = { test: cross !== null, basis: basis ?? vectors, rows, samples };
-  const parts = await spreadParts(model, cache, call, place, toBasis, run);
+  const parts = await spreadParts(model, cache, call, { place, toBasis, run });
   const each = await spreads(model, parts, list, wants, run);
   const data = new Float64Array(each.reduce((sum, item) => sum + item.data.length, 0));
   each.forEach((item, k) => data.set(item.data, k * item.data.length));
@@ -180,9 +180,15 @@ async function spreadParts(
   model: EnsembleModel,
   cache: Map<string, Promise<Float64Array>>,
   call: EnsembleCall,
-  place: Pick<SpreadParts, 'test' | 'basis' | 'rows' | 'samples'>,
-  toBasis: (kernel: Float64Array) => Promise<Float64Array>,
-  run: RunOptions,
+  {
+    place,
+    toBasis,
+    run,
+  }: {
+    readonly place: Pick<SpreadParts, 'test' | 'basis' | 'rows' | 'samples'>;
+    readonly toBasis: (kernel: Float64Array) => Promise<Float64Array>;
+    readonly run: RunOptions;
+  },
 ): Promise<SpreadParts> {
   const { engine, layout, system, method, nngp } = model;
   const { test, samples } = place;

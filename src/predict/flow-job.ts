@@ -57,7 +57,7 @@ function derivativeOf(core: Core, region: Region, params: FlowParams): Derivativ
   return (state, out) => {
     loss.gradient(state.subarray(0, size), params.y, g);
     core.heap.write(slope, g);
-    gemm(core, kernel, slope, pulled, [rows, columns, rows]);
+    gemm(core, [kernel, slope, pulled], [rows, columns, rows]);
     core.heap.readInto(pulled, pull);
     for (let i = 0; i < size; i++) {
       const force = -learningRate * pull[i]!;

@@ -136,7 +136,7 @@ export function gradientFlow(engine: Engine, options: GradientFlowOptions): Grad
             signal: call.signal,
             breathe: breather(call.signal),
           });
-    return assemble(engine, layout, samples, call, momentum, times, outcome);
+    return assemble(engine, layout, samples, call, { momentum, times, flown: outcome });
   };
 }
 
@@ -225,9 +225,15 @@ async function assemble(
   layout: Layout,
   samples: number,
   call: FlowCall,
-  momentum: number | null,
-  times: { values: Float64Array; shape: readonly number[] },
-  { f, u, v, p, report }: FlowOutcome,
+  {
+    momentum,
+    times,
+    flown: { f, u, v, p, report },
+  }: {
+    readonly momentum: number | null;
+    readonly times: { values: Float64Array; shape: readonly number[] };
+    readonly flown: FlowOutcome;
+  },
 ): Promise<FlowResult> {
   const train = stack(layout, f, samples, times.shape);
   const state: { -readonly [K in keyof FlowState]: FlowState[K] } = {

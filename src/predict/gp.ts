@@ -197,7 +197,7 @@ async function ensembleLaw(
   const factor = await system.factored(run);
   const a = transpose(await factor.solve(transpose(scaled, rows, n), rows, run), n, rows);
   // H = A K_dd / 2 - K_td, so that the change is A H' + H A'
-  const half = await symmetricProduct(engine, a, nngp, rows, n, run);
+  const half = await symmetricProduct(engine, a, nngp, { rows, n, run });
   for (let i = 0; i < half.length; i++) half[i] = half[i]! / 2 - nngpCross[i]!;
   if (wants === 'diagonal') {
     const before = priorVariance(layout, prior, samples);
@@ -226,9 +226,7 @@ async function symmetricProduct(
   engine: Engine,
   a: Float64Array,
   k: Float64Array,
-  rows: number,
-  n: number,
-  run: RunOptions,
+  { rows, n, run }: { readonly rows: number; readonly n: number; readonly run: RunOptions },
 ): Promise<Float64Array> {
   if (exactBytes(n) <= engine.memoryBytes) return product(engine, a, k, [rows, n, n], run);
   const out = new Float64Array(rows * n);

@@ -38,7 +38,7 @@ export const productJob: Job<ProductParams, Float64Array> = defineJob(
   (core, { a, b, sizes, transA, transB }) =>
     core.heap.scope((scope) => {
       const c = scope.alloc('f64', sizes[0] * sizes[1]);
-      gemm(core, stage(scope, core, a), stage(scope, core, b), c, sizes, { transA, transB });
+      gemm(core, [stage(scope, core, a), stage(scope, core, b), c], sizes, { transA, transB });
       return core.heap.read(c);
     }),
 );

@@ -96,14 +96,14 @@ export const sweepJob: Job<SweepParams, Swept> = defineJob('predict/sweep', (cor
   const { vectors, right, n, columns, own = [], basis, kernel, dual = [] } = params;
   const apply = (left: Ticket<'f64'>, b: Ticket<'f64'>, out: Ticket<'f64'>): void => {
     const width = b.length / n;
-    gemm(core, left, b, out, [out.length / width, width, n]);
+    gemm(core, [left, b, out], [out.length / width, width, n]);
   };
   return core.heap.scope((scope) => {
     const pulled = scope.alloc('f64', n * dual.length * columns);
     const ownSide = core.heap.scope((inner) => {
       const v = stage(inner, core, vectors);
       const projected = inner.alloc('f64', n * columns);
-      gemm(core, v, stage(inner, core, right), projected, [n, columns, n], { transA: true });
+      gemm(core, [v, stage(inner, core, right), projected], [n, columns, n], { transA: true });
       const p = core.heap.read(projected);
       if (dual.length > 0) apply(v, inner.put(sideBySide(dual, p, columns)), pulled);
       if (own.length === 0) return NONE;

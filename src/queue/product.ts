@@ -30,7 +30,7 @@ export async function storedProduct(
     for (let row = left.shift(); row !== undefined; row = left.shift()) {
       const key = keyOf(run, message, row);
       if (await objects.hasResult(key)) continue;
-      await objects.keepResult(key, await blockRow(engine, run, message.kernel, b, row, signal));
+      await objects.keepResult(key, await blockRow(engine, run, message.kernel, [b, row], signal));
     }
   };
   await Promise.all(Array.from({ length: Math.max(1, engine.workers) }, lane));

@@ -73,7 +73,7 @@ const gemmCases = (dtype: FloatType): BenchCase[] =>
         Ticket<FloatType>,
         Ticket<FloatType>,
       ];
-      return () => gemm(core, a, b, c, [n, n, n]);
+      return () => gemm(core, [a, b, c], [n, n, n]);
     },
     naive: () => naiveGemm(dtype, n),
   }));
@@ -91,7 +91,7 @@ const transposedCases = (dtype: FloatType): BenchCase[] =>
         Ticket<FloatType>,
         Ticket<FloatType>,
       ];
-      return () => gemm(core, a, b, c, [512, 512, 512], { transA: kind === 'tn', transB: kind === 'nt' });
+      return () => gemm(core, [a, b, c], [512, 512, 512], { transA: kind === 'tn', transB: kind === 'nt' });
     },
   }));
 
@@ -154,7 +154,7 @@ const vectorCases: BenchCase[] = [256, 2048].flatMap((n): BenchCase[] => [
         noise(core, memory, 'f64', n),
         noise(core, memory, 'f64', n),
       ];
-      return () => gemv(core, a, x, y, [n, n]);
+      return () => gemv(core, a, x, y, { sizes: [n, n] });
     },
   },
   {
@@ -168,7 +168,7 @@ const vectorCases: BenchCase[] = [256, 2048].flatMap((n): BenchCase[] => [
         noise(core, memory, 'f64', n),
         noise(core, memory, 'f64', n),
       ];
-      return () => symv(core, a, x, y, n);
+      return () => symv(core, a, x, y, { n });
     },
   },
 ]);
@@ -182,7 +182,7 @@ const eighCases: BenchCase[] = [64, 256, 512].map((n) => ({
     const a = noise(core, memory, 'f64', n * n) as Ticket<'f64'>;
     const w = memory.alloc('f64', n);
     const v = memory.alloc('f64', n * n);
-    return () => eighInPlace(core, a, w, v, n);
+    return () => eighInPlace(core, a, w, v, { n });
   },
 }));
 

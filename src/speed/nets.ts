@@ -38,9 +38,9 @@ function passOf(core: Core, memory: Allocator, dtype: FloatType): Pass {
 
 type Run = (map: WeightMap, pass: Pass, x: Numbers, w: Numbers, y: Numbers) => void;
 const PASSES: readonly (readonly [name: string, run: Run])[] = [
-  ['conv3x3', (map, pass, x, w, y) => map.apply(pass, w, x, y, 1, 0)],
-  ['conv3x3-input', (map, pass, x, w, y) => map.transpose(pass, w, y, x, 1, 0)],
-  ['conv3x3-weights', (map, pass, x, w, y) => map.gradient(pass, x, y, w, 1, 0)],
+  ['conv3x3', (map, pass, x, w, y) => map.apply(pass, w, x, y, { alpha: 1, beta: 0 })],
+  ['conv3x3-input', (map, pass, x, w, y) => map.transpose(pass, w, y, x, { alpha: 1, beta: 0 })],
+  ['conv3x3-weights', (map, pass, x, w, y) => map.gradient(pass, x, y, w, { alpha: 1, beta: 0 })],
   [
     'gemm-of-conv', // the product alone, its left factor in memory
     (_map, pass, _x, w, y) => {

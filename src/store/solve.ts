@@ -107,8 +107,7 @@ export async function blockRow(
   engine: Engine,
   run: KernelRun,
   kernel: 'nngp' | 'ntk',
-  b: Float64Array,
-  i: number,
+  [b, i]: readonly [vectors: Float64Array, row: number],
   signal?: AbortSignal,
 ): Promise<Float64Array> {
   const [n1, n2] = run.document.shape as [number, number];
@@ -146,7 +145,7 @@ async function storedMultiply(
   let next = 0;
   const lane = async (): Promise<void> => {
     for (let i = next++; i < rows; i = next++)
-      out.set(await blockRow(engine, run, kernel, b, i, signal), i * tile * r);
+      out.set(await blockRow(engine, run, kernel, [b, i], signal), i * tile * r);
   };
   await Promise.all(Array.from({ length: Math.max(1, engine.workers) }, lane));
   return out;

@@ -185,7 +185,8 @@ function evaluate(
   const targets = prepareTargets(`train: ${name}`, loss, asTensor(y), n, model.outputSize);
   return {
     outputs,
-    loss: evaluateLoss(model.core, loss, outputs.data, targets, model.outputSize, reduction).loss,
+    loss: evaluateLoss(model.core, loss, outputs.data, targets, { outputs: model.outputSize, reduction })
+      .loss,
     accuracy: accuracyOf(loss, outputs.data, targets, model.outputSize),
   };
 }

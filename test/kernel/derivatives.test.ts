@@ -242,12 +242,14 @@ describe('derivatives in wStd, bStd and base widths', () => {
     const net = serial(dense(5, { ...w, ...standard }), relu(), dense(1, w));
     const x = random([150, 3], 4);
     const names = kernelParameters(net, [3]).map(({ name }) => name);
-    const all = await contractKernel(engine, net, x, names, weightsOf(150), { ntk: true });
+    const all = await contractKernel(engine, net, x, { names, weights: weightsOf(150), ...{ ntk: true } });
     const two = await createEngine({ variant: 'simd', workers: 2 });
     const small = await createEngine({ variant: 'simd', memoryBytes: 1 << 20 });
     try {
-      expect(await contractKernel(two, net, x, names, weightsOf(150), { ntk: true })).toEqual(all);
-      const tiled = await contractKernel(small, net, x, names, weightsOf(150), { ntk: true });
+      expect(await contractKernel(two, net, x, { names, weights: weightsOf(150), ...{ ntk: true } })).toEqual(
+        all,
+      );
+      const tiled = await contractKernel(small, net, x, { names, weights: weightsOf(150), ...{ ntk: true } });
       for (const [i, value] of tiled.entries())
         expect(Math.abs(value - all[i]!)).toBeLessThan(1e-11 * Math.abs(all[i]!));
     } finally {
@@ -257,7 +259,11 @@ describe('derivatives in wStd, bStd and base widths', () => {
 
   it('says what it cannot do, and how many bytes it would need', async () => {
     const run = (net: NetDocument, shape: number[], e = engine) =>
-      contractKernel(e, net, random(shape, 1), ['layers.0.wStd'], weightsOf(shape[0]!), { ntk: true });
+      contractKernel(e, net, random(shape, 1), {
+        names: ['layers.0.wStd'],
+        weights: weightsOf(shape[0]!),
+        ...{ ntk: true },
+      });
     await expect(run(serial(conv(3, [2])), [2, 3, 4])).rejects.toThrow('flatten');
     const tiny = await createEngine({ variant: 'simd', memoryBytes: 1 << 16 });
     const image = serial(conv(3, [3, 3], { padding: 'SAME' }), relu(), globalAvgPool(), dense(1));

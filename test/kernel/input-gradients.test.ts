@@ -128,8 +128,12 @@ describe('duals in code', () => {
       const x = random([4, 3], 1);
       for (const ntk of [false, true]) {
         const names = kernelParameters(net(known), [3]).map((parameter) => parameter.name);
-        const got = await contractKernel(engine, net(mine), x, names, weightsOf(4), { ntk });
-        const want = await contractKernel(engine, net(known), x, names, weightsOf(4), { ntk });
+        const got = await contractKernel(engine, net(mine), x, { names, weights: weightsOf(4), ...{ ntk } });
+        const want = await contractKernel(engine, net(known), x, {
+          names,
+          weights: weightsOf(4),
+          ...{ ntk },
+        });
         for (const [i, value] of got.entries())
           expect(Math.abs(value - want[i]!)).toBeLessThan(1e-7 * Math.max(1, Math.abs(want[i]!)));
       }

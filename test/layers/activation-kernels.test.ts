@@ -81,7 +81,7 @@ function run(
 }
 
 const inputs = (dtype: 'f32' | 'f64'): Floats => {
-  const z = normal(engine, randomKey(8), 401, dtype, 0, 2);
+  const z = normal(engine, randomKey(8), 401, dtype, [0, 2]);
   return arrayOf(dtype, [...z, -9, 9, -25, 25, -0.001, 0.001]);
 };
 

@@ -35,7 +35,7 @@ function hashes(dtype: 'f64' | 'f32'): Record<string, string> {
     ] as const) {
       const c = put(noise(m * n, 3));
       const options = { transA, transB, alpha: -0.75, beta: 0.5 };
-      gemm(engine, put(noise(m * k, 1)), put(noise(k * n, 2)), c, [m, n, k], options);
+      gemm(engine, [put(noise(m * k, 1)), put(noise(k * n, 2)), c], [m, n, k], options);
       out[name] = fnv1a(engine.heap.read(c));
     }
     const a = put(new Float64Array(m * m));
@@ -85,7 +85,7 @@ describe('bits of linear algebra', () => {
       const a = scope.put(noise(n * n, 8));
       mirror(engine, a, n);
       const [w, v] = [scope.alloc('f64', n), scope.alloc('f64', n * n)];
-      eighInPlace(engine, a, w, v, n);
+      eighInPlace(engine, a, w, v, { n });
       return [engine.heap.read(w), engine.heap.read(v)];
     });
     expect([fnv1a(values), fnv1a(vectors)]).toMatchInlineSnapshot(`
@@ -116,7 +116,7 @@ describe.each(['f64', 'f32'] as const)('NaN and infinity in %s', (dtype) => {
   const product = (a: Float64Array, b: Float64Array, c: Float64Array, alpha: number, beta: number) =>
     engine.heap.scope((scope) => {
       const out = scope.put(typed(c)) as never;
-      gemm(engine, scope.put(typed(a)) as never, scope.put(typed(b)) as never, out, [m, n, k], {
+      gemm(engine, [scope.put(typed(a)) as never, scope.put(typed(b)) as never, out], [m, n, k], {
         alpha,
         beta,
       });
@@ -166,7 +166,7 @@ describe('iterations on matrices that are not finite', () => {
         const times = (x: Float64Array<ArrayBuffer>) =>
           engine.heap.scope((inner) => {
             const [from, to] = [inner.put(x), inner.alloc('f64', n)];
-            symv(engine, matrix, from, to, n);
+            symv(engine, matrix, from, to, { n });
             return engine.heap.read(to);
           });
         expect(() => applyMatrixFunction(engine, times, new Float64Array(n).fill(1), (x) => x)).toThrow(

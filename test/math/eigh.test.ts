@@ -17,7 +17,7 @@ function solve(a: Float64Array, n: number, vectors = true) {
     const w = scope.put(new Float64Array(n + 4).fill(GUARD));
     const v = vectors ? scope.put(new Float64Array(n * n + 4).fill(GUARD)) : null;
     const matrix = scope.put(a as Float64Array<ArrayBuffer>);
-    eighInPlace(engine, matrix, w, v, n);
+    eighInPlace(engine, matrix, w, v, { n });
     const w1 = engine.heap.read(w);
     const v1 = v ? engine.heap.read(v) : new Float64Array(4).fill(GUARD);
     if (![...w1.slice(n), ...v1.slice(-4)].every((x) => x === GUARD)) throw new Error('wrote too far');

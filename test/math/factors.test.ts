@@ -158,12 +158,10 @@ describe('spectra', () => {
           }
         const [w, v] = [new Matrix(1, n, n, 1), new Matrix(n, n, n, 2)];
         const after = run('f64', [a, w, v], (p, q, r) =>
-          eighInPlace(
-            engine,
-            ...([p, q, r] as unknown as [Ticket<'f64'>, Ticket<'f64'>, Ticket<'f64'>]),
+          eighInPlace(engine, ...([p, q, r] as unknown as [Ticket<'f64'>, Ticket<'f64'>, Ticket<'f64'>]), {
             n,
-            a.ld,
-          ),
+            lda: a.ld,
+          }),
         );
         unchanged(a, after[0]!);
         const [values, vectors] = [after[1]!.subarray(MARGIN), after[2]!.subarray(MARGIN)];
@@ -198,7 +196,7 @@ describe('spectra', () => {
         const after = run('f64', [a, w], (p, q) => {
           const [matrix, values] = [p, q] as unknown as [Ticket<'f64'>, Ticket<'f64'>];
           ends = extremeEigenvaluesOf(engine, matrix, n, { lda: a.ld, tolerance: 1e-14 });
-          eighInPlace(engine, matrix, values, null, n, a.ld);
+          eighInPlace(engine, matrix, values, null, { n, lda: a.ld });
         });
         unchanged(a, after[0]!);
         const values = after[1]!.subarray(MARGIN, MARGIN + n);

@@ -66,9 +66,7 @@ describe.each(DTYPES)('products in %s', (dtype) => {
       const target = scope.put(typed(dtype, c.data));
       gemm(
         engine,
-        scope.put(typed(dtype, a.data)) as never,
-        scope.put(typed(dtype, b.data)) as never,
-        target as never,
+        [scope.put(typed(dtype, a.data)) as never, scope.put(typed(dtype, b.data)) as never, target as never],
         [m, n, k],
         {
           transA,
@@ -164,9 +162,7 @@ describe.each(DTYPES)('products in %s', (dtype) => {
       const c = scope.put(typed(dtype, new Float64Array(n * n).fill(NaN)));
       gemm(
         engine,
-        scope.put(typed(dtype, a)) as never,
-        scope.put(typed(dtype, noise(n * n, 2))) as never,
-        c as never,
+        [scope.put(typed(dtype, a)) as never, scope.put(typed(dtype, noise(n * n, 2))) as never, c as never],
         [n, n, n],
       );
       return engine.heap.read(c);

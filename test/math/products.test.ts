@@ -44,7 +44,7 @@ describe.each(['f64', 'f32'] as const)('products in %s', (dtype) => {
         if (beta === 0) unread(c);
         if (alpha === 0) [a, b].forEach(unread);
         const options = { transA: ta, transB: tb, alpha, beta, lda: a.ld, ldb: b.ld, ldc: c.ld };
-        const after = run(dtype, [a, b, c], (x, y, z) => gemm(engine, x!, y!, z!, [m, n, k], options));
+        const after = run(dtype, [a, b, c], (x, y, z) => gemm(engine, [x!, y!, z!], [m, n, k], options));
         unchanged(a, after[0]!);
         unchanged(b, after[1]!);
         const want = (i: number, j: number): number => {
@@ -103,7 +103,9 @@ describe.each(['f64', 'f32'] as const)('products in %s', (dtype) => {
         const [x, y] = [new Matrix(1, long, long, seed + 1), new Matrix(1, short, short, seed + 2)];
         if (beta === 0) for (let j = 0; j < short; j++) y.set(0, j, NaN);
         const options = { trans, alpha, beta, lda: a.ld };
-        const after = run(dtype, [a, x, y], (p, q, r) => gemv(engine, p!, q!, r!, [m, n], options));
+        const after = run(dtype, [a, x, y], (p, q, r) =>
+          gemv(engine, p!, q!, r!, { sizes: [m, n], options }),
+        );
         unchanged(a, after[0]!);
         unchanged(x, after[1]!);
         const want = (i: number): number => {
@@ -116,7 +118,7 @@ describe.each(['f64', 'f32'] as const)('products in %s', (dtype) => {
         const s = new Matrix(n, n, n + pa, seed + 3);
         for (let i = 0; i < n; i++) for (let j = i + 1; j < n; j++) s.set(i, j, NaN);
         const [v, out] = [new Matrix(1, n, n, seed + 4), new Matrix(1, n, n, seed + 5)];
-        const done = run(dtype, [s, v, out], (p, q, r) => symv(engine, p!, q!, r!, n, s.ld));
+        const done = run(dtype, [s, v, out], (p, q, r) => symv(engine, p!, q!, r!, { n, lda: s.ld }));
         unchanged(s, done[0]!);
         unchanged(v, done[1]!);
         const product = (i: number): number => {
@@ -138,7 +140,9 @@ describe.each(['f64', 'f32'] as const)('products in %s', (dtype) => {
         const b = new Matrix(m, n, n + pb, seed + 1);
         const c = new Matrix(m, n, n + pc, seed + 2);
         const options = { alpha, shift: 0.25, lda: a.ld, ldb: b.ld, ldc: c.ld };
-        const after = run(dtype, [a, b, c], (p, q, r) => hadamard(engine, p!, q!, r!, [m, n], options));
+        const after = run(dtype, [a, b, c], (p, q, r) =>
+          hadamard(engine, p!, q!, r!, { sizes: [m, n], options }),
+        );
         unchanged(a, after[0]!);
         unchanged(b, after[1]!);
         const want = (i: number, j: number): number => c.at(i, j) + a.at(i, j) * (alpha * b.at(i, j) + 0.25);

@@ -74,15 +74,15 @@ it('trains nets that approach their kernels as they grow, unless their base widt
     validation: 0,
   };
   for (const family of ['ntk', 'improved'] as const) {
-    const narrow = await trainedNets(engine, 'FC', family, 8, data, sizes);
-    const wide = await trainedNets(engine, 'FC', family, 512, data, sizes);
+    const narrow = await trainedNets(engine, { kind: 'FC', family, width: 8, data, size: sizes });
+    const wide = await trainedNets(engine, { kind: 'FC', family, width: 512, data, size: sizes });
     expect(wide.gap, family).toBeLessThan(0.6 * narrow.gap);
     // The limit is the same kernel, so the rate is too.
     expect(wide.learningRate / narrow.learningRate).toBeCloseTo(1, 9);
   }
   const [narrow, wide] = [
-    await trainedNets(engine, 'FC', 'standard', 8, data, sizes),
-    await trainedNets(engine, 'FC', 'standard', 512, data, sizes),
+    await trainedNets(engine, { kind: 'FC', family: 'standard', width: 8, data, size: sizes }),
+    await trainedNets(engine, { kind: 'FC', family: 'standard', width: 512, data, size: sizes }),
   ];
   expect(wide.learningRate).toBeLessThan(narrow.learningRate / 3);
 });
@@ -91,11 +91,23 @@ it('chooses the rate on held-out samples, and compares nets with their kernel fr
   const data = await digitsData(engine, 100, 100, 0);
   const sizes = { train: 60, depth: 1, baseWidth: 4, batchSize: null, nets: 3, validation: 40 };
   const searched = { ...sizes, steps: 60, rates: [0.005, 0.5] };
-  const row = await trainedNets(engine, 'FC', 'ntk', 64, data, searched);
-  const fixed = await trainedNets(engine, 'FC', 'ntk', 64, data, { ...searched, rates: [0.5] });
+  const row = await trainedNets(engine, { kind: 'FC', family: 'ntk', width: 64, data, size: searched });
+  const fixed = await trainedNets(engine, {
+    kind: 'FC',
+    family: 'ntk',
+    width: 64,
+    data,
+    size: { ...searched, rates: [0.5] },
+  });
   expect(row).toEqual(fixed); // a hundredth of the rate learns too little
   // Before training, net and kernel are the same function: both err as a random start does.
-  const started = await trainedNets(engine, 'FC', 'ntk', 64, data, { ...sizes, steps: 1, rates: [1e-6] });
+  const started = await trainedNets(engine, {
+    kind: 'FC',
+    family: 'ntk',
+    width: 64,
+    data,
+    size: { ...sizes, steps: 1, rates: [1e-6] },
+  });
   expect(started.kernelError).toBeCloseTo(started.error, 12);
   expect(started.error).toBeGreaterThan(0.6);
   expect(started.gap).toBeLessThan(1e-4);
@@ -180,7 +192,7 @@ it('goes on inside a training run from its checkpoint, to the same numbers', asy
     drop: async (name: string) => void kept.delete(name),
   };
   const train = (follow: object): Promise<unknown> =>
-    trainedNets(engine, 'FC', 'improved', 8, data, { ...sizes, ...follow });
+    trainedNets(engine, { kind: 'FC', family: 'improved', width: 8, data, size: { ...sizes, ...follow } });
   const follow = { memory, name: 'nets' };
   await expect(train({ ...follow, signal: stop.signal })).rejects.toThrow('stopped');
   expect([...kept.keys()]).toEqual(['nets-checkpoint']);

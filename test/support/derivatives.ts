@@ -50,7 +50,7 @@ export async function checkParameters(
     return known.get(key)!;
   };
   for (const method of METHODS) {
-    const got = await contractKernel(engine, net, x, names, weights, { ntk: method === 'ntk' });
+    const got = await contractKernel(engine, net, x, { names, weights, ...{ ntk: method === 'ntk' } });
     for (const [p, { name, value }] of parameters.entries()) {
       const contracted = async (v: number): Promise<number> => {
         const k = (await kernelAt(name, v))[method].data;

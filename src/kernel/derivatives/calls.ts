@@ -93,6 +93,13 @@ function paramsOf(
   };
 }
 
+/** What is contracted: the numbers of the net, the symmetric weights (n, n), and which kernel. */
+export interface Contraction {
+  readonly names: readonly string[];
+  readonly weights: Float64Array;
+  readonly ntk: boolean;
+}
+
 /**
  * sum_ij weights_ij d kernel_ij / d parameter for every named number of the net (`directions.ts`), kernel the NNGP or
  * NTK of x with itself and `weights` symmetric (n, n). Forward mode: costs and holds about as much as the kernels of
@@ -102,9 +109,7 @@ export async function contractKernel(
   engine: Engine,
   net: NetDocument,
   x: Tensor,
-  names: readonly string[],
-  weights: Float64Array,
-  { ntk, ...run }: Options & { readonly ntk: boolean },
+  { names, weights, ntk, ...run }: Options & Contraction,
 ): Promise<Float64Array> {
   const n = x.shape[0]!;
   const total = new Float64Array(names.length);
@@ -186,7 +191,8 @@ export async function kernelInputGradient(
     await eachTile(engine, tileGrid(n1, n2, tile, false), options, {
       params: (place) => ({ ...paramsOf(call, group, place), weights: null }),
       done: (place, result) => {
-        for (const name of ['nngp', 'ntk'] as const) scatter(out[name], result[name]!, group, place, x1, x2);
+        for (const name of ['nngp', 'ntk'] as const)
+          scatter(out[name], result[name]!, { group, place, x1, x2 });
       },
     });
   }
@@ -213,10 +219,17 @@ function directionGroups(node: CompiledLayer, sample: Shape, memoryBytes: number
 function scatter(
   out: Float64Array,
   tile: Float64Array,
-  group: readonly Direction[],
-  { rows, columns }: TilePlace,
-  x1: Tensor,
-  x2: Tensor,
+  {
+    group,
+    place: { rows, columns },
+    x1,
+    x2,
+  }: {
+    readonly group: readonly Direction[];
+    readonly place: TilePlace;
+    readonly x1: Tensor;
+    readonly x2: Tensor;
+  },
 ): void {
   const [height, width] = [rows[1] - rows[0], columns[1] - columns[0]];
   const n2 = x2.shape[0]!;

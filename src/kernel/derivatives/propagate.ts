@@ -103,19 +103,31 @@ export function pushJoint(
   core: Core,
   node: CompiledLayer,
   state: JointDerivatives,
-  one: DerivativeNotes,
-  two: DerivativeNotes,
-  block: Block,
-  owners: Owners,
+  {
+    one,
+    two,
+    block,
+    owners,
+  }: {
+    readonly one: DerivativeNotes;
+    readonly two: DerivativeNotes;
+    readonly block: Block;
+    readonly owners: Owners;
+  },
 ): JointDerivatives {
   state = eachJoint(core, state, (joint) => restrictJoint(core, joint, node.input));
   if (node.rule) {
     const rule = derivativeRuleOf(node, owners);
-    const next = rule.joint(core, node.shaped, state, one.derivative, two.derivative, block, node.output);
-    return eachJoint(core, next, (joint) => finish(core, node, joint, one, two, block));
+    const next = rule.joint(core, node.shaped, state, {
+      one: one.derivative,
+      two: two.derivative,
+      block,
+      wanted: node.output,
+    });
+    return eachJoint(core, next, (joint) => finish(core, node, joint, { one, two, block }));
   }
   const run = (i: number, from: JointDerivatives): JointDerivatives =>
-    pushJoint(core, node.children[i]!, from, one.children[i]!, two.children[i]!, block, owners);
+    pushJoint(core, node.children[i]!, from, { one: one.children[i]!, two: two.children[i]!, block, owners });
   if (isSequence(node.shaped.layer)) {
     for (let i = 0; i < node.children.length; i++) state = run(i, state);
     return state;

@@ -79,7 +79,7 @@ function computeDerivatives(core: Core, params: DerivativeParams): DerivativeRes
       const { state, notes } = pushSide(
         core,
         node,
-        sideSeeds(core, node, batch, operand, params, moved),
+        sideSeeds(core, node, batch, { operand, params, moved }),
         { pattern: null, dtype: 'f64', tolerance: params.tolerance },
         owners,
       );
@@ -89,9 +89,14 @@ function computeDerivatives(core: Core, params: DerivativeParams): DerivativeRes
     const notes = side(first, one, true);
     const other = params.x2 ? side(second, two, false) : notes;
     const layout = { spatial: first.spatial, full: node.input.joint === 'full' };
-    const joint = inputJoint(core, [first, second], { one, two }, [0, first.n], layout, params.ntk);
+    const joint = inputJoint(core, [first, second], {
+      options: { one, two },
+      range: [0, first.n],
+      layout,
+      ntk: params.ntk,
+    });
     const seeds = { joint, derivatives: jointSeeds(core, joint, second, params) };
-    const result = runBlock(core, node, seeds, notes, other, params, owners);
+    const result = runBlock(core, node, seeds, { one: notes, two: other, params, owners });
     const read = collect(core, result, second.n, params);
     releaseNotes(notes);
     if (other !== notes) releaseNotes(other);
@@ -105,13 +110,20 @@ function runBlock(
   core: Core,
   node: CompiledLayer,
   seeds: JointDerivatives,
-  one: DerivativeNotes,
-  two: DerivativeNotes,
-  { x2 }: DerivativeParams,
-  owners: Owners,
+  {
+    one,
+    two,
+    params: { x2 },
+    owners,
+  }: {
+    readonly one: DerivativeNotes;
+    readonly two: DerivativeNotes;
+    readonly params: DerivativeParams;
+    readonly owners: Owners;
+  },
 ): JointDerivatives {
   const block: Block = { row: 0, column: 0, same: x2 === null, frozen: new Set() };
-  return pushJoint(core, node, seeds, one, two, block, owners);
+  return pushJoint(core, node, seeds, { one, two, block, owners });
 }
 
 /** Derivatives of the input covariances K = x1 x2' / channels; numbers of the net do not change them. */
@@ -149,9 +161,11 @@ function sideSeeds(
   core: Core,
   node: CompiledLayer,
   batch: Batch,
-  operand: Ticket,
-  params: DerivativeParams,
-  moved: boolean,
+  {
+    operand,
+    params,
+    moved,
+  }: { readonly operand: Ticket; readonly params: DerivativeParams; readonly moved: boolean },
 ): SideDerivatives {
   const side = inputSide(core, batch, operand, node.input);
   const ld = padded(batch.n);

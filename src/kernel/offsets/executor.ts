@@ -105,11 +105,20 @@ export class Executor {
       const values = this.core.heap.read(out, 0, height * plan.output.elements * 2 * plan.lanes) as Floats;
       for (let i = 0; i < height; i++)
         for (let l = 0; l < count; l++)
-          this.place(values, i * plan.output.elements, l, result, start + i, first + l, n2, !x2);
+          this.place(values, {
+            at: i * plan.output.elements,
+            lane: l,
+            result,
+            i: start + i,
+            j: first + l,
+            n2,
+            both: !x2,
+          });
       if (x2) continue;
       this.execute('diagonal', null, out.ptr, 1);
       const exact = this.core.heap.read(out, 0, plan.output.elements * 2 * plan.lanes) as Floats;
-      for (let l = 0; l < count; l++) this.place(exact, 0, l, result, first + l, first + l, n2, false);
+      for (let l = 0; l < count; l++)
+        this.place(exact, { at: 0, lane: l, result, i: first + l, j: first + l, n2, both: false });
     }
     return result;
   }
@@ -117,13 +126,23 @@ export class Executor {
   /** Copies the result of one pair to its place, and to that of the mirrored pair. */
   private place(
     values: Floats,
-    at: number,
-    lane: number,
-    { nngp, ntk }: OffsetBlock,
-    i: number,
-    j: number,
-    n2: number,
-    both: boolean,
+    {
+      at,
+      lane,
+      result: { nngp, ntk },
+      i,
+      j,
+      n2,
+      both,
+    }: {
+      readonly at: number;
+      readonly lane: number;
+      readonly result: OffsetBlock;
+      readonly i: number;
+      readonly j: number;
+      readonly n2: number;
+      readonly both: boolean;
+    },
   ): void {
     const { elements, place, mirror } = this.plan.output;
     const { lanes } = this.plan;

@@ -35,9 +35,11 @@ export function executeJoint(
   core: Core,
   plan: OffsetPlan,
   start: Joint | null,
-  sides: readonly [SideRecords, SideRecords],
-  block: Block,
-  end: Joint,
+  {
+    sides,
+    block,
+    end,
+  }: { readonly sides: readonly [SideRecords, SideRecords]; readonly block: Block; readonly end: Joint },
 ): void {
   core.heap.scope((scope) =>
     new JointExecutor(core, plan, scope, end, sides[1].count).between(start, sides, block),
@@ -184,15 +186,14 @@ class JointExecutor extends Executor {
 
   private takeIn(start: Joint, row: number, rows: number): void {
     const pairs = this.plan.state!.pairs.pairs;
-    this.move(
-      start,
-      start.layout.full ? pairs : pairs.map((_, e) => e),
+    this.move(start, {
+      index: start.layout.full ? pairs : pairs.map((_, e) => e),
       row,
       rows,
-      this.from.ptr,
-      this.fromStep,
-      0,
-    );
+      groups: this.from.ptr,
+      length: this.fromStep,
+      back: 0,
+    });
     this.clearPadding(this.from, this.given, this.fromStep, rows);
   }
 
@@ -211,18 +212,34 @@ class JointExecutor extends Executor {
 
   private giveOut(row: number, rows: number): void {
     this.clearPadding(this.to, this.out, this.toStep, rows);
-    this.move(this.end, this.plan.output.place, row, rows, this.to.ptr, this.toStep, 1);
+    this.move(this.end, {
+      index: this.plan.output.place,
+      row,
+      rows,
+      groups: this.to.ptr,
+      length: this.toStep,
+      back: 1,
+    });
   }
 
   /** Between planes of samples x samples and groups of lanes, for whole rows. */
   private move(
     { k, t, rows: all, ld }: Joint,
-    index: Int32Array,
-    row: number,
-    rows: number,
-    groups: number,
-    length: number,
-    back: 0 | 1,
+    {
+      index,
+      row,
+      rows,
+      groups,
+      length,
+      back,
+    }: {
+      readonly index: Int32Array;
+      readonly row: number;
+      readonly rows: number;
+      readonly groups: number;
+      readonly length: number;
+      readonly back: 0 | 1;
+    },
   ): void {
     const { size } = this;
     this.core.heap.scope((scope) => {

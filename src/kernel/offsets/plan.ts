@@ -177,8 +177,22 @@ class Planner {
       const maps = node.maps.map(([h, w], branch): [number, number] => {
         const segment = segments.find((p) => p.sink === index && p.branch === branch)!;
         return [
-          axisTable(h, segment.modular, modular, false, sh, this.blob, this.constants),
-          axisTable(w, segment.modular, modular, true, sw, this.blob, this.constants),
+          axisTable(h, {
+            inModular: segment.modular,
+            outModular: modular,
+            spans: false,
+            scale: sh,
+            blob: this.blob,
+            constants: this.constants,
+          }),
+          axisTable(w, {
+            inModular: segment.modular,
+            outModular: modular,
+            spans: true,
+            scale: sw,
+            blob: this.blob,
+            constants: this.constants,
+          }),
         ];
       });
       this.stores.set(index, { pairs, self, accumulator: 0, scale: sh * sw, maps });

@@ -52,12 +52,21 @@ export function planeTable(
 /** The rows (or columns, as spans) of every input offset of an axis: see assembly/offsets-mix.ts. Returns its blob index. */
 export function axisTable(
   axis: MixAxis,
-  inModular: boolean,
-  outModular: boolean,
-  spans: boolean,
-  scale: number,
-  blob: Blob,
-  constants: Constants,
+  {
+    inModular,
+    outModular,
+    spans,
+    scale,
+    blob,
+    constants,
+  }: {
+    readonly inModular: boolean;
+    readonly outModular: boolean;
+    readonly spans: boolean;
+    readonly scale: number;
+    readonly blob: Blob;
+    readonly constants: Constants;
+  },
 ): number {
   const inverse = new Map<number, number[]>();
   const range = outModular

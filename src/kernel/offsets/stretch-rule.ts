@@ -38,9 +38,13 @@ export function stretchRule(stretch: Stretch): Rule<Layer> {
       cov?.data.release();
       return result;
     },
-    joint(core, _node, joint, one, two, block) {
+    joint(core, _node, joint, { one, two, block }) {
       const all = first.input.joint === 'full' && !joint.layout.full ? spreadJoint(core, joint) : joint;
-      return jointByOffsets(core, stretch, all, [one, two], block, { ...joint, ntk: joint.t !== null });
+      return jointByOffsets(core, stretch, all, {
+        sides: [one, two],
+        block,
+        size: { ...joint, ntk: joint.t !== null },
+      });
     },
   };
   return rule as unknown as Rule<Layer>;
@@ -79,9 +83,15 @@ export function jointByOffsets(
   core: Core,
   { plan, output, spatial }: Stretch,
   start: Joint | null,
-  sides: readonly [SideRecords, SideRecords],
-  block: Block,
-  size: Pick<Joint, 'rows' | 'ld'> & { ntk: boolean },
+  {
+    sides,
+    block,
+    size,
+  }: {
+    readonly sides: readonly [SideRecords, SideRecords];
+    readonly block: Block;
+    readonly size: Pick<Joint, 'rows' | 'ld'> & { ntk: boolean };
+  },
 ): Joint {
   const layout = { spatial, full: output.joint === 'full' };
   const length = sheetCount(layout) * size.rows * size.ld;
@@ -89,7 +99,7 @@ export function jointByOffsets(
     wanted ? new Sheets(core, plan.dtype, length, true) : null,
   );
   const end: Joint = { rows: size.rows, ld: size.ld, layout, k: k!, t: t ?? null };
-  executeJoint(core, plan, start, sides, block, end);
+  executeJoint(core, plan, start, { sides, block, end });
   start?.k.release();
   start?.t?.release();
   return end;

@@ -57,14 +57,22 @@ export function flatTile(
   core: Core,
   params: TileParams,
   node: CompiledLayer,
-  batches: readonly [Batch, Batch],
-  operands: Operands,
-  notes: readonly [Notes, Notes],
+  {
+    batches,
+    operands,
+    notes,
+  }: {
+    readonly batches: readonly [Batch, Batch];
+    readonly operands: Operands;
+    readonly notes: readonly [Notes, Notes];
+  },
 ): TileResult {
   const layers = chainLayers(node, notes[0], notes[1], new Set(params.frozen));
-  return withGram(core, params, batches, operands, layers !== null, (flat) =>
-    layers ? runChain(flat, layers) : runBlocks(flat, node, notes),
-  );
+  return withGram(core, params, batches, {
+    operands,
+    loose: layers !== null,
+    run: (flat) => (layers ? runChain(flat, layers) : runBlocks(flat, node, notes)),
+  });
 }
 
 /** The tile by a table of the whole net, where all inputs have one norm. */
@@ -75,17 +83,18 @@ export function sphereTile(
   batches: readonly [Batch, Batch],
   operands: Operands,
 ): TileResult {
-  return withGram(core, params, batches, operands, true, (flat) => runSphere(flat, table));
+  return withGram(core, params, batches, { operands, loose: true, run: (flat) => runSphere(flat, table) });
 }
 
 function withGram(
   core: Core,
   params: TileParams,
   batches: readonly [Batch, Batch],
-  operands: Operands,
-  /** Padding may hold any numbers. */
-  loose: boolean,
-  run: (flat: Flat) => void,
+  {
+    operands,
+    loose,
+    run,
+  }: { readonly operands: Operands; readonly loose: boolean; readonly run: (flat: Flat) => void },
 ): TileResult {
   const { dtype } = params;
   const [n1, n2] = [batches[0].n, batches[1].n];
@@ -218,9 +227,7 @@ function runBlocks(flat: Flat, node: CompiledLayer, [one, two]: readonly [Notes,
       core,
       node,
       { rows, ld: width, layout, k, t },
-      one,
-      two,
-      blockOf(params, row),
+      { one, two, block: blockOf(params, row) },
     );
     for (const [sheets, matrix] of [
       [joint.k, flat.k],

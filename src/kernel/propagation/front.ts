@@ -20,7 +20,7 @@ export function afterImages(core: Core, params: TileParams, stretch: Stretch): F
   const sides = (x2 ? [x1, x2] : [x1]).map((x) => sideByOffsets(core, stretch, imagesOf(x, maskConstant)));
   const size = { rows: x1.shape[0]!, ld: padded((x2 ?? x1).shape[0]!), ntk };
   const records = [sides[0]!.note, sides.at(-1)!.note] as const;
-  const joint = jointByOffsets(core, stretch, null, records, blockOf(params, 0), size);
+  const joint = jointByOffsets(core, stretch, null, { sides: records, block: blockOf(params, 0), size });
   sides.forEach(({ note }) => note.release?.());
   return { joint, sides: sides.map(({ side }) => side) };
 }

@@ -118,10 +118,17 @@ export interface Operands {
 export function inputJoint(
   core: Core,
   [first, second]: readonly [Batch, Batch],
-  { one, two }: Operands,
-  [row, rows]: readonly [number, number],
-  layout: Layout,
-  ntk: boolean,
+  {
+    options: { one, two },
+    range: [row, rows],
+    layout,
+    ntk,
+  }: {
+    readonly options: Operands;
+    readonly range: readonly [number, number];
+    readonly layout: Layout;
+    readonly ntk: boolean;
+  },
 ): Joint {
   const { dtype } = one;
   const bytes = dtype === 'f32' ? 4 : 8;

@@ -103,16 +103,18 @@ export function propagateJoint(
   core: Core,
   node: CompiledLayer,
   joint: Joint,
-  one: Notes,
-  two: Notes,
-  block: Block,
-  tap?: Tap,
+  {
+    one,
+    two,
+    block,
+    tap,
+  }: { readonly one: Notes; readonly two: Notes; readonly block: Block; readonly tap?: Tap | undefined },
 ): Joint {
   const { rule, shaped, children } = node;
   joint = restrictJoint(core, joint, node.input);
   if (rule) {
-    joint = rule.joint(core, shaped, joint, one.note, two.note, block, node.output);
-    joint = finish(core, node, joint, one, two, block);
+    joint = rule.joint(core, shaped, joint, { one: one.note, two: two.note, block, wanted: node.output });
+    joint = finish(core, node, joint, { one, two, block });
     tap?.(node, joint);
     return joint;
   }
@@ -125,11 +127,16 @@ export function propagateJoint(
           ActivationNote,
         ];
         joint = restrictJoint(core, joint, children[i]!.input);
-        joint = activateJoint(core, joint, first, second, block, affine);
+        joint = activateJoint(core, joint, { one: first, two: second, block, affine });
         i++;
-        joint = finish(core, children[i]!, joint, one.children[i]!, two.children[i]!, block);
+        joint = finish(core, children[i]!, joint, { one: one.children[i]!, two: two.children[i]!, block });
       } else
-        joint = propagateJoint(core, children[i]!, joint, one.children[i]!, two.children[i]!, block, tap);
+        joint = propagateJoint(core, children[i]!, joint, {
+          one: one.children[i]!,
+          two: two.children[i]!,
+          block,
+          tap,
+        });
     }
     return joint;
   }
@@ -138,7 +145,7 @@ export function propagateJoint(
       joint.k.share();
       joint.t?.share();
     }
-    return propagateJoint(core, child, joint, one.children[i]!, two.children[i]!, block, tap);
+    return propagateJoint(core, child, joint, { one: one.children[i]!, two: two.children[i]!, block, tap });
   });
   joint = mergeJoints(core, shaped as Merging, joints);
   tap?.(node, joint);
@@ -162,9 +169,7 @@ export function finish(
   core: Core,
   node: CompiledLayer,
   joint: Joint,
-  one: Notes,
-  two: Notes,
-  block: Block,
+  { one, two, block }: { readonly one: Notes; readonly two: Notes; readonly block: Block },
 ): Joint {
   joint = restrictJoint(core, joint, node.output);
   if (!one.keep && !two.keep) return joint;
@@ -172,6 +177,12 @@ export function finish(
   const positions = joint.layout.spatial.reduce((size, n) => size * n, 1);
   const visible = (ld: number): Float64Array => new Float64Array(positions * ld).fill(1);
   const [first, second] = [one.keep ?? visible(one.ld), two.keep ?? visible(two.ld)];
-  scaleJoint(core, owned, first, one.ld, second, two.ld, [block.row, block.column]);
+  scaleJoint(core, owned, {
+    one: first,
+    oneLd: one.ld,
+    two: second,
+    twoLd: two.ld,
+    corner: [block.row, block.column],
+  });
   return owned;
 }

@@ -28,7 +28,7 @@ export const multiplyJob: Job<MultiplyParams, [Float64Array, Float64Array | null
       const t = scope.put(new Float64Array(values));
       const times = (b: Float64Array, m: number, k: number, transA: boolean): Float64Array => {
         const c = scope.alloc('f64', m * r);
-        gemm(core, t, scope.put(new Float64Array(b)), c, [m, r, k], { transA });
+        gemm(core, [t, scope.put(new Float64Array(b)), c], [m, r, k], { transA });
         return core.heap.read(c);
       };
       return [times(right, height, width, false), left && times(left, width, height, true)];
@@ -40,6 +40,12 @@ export type MultiplyOptions = Omit<KernelOptions, 'get' | 'diagonalSpatial'> & {
   readonly get?: KernelName;
 };
 
+/** B, row-major, and its number of columns. */
+export interface Factor {
+  readonly b: Float64Array;
+  readonly r: number;
+}
+
 /**
  * K B for the kernel K of x1 and x2 (null: x1 as the same samples; then half of K is computed) and B of `r` columns,
  * row-major. Of the n1 x n2 matrix only one tile per worker exists at a time. Bits do not depend on the workers.
@@ -49,9 +55,7 @@ export async function kernelProduct(
   net: NetDocument,
   x1: TensorLike,
   x2: TensorLike | null,
-  b: Float64Array,
-  r: number,
-  { get = 'ntk', ...options }: MultiplyOptions = {},
+  { b, r, get = 'ntk', ...options }: MultiplyOptions & Factor,
 ): Promise<Float64Array> {
   const call = await withSphere(
     engine,

@@ -94,7 +94,7 @@ export const trunkJob: Job<TrunkCall, States> = defineJob(
         masked: maskConstant !== null,
         dtype,
         side: (i) => inputSide(core, batches[i], i === 0 ? operands.one : operands.two, node.input),
-        joint: (rows) => inputJoint(core, batches, operands, rows, layout, call.ntk),
+        joint: (rows) => inputJoint(core, batches, { options: operands, range: rows, layout, ntk: call.ntk }),
         images: (i) => imagesOf(i === 0 ? x1 : x2!, maskConstant),
       };
       const { nngp, ntk, sides } = await propagate(core, node, call, start, context);
@@ -203,8 +203,10 @@ async function propagate(
       const block = { row, column: 0, same, frozen };
       const size = { rows, ld: padded(n[1]), ntk: options.ntk };
       const records = [ends[0]!.records!, ends.at(-1)!.records!] as const;
-      const first = front ? jointByOffsets(core, front, null, records, block, size) : start([row, rows]);
-      const joint = propagateJoint(core, node, first, one, two, block);
+      const first = front
+        ? jointByOffsets(core, front, null, { sides: records, block, size })
+        : start([row, rows]);
+      const joint = propagateJoint(core, node, first, { one, two, block });
       const at = row * sizeOf(shape.slice(1));
       nngp.data.set(unpack(core, joint, joint.k, n[1]), at);
       if (joint.t) (ntk ??= make()).data.set(unpack(core, joint, joint.t, n[1]), at);

@@ -68,10 +68,16 @@ function propagatedTile(core: Core, params: TileParams, tap?: Tap): TileResult {
   const sides: Notes[] = [];
   try {
     if (params.sphere && !tap) return sphereTile(core, params, params.sphere, batches, operands);
-    sides.push(sideNotes(core, node, first, operands.one, params.pattern1, params));
-    sides.push(params.x2 ? sideNotes(core, node, second, operands.two, params.pattern2, params) : sides[0]!);
+    sides.push(
+      sideNotes(core, node, first, { operand: operands.one, pattern: params.pattern1, options: params }),
+    );
+    sides.push(
+      params.x2
+        ? sideNotes(core, node, second, { operand: operands.two, pattern: params.pattern2, options: params })
+        : sides[0]!,
+    );
     const propagate = mostSheets(node) === 1 && !tap ? flatTile : spatialTile;
-    result = propagate(core, params, node, batches, operands, sides as [Notes, Notes], tap);
+    result = propagate(core, params, node, { batches, operands, notes: sides as [Notes, Notes], tap });
   } finally {
     dispose();
   }
@@ -85,9 +91,11 @@ function sideNotes(
   core: Core,
   node: CompiledLayer,
   batch: Batch,
-  operand: Operands['one'],
-  pattern: Pattern | null,
-  { dtype, tolerance, square }: TileParams,
+  {
+    operand,
+    pattern,
+    options: { dtype, tolerance, square },
+  }: { readonly operand: Operands['one']; readonly pattern: Pattern | null; readonly options: TileParams },
 ): Notes {
   const input = inputSide(core, batch, operand, node.input);
   if (square !== undefined && input.cov)
@@ -126,14 +134,26 @@ function spatialTile(
   core: Core,
   params: TileParams,
   node: CompiledLayer,
-  batches: readonly [Batch, Batch],
-  operands: Operands,
-  [one, two]: readonly [Notes, Notes],
-  tap?: Tap,
+  {
+    batches,
+    operands,
+    notes: [one, two],
+    tap,
+  }: {
+    readonly batches: readonly [Batch, Batch];
+    readonly operands: Operands;
+    readonly notes: readonly [Notes, Notes];
+    readonly tap?: Tap | undefined;
+  },
 ): TileResult {
   const layout = { spatial: batches[0].spatial, full: node.input.joint === 'full' };
-  const joint = inputJoint(core, batches, operands, [0, batches[0].n], layout, params.ntk);
-  return propagated(core, params, node, joint, batches[1].n, [one, two], tap);
+  const joint = inputJoint(core, batches, {
+    options: operands,
+    range: [0, batches[0].n],
+    layout,
+    ntk: params.ntk,
+  });
+  return propagated(core, params, node, { start: joint, columns: batches[1].n, notes: [one, two], tap });
 }
 
 /** Nets whose first layers go by offsets. */
@@ -147,7 +167,7 @@ function afterFront(core: Core, params: TileParams, stretch: Stretch, rest: Comp
     return end.notes;
   });
   const columns = (params.x2 ?? params.x1).shape[0]!;
-  const result = propagated(core, params, rest, joint, columns, [notes[0]!, notes.at(-1)!]);
+  const result = propagated(core, params, rest, { start: joint, columns, notes: [notes[0]!, notes.at(-1)!] });
   notes.forEach(releaseNotes);
   return result;
 }
@@ -156,12 +176,19 @@ function propagated(
   core: Core,
   params: TileParams,
   node: CompiledLayer,
-  start: Joint,
-  columns: number,
-  [one, two]: readonly [Notes, Notes],
-  tap?: Tap,
+  {
+    start,
+    columns,
+    notes: [one, two],
+    tap,
+  }: {
+    readonly start: Joint;
+    readonly columns: number;
+    readonly notes: readonly [Notes, Notes];
+    readonly tap?: Tap | undefined;
+  },
 ): TileResult {
-  const joint = propagateJoint(core, node, start, one, two, blockOf(params, 0), tap);
+  const joint = propagateJoint(core, node, start, { one, two, block: blockOf(params, 0), tap });
   const result = {
     nngp: unpack(core, joint, joint.k, columns),
     ntk: joint.t && unpack(core, joint, joint.t, columns),

@@ -56,19 +56,19 @@ export const activationDerivatives: DerivativeRule<ActivationLayer> = {
     return { state: { side: result.side, derivatives: moved }, note: { note: result.note, own } };
   },
 
-  joint(core, node, { joint, derivatives }, one, two, block, wanted) {
+  joint(core, node, { joint, derivatives }, { one, two, block, wanted }) {
     const k = readSheets(core, joint.k);
     const t = joint.t && readSheets(core, joint.t);
-    const next = activationRule.joint(
-      core,
-      node,
-      joint,
-      one.note as ActivationNote,
-      two.note as ActivationNote,
+    const next = activationRule.joint(core, node, joint, {
+      one: one.note as ActivationNote,
+      two: two.note as ActivationNote,
       block,
       wanted,
-    );
-    return { joint: next, derivatives: pushPairs(core, node, { joint, derivatives }, k, t, one, two, block) };
+    });
+    return {
+      joint: next,
+      derivatives: pushPairs(core, node, { joint, derivatives }, { k, t, noteOne: one, noteTwo: two, block }),
+    };
   },
 };
 
@@ -108,11 +108,19 @@ function pushPairs(
   core: Core,
   { layer }: Shaped<ActivationLayer>,
   state: JointDerivatives,
-  k: Float64Array,
-  t: Float64Array | null,
-  noteOne: DerivativeNote,
-  noteTwo: DerivativeNote,
-  block: Block,
+  {
+    k,
+    t,
+    noteOne,
+    noteTwo,
+    block,
+  }: {
+    readonly k: Float64Array;
+    readonly t: Float64Array | null;
+    readonly noteOne: DerivativeNote;
+    readonly noteTwo: DerivativeNote;
+    readonly block: Block;
+  },
 ): JointDerivatives['derivatives'] {
   const { rows, ld, layout } = state.joint;
   const [one, two] = [ownOf(noteOne), ownOf(noteTwo)];

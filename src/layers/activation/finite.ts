@@ -54,16 +54,21 @@ function forward(pass: Pass, order: number, parts: Parts): void {
   if (pass.isZero(x, order)) return pass.core.heap.fill(out, 0); // the input of the net: no order above 0
   const highest = parts.phi.code === LINEAR ? 1 : order;
   if (highest > mostDerivatives(parts.phi))
-    return seriesThrough(pass, x, y, order, length, 1, ([entry]) => [rule(entry!)]);
+    return seriesThrough(pass, { x, y, order, rows: length, width: 1, rule: ([entry]) => [rule(entry!)] });
   for (let k = 1; k <= highest; k++)
-    timesDerivative(pass, parts, k, powerCoefficient(pass, x, length, order, k), k === 1 ? 0 : 1, out);
+    timesDerivative(pass, parts, {
+      k,
+      g: powerCoefficient(pass, x, length, order, k),
+      beta: k === 1 ? 0 : 1,
+      out,
+    });
 }
 
 function backward(pass: Pass, order: number, parts: Parts): void {
   const { x, y, size } = parts;
   const target = pass.addTo(x, order);
   if (!target) return;
-  timesDerivative(pass, parts, 1, pass.cotangent(y, order), target.beta, target.to);
+  timesDerivative(pass, parts, { k: 1, g: pass.cotangent(y, order), beta: target.beta, out: target.to });
   if (order === 0 || parts.phi.code === LINEAR || pass.isZero(x, 1)) return;
   if (order + 1 > mostDerivatives(parts.phi)) return addHigher(pass, order, parts, target.to);
   const length = pass.n * size;
@@ -71,7 +76,7 @@ function backward(pass: Pass, order: number, parts: Parts): void {
     for (let k = 1; k <= j; k++) {
       const moved = powerCoefficient(pass, x, length, j, k);
       const product = entrywise(pass, moved, pass.cotangent(y, order - j), length);
-      timesDerivative(pass, parts, k + 1, product, 1, target.to);
+      timesDerivative(pass, parts, { k: k + 1, g: product, beta: 1, out: target.to });
     }
   }
 }
@@ -94,10 +99,12 @@ function values(pass: Pass, { x, size, phi }: Parts, out: Numbers): void {
 function timesDerivative(
   pass: Pass,
   { x, size, phi }: Parts,
-  k: number,
-  g: Numbers,
-  beta: number,
-  out: Numbers,
+  {
+    k,
+    g,
+    beta,
+    out,
+  }: { readonly k: number; readonly g: Numbers; readonly beta: number; readonly out: Numbers },
 ): void {
   const { core, dtype, n } = pass;
   if (phi.fn) {

@@ -46,7 +46,8 @@ export const activationRule: Rule<ActivationLayer, AnyNote> = {
   side(core, node, side, context) {
     return activateSide(core, dualOf(node.layer), side, context);
   },
-  joint: (core, _node, joint, one, two, block) => activateJoint(core, joint, one, two, block, IDENTITY),
+  joint: (core, _node, joint, { one, two, block }) =>
+    activateJoint(core, joint, { one, two, block, affine: IDENTITY }),
 };
 
 export function activateSide(
@@ -185,10 +186,12 @@ export function mapCovariances(
 export function activateJoint(
   core: Core,
   joint: Joint,
-  one: AnyNote,
-  two: AnyNote,
-  block: Block,
-  affine: Affine,
+  {
+    one,
+    two,
+    block,
+    affine,
+  }: { readonly one: AnyNote; readonly two: AnyNote; readonly block: Block; readonly affine: Affine },
 ): Joint {
   const k = joint.k.own(core);
   const t = joint.t && joint.t.own(core);
@@ -204,7 +207,7 @@ export function activateJoint(
     const index = scope.put(pairs).ptr;
     const tangent = t ? t.ptr : scope.zeros(dtype, joint.ld).ptr;
     const fused = t ? affine : { ...affine, gamma: 0, delta: 0 };
-    const finish = block.same ? keepIdentical(core, joint, k, t, one, block, affine) : null;
+    const finish = block.same ? keepIdentical(core, joint, { k, t, note: one, block, affine }) : null;
     const map = core.kernels[
       dtype === 'f32' ? 'dualMap_f32' : 'dualMap_f64'
     ] as typeof core.kernels.dualMap_f64;
@@ -237,11 +240,19 @@ export function activateJoint(
 function keepIdentical(
   core: Core,
   joint: Joint,
-  k: Sheets,
-  t: Sheets | null,
-  note: ActivationNote,
-  block: Block,
-  { alpha, beta, gamma, delta }: Affine,
+  {
+    k,
+    t,
+    note,
+    block,
+    affine: { alpha, beta, gamma, delta },
+  }: {
+    readonly k: Sheets;
+    readonly t: Sheets | null;
+    readonly note: ActivationNote;
+    readonly block: Block;
+    readonly affine: Affine;
+  },
 ): () => void {
   const pairs = positionPairs(joint.layout);
   const shift = block.row - block.column;

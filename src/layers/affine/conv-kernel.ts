@@ -110,7 +110,7 @@ export const convRule: Rule<ConvLayer, Note> = {
     }
     return { side: { ...next, keep }, note: NO_NOTE };
   },
-  joint(core, node, joint, _one, _two, block, wanted) {
+  joint(core, node, joint, { block, wanted }) {
     const affine = weightsAffine(node.layer, node.input.at(-1)!, block.frozen.has(node.path));
     const next = affineJoint(
       core,

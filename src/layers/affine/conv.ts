@@ -67,7 +67,7 @@ export function convMap(
     channels,
     fanIn,
     patches: gather,
-    apply(pass, w, x, y, alpha, beta) {
+    apply(pass, w, x, y, { alpha, beta }) {
       blocks(pass, (first, count) => {
         const rows = gather(pass, x, first, count);
         const sizes = { m: count * positions, n: channels, k: fanIn };
@@ -75,7 +75,7 @@ export function convMap(
         gemmCall(pass, { ...sizes, a: rows, lda: fanIn, b: w, ldb: channels, c, ldc: channels, alpha, beta });
       });
     },
-    transpose(pass, w, gy, gx, alpha, beta) {
+    transpose(pass, w, gy, gx, { alpha, beta }) {
       if (beta === 0) pass.core.heap.fill({ ...gx, length: pass.n * xStep }, 0);
       blocks(pass, (first, count) => {
         const rows = pass.scratch('windows', count * positions * fanIn);
@@ -105,7 +105,7 @@ export function convMap(
         );
       });
     },
-    gradient(pass, x, gy, gw, alpha, beta) {
+    gradient(pass, x, gy, gw, { alpha, beta }) {
       blocks(pass, (first, count) => {
         const rows = gather(pass, x, first, count);
         const sizes = { m: fanIn, n: channels, k: count * positions };

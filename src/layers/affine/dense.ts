@@ -9,7 +9,7 @@ export function denseMap(positions: number, fanIn: number, channels: number): We
     positions,
     channels,
     fanIn,
-    apply(pass, w, x, y, alpha, beta) {
+    apply(pass, w, x, y, { alpha, beta }) {
       const m = pass.n * positions;
       gemmCall(pass, {
         m,
@@ -25,7 +25,7 @@ export function denseMap(positions: number, fanIn: number, channels: number): We
         beta,
       });
     },
-    transpose(pass, w, gy, gx, alpha, beta) {
+    transpose(pass, w, gy, gx, { alpha, beta }) {
       gemmCall(pass, {
         m: pass.n * positions,
         n: fanIn,
@@ -41,7 +41,7 @@ export function denseMap(positions: number, fanIn: number, channels: number): We
         beta,
       });
     },
-    gradient(pass, x, gy, gw, alpha, beta) {
+    gradient(pass, x, gy, gw, { alpha, beta }) {
       gemmCall(pass, {
         m: fanIn,
         n: channels,

@@ -51,14 +51,15 @@ export function weightDerivatives(rule: Rule<WeightLayer>, own: OwnDirections): 
       return { ...next, state: { ...next.state, derivatives } };
     },
 
-    joint(core, node, state, one, two, block, wanted) {
+    joint(core, node, state, { one, two, block, wanted }) {
       const { joint } = state;
       const { wStd, bStd, parametrization } = node.layer;
       const trained = joint.t !== null && !block.frozen.has(node.path);
       const ntk = trained && parametrization === 'ntk';
       const alone = (fields: Partial<WeightLayer>, k: Sheets): Sheets => {
         const input: Joint = { ...joint, k, t: null };
-        return rule.joint(core, changed(node, fields), input, one.note, two.note, block, wanted).k;
+        return rule.joint(core, changed(node, fields), input, { one: one.note, two: two.note, block, wanted })
+          .k;
       };
       const unit = { wStd: 1, bStd: null };
       const width = trained ? own.baseWidth : undefined;
@@ -66,7 +67,7 @@ export function weightDerivatives(rule: Rule<WeightLayer>, own: OwnDirections): 
       const averageK = needed ? alone(unit, joint.k.share()) : null;
       const averageT = own.wStd !== undefined && joint.t ? alone(unit, joint.t.share()) : null;
       const ones = own.bStd === undefined ? null : alone({ wStd: 0, bStd: 1 }, emptyLike(core, joint.k));
-      const next = through.joint(core, node, state, one, two, block, wanted);
+      const next = through.joint(core, node, state, { one, two, block, wanted });
       const derivatives: Derivative[] = [...next.derivatives];
       const put = (d: number, field: keyof Derivative, source: Sheets, factor: number): void => {
         const derivative = derivatives[d]!;

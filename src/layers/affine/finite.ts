@@ -121,11 +121,11 @@ function forward(
   const w1 = order > 0 ? pass.displacement(parameter) : null;
   let beta = 0;
   if (!pass.isZero(x, order)) {
-    map.apply(pass, w0.w, pass.value(x, order), out, scale, 0);
+    map.apply(pass, w0.w, pass.value(x, order), out, { alpha: scale, beta: 0 });
     beta = 1;
   }
   if (w1 && !pass.isZero(x, order - 1)) {
-    map.apply(pass, w1.w, pass.value(x, order - 1), out, scale, beta);
+    map.apply(pass, w1.w, pass.value(x, order - 1), out, { alpha: scale, beta });
     beta = 1;
   }
   if (beta === 0) pass.core.heap.fill(out, 0);
@@ -149,16 +149,17 @@ function backward(pass: Pass, order: number, parts: Parts): void {
   const gy = pass.cotangent(y, order);
   const target = pass.addTo(x, order);
   if (target) {
-    map.transpose(pass, pass.weights(parameter).w, gy, target.to, scale, target.beta);
+    map.transpose(pass, pass.weights(parameter).w, gy, target.to, { alpha: scale, beta: target.beta });
     const moved = order > 0 ? pass.displacement(parameter) : null;
-    if (moved) map.transpose(pass, moved.w, pass.cotangent(y, order - 1), target.to, scale, 1);
+    if (moved)
+      map.transpose(pass, moved.w, pass.cotangent(y, order - 1), target.to, { alpha: scale, beta: 1 });
   }
   const gradient = pass.gradient(parameter);
   if (!gradient) return;
   let beta = gradient.beta;
   for (let j = 0; j <= order; j++) {
     if (pass.isZero(x, j)) continue;
-    map.gradient(pass, pass.value(x, j), pass.cotangent(y, order - j), gradient.to.w, scale, beta);
+    map.gradient(pass, pass.value(x, j), pass.cotangent(y, order - j), gradient.to.w, { alpha: scale, beta });
     beta = 1;
   }
   if (!gradient.to.b) return;

@@ -4,7 +4,7 @@ import type { Core } from '../../wasm/engine.js';
 import { affineJoint, affineSide } from '../states/affine-map.js';
 import { NO_NOTE, type Rule } from '../states/rule.js';
 import type { Shaped } from '../shapes.js';
-import type { Block, Joint } from '../states/state.js';
+import type { Joint } from '../states/state.js';
 import type { ConvLayer, DenseLayer, RnnLayer } from '../vocabulary.js';
 import type { Affine } from '../activation/dual/tables.js';
 
@@ -54,6 +54,6 @@ export const denseRule: Rule<DenseLayer> = {
     const { alpha, beta } = weightsAffine(node.layer, 1, true);
     return { side: affineSide(core, side, alpha, beta), note: NO_NOTE };
   },
-  joint: (core: Core, node, joint: Joint, _one, _two, block: Block) =>
+  joint: (core: Core, node, joint: Joint, { block }) =>
     affineJoint(core, joint, denseAffine(node, block.frozen)),
 };

@@ -57,7 +57,7 @@ export function localMap(
       );
       return rows;
     },
-    apply(pass, w, x, y, alpha, beta) {
+    apply(pass, w, x, y, { alpha, beta }) {
       each((p) =>
         gemmCall(pass, {
           ...{ m: pass.n, n: channels, k: fanIn, a: windows(pass, x, p), lda: fanIn },
@@ -66,7 +66,7 @@ export function localMap(
         }),
       );
     },
-    transpose(pass, w, gy, gx, alpha, beta) {
+    transpose(pass, w, gy, gx, { alpha, beta }) {
       if (beta === 0) pass.core.heap.fill(slice(gx, 0, pass.n * xStep), 0);
       each((p) => {
         const rows = pass.scratch('windows', pass.n * fanIn);
@@ -82,7 +82,7 @@ export function localMap(
         )(...[pass.n, taps, c, rows.ptr, table(pass) + 4 * p * taps, gx.ptr, xStep]);
       });
     },
-    gradient(pass, x, gy, gw, alpha, beta) {
+    gradient(pass, x, gy, gw, { alpha, beta }) {
       each((p) =>
         gemmCall(pass, {
           ...{ m: fanIn, n: channels, k: pass.n, a: windows(pass, x, p), lda: fanIn, transA: true },

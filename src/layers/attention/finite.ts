@@ -88,12 +88,12 @@ function constantMap(positions: number, channels: number): WeightMap {
   return {
     kind: 'local',
     ...{ positions, channels, fanIn: 1 },
-    apply: (pass, w, _x, y, alpha, beta) =>
+    apply: (pass, w, _x, y, { alpha, beta }) =>
       void kernelOf(pass.core, 'rowsCombine', pass.dtype)(pass.n, size, alpha, w.ptr, 0, beta, y.ptr, size),
-    transpose: (pass, _w, _gy, gx, _alpha, beta) => {
+    transpose: (pass, _w, _gy, gx, { beta }) => {
       if (beta === 0) pass.core.heap.fill(gx, 0);
     },
-    gradient: (pass, _x, gy, gw, alpha, beta) =>
+    gradient: (pass, _x, gy, gw, { alpha, beta }) =>
       void kernelOf(pass.core, 'rowsSum', pass.dtype)(pass.n, size, alpha, gy.ptr, beta, gw.ptr),
     patches(pass, _x, _first, count) {
       const ones = pass.scratch(`ones ${positions}`, count * positions);
@@ -141,25 +141,28 @@ function pushScores(builder: Builder, path: string, q: ValueRef, k: ValueRef, si
         ...{ c: after(pass, to, rows), ldc: ld, alpha, beta },
       }),
     );
-  return pushBilinear(builder, path, q, k, [heads, t, t], {
-    apply: (pass, x, y, beta, z) =>
-      eachHead(pass, sizes, (rows, matrix) =>
-        gemmCall(pass, {
-          ...{
-            m: t,
-            n: t,
-            k: width,
-            transB: true,
-            a: after(pass, x, rows),
-            lda: ld,
-            b: after(pass, y, rows),
-            ldb: ld,
-          },
-          ...{ c: after(pass, z, matrix), ldc: t, alpha, beta },
-        }),
-      ),
-    left: back(false),
-    right: back(true),
+  return pushBilinear(builder, path, q, k, {
+    shape: [heads, t, t],
+    maps: {
+      apply: (pass, x, y, beta, z) =>
+        eachHead(pass, sizes, (rows, matrix) =>
+          gemmCall(pass, {
+            ...{
+              m: t,
+              n: t,
+              k: width,
+              transB: true,
+              a: after(pass, x, rows),
+              lda: ld,
+              b: after(pass, y, rows),
+              ldb: ld,
+            },
+            ...{ c: after(pass, z, matrix), ldc: t, alpha, beta },
+          }),
+        ),
+      left: back(false),
+      right: back(true),
+    },
   });
 }
 
@@ -183,25 +186,28 @@ function pushMix(builder: Builder, path: string, weights: ValueRef, value: Value
         ...{ c: after(pass, to, rows), ldc: ld, beta },
       }),
     );
-  return pushBilinear(builder, path, weights, value, [t, ld], {
-    apply: mix(false),
-    left: (pass, g, v, beta, to) =>
-      eachHead(pass, sizes, (rows, matrix) =>
-        gemmCall(pass, {
-          ...{
-            m: t,
-            n: t,
-            k: width,
-            transB: true,
-            a: after(pass, g, rows),
-            lda: ld,
-            b: after(pass, v, rows),
-            ldb: ld,
-          },
-          ...{ c: after(pass, to, matrix), ldc: t, beta },
-        }),
-      ),
-    right: (pass, g, w, beta, to) => mix(true)(pass, w, g, beta, to),
+  return pushBilinear(builder, path, weights, value, {
+    shape: [t, ld],
+    maps: {
+      apply: mix(false),
+      left: (pass, g, v, beta, to) =>
+        eachHead(pass, sizes, (rows, matrix) =>
+          gemmCall(pass, {
+            ...{
+              m: t,
+              n: t,
+              k: width,
+              transB: true,
+              a: after(pass, g, rows),
+              lda: ld,
+              b: after(pass, v, rows),
+              ldb: ld,
+            },
+            ...{ c: after(pass, to, matrix), ldc: t, beta },
+          }),
+        ),
+      right: (pass, g, w, beta, to) => mix(true)(pass, w, g, beta, to),
+    },
   });
 }
 
@@ -209,7 +215,7 @@ function pushMix(builder: Builder, path: string, weights: ValueRef, value: Value
 function pushSoftmax(builder: Builder, path: string, input: ValueRef, width: number): ValueRef {
   return pushRowwise(builder, path, input, width, () => ({
     value: (pass, rows, x, y) => void kernelOf(pass.core, 'rowsSoftmax', pass.dtype)(rows, width, x, y),
-    project: (pass, rows, y, v, beta, to) =>
+    project: (pass, rows, y, v, { beta, to }) =>
       void kernelOf(pass.core, 'rowsSoftmaxBack', pass.dtype)(rows, width, y, v, beta, to),
     series: softmaxSeries,
     projectSeries: softmaxProjection,

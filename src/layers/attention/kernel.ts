@@ -142,7 +142,7 @@ export const attentionRule: Rule<AttentionLayer, AttentionNote> = {
     };
   },
 
-  joint(core, node, joint, one, two, block) {
+  joint(core, node, joint, { one, two, block }) {
     const c = constants(node);
     const { spatial } = joint.layout;
     const inner = joint.rows * joint.ld;
@@ -153,7 +153,11 @@ export const attentionRule: Rule<AttentionLayer, AttentionNote> = {
     if (!one.matrices || !two.matrices) return identityScaled(core, node, joint, positioned, own);
     const [first, second] = [one.matrices, two.matrices];
     const value = (x: Sheets, trained: number): Sheets =>
-      mixJoint(core, node.layer.valuePositional ? positioned(x, trained) : x, joint, first, second, block);
+      mixJoint(core, node.layer.valuePositional ? positioned(x, trained) : x, joint, {
+        one: first,
+        two: second,
+        block,
+      });
     const mixed = { ...joint, k: value(joint.k, 1), t: joint.t && value(joint.t, own) };
     return affineJoint(core, mixed, {
       alpha: c.out,

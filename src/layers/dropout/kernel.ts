@@ -28,7 +28,7 @@ export const dropoutRule: Rule<DropoutLayer> = {
     }
     return { side: next, note: NO_NOTE };
   },
-  joint(core, { layer }, joint, _one, _two, block) {
+  joint(core, { layer }, joint, { block }) {
     if (layer.mode === 'test' || !block.same) return joint;
     const next = { ...joint, k: joint.k.own(core), t: joint.t && joint.t.own(core) };
     scaleIdentical(core, next, next.k, 1 / layer.keep, block.row - block.column);

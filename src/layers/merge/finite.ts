@@ -47,7 +47,10 @@ function pushPair(builder: Builder, path: string, a: ValueRef, b: ValueRef): Val
   const size = sizeOfShape(a.shape);
   const multiply: Bilinear['apply'] = (pass, x, y, beta, z) =>
     void kernelOf(pass.core, 'rowsMultiply', pass.dtype)(pass.n * size, x.ptr, y.ptr, beta, z.ptr);
-  return pushBilinear(builder, path, a, b, a.shape, { apply: multiply, left: multiply, right: multiply });
+  return pushBilinear(builder, path, a, b, {
+    shape: a.shape,
+    maps: { apply: multiply, left: multiply, right: multiply },
+  });
 }
 
 /** z = beta z + x*y for a product linear in both, and its transposes given the cotangent and the other factor. */
@@ -63,8 +66,7 @@ export function pushBilinear(
   path: string,
   a: ValueRef,
   b: ValueRef,
-  shape: readonly number[],
-  { apply, left, right }: Bilinear,
+  { shape, maps: { apply, left, right } }: { readonly shape: readonly number[]; readonly maps: Bilinear },
 ): ValueRef {
   const output = builder.value(shape);
   const transpose = (pass: Pass, order: number, mine: number, other: number, run: Bilinear['left']): void => {
@@ -114,12 +116,21 @@ export function pushConcat(
   const starts = widths.map((_, i) => widths.slice(0, i).reduce((sum, width) => sum + width, 0));
   const copy = (
     pass: Pass,
-    from: { readonly ptr: number },
-    fromStep: number,
-    beta: number,
-    to: { readonly ptr: number },
-    toStep: number,
-    width: number,
+    {
+      from,
+      fromStep,
+      beta,
+      to,
+      toStep,
+      width,
+    }: {
+      readonly from: { readonly ptr: number };
+      readonly fromStep: number;
+      readonly beta: number;
+      readonly to: { readonly ptr: number };
+      readonly toStep: number;
+      readonly width: number;
+    },
   ): void =>
     void kernelOf(
       pass.core,
@@ -136,7 +147,14 @@ export function pushConcat(
       if (inputs.some(({ id }) => pass.isZero(id, order))) pass.core.heap.fill(y, 0);
       inputs.forEach(({ id }, i) => {
         if (pass.isZero(id, order)) return;
-        copy(pass, pass.value(id, order), widths[i]!, 0, after(pass, y, starts[i]!), total, widths[i]!);
+        copy(pass, {
+          from: pass.value(id, order),
+          fromStep: widths[i]!,
+          beta: 0,
+          to: after(pass, y, starts[i]!),
+          toStep: total,
+          width: widths[i]!,
+        });
       });
     },
     backward(pass, order) {
@@ -144,7 +162,14 @@ export function pushConcat(
       inputs.forEach(({ id }, i) => {
         const target = pass.addTo(id, order);
         if (!target) return;
-        copy(pass, after(pass, gy, starts[i]!), total, target.beta, target.to, widths[i]!, widths[i]!);
+        copy(pass, {
+          from: after(pass, gy, starts[i]!),
+          fromStep: total,
+          beta: target.beta,
+          to: target.to,
+          toStep: widths[i]!,
+          width: widths[i]!,
+        });
       });
     },
   });

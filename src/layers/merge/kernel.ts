@@ -96,7 +96,7 @@ function addArrays<D extends 'f32' | 'f64'>(
     const layout = { spatial: node.children[i]!.output.slice(0, -1), full };
     const rows = blockRows(layout, axis, start, total);
     start += widths[i]!;
-    return combine(core, array, 1, positionPairs(layout).length / 2, inner, rows);
+    return combine(core, array, { outer: 1, nin: positionPairs(layout).length / 2, inner, rows });
   });
   const sum = new Sheets(core, parts[0]!.ticket.dtype, parts[0]!.ticket.length, true);
   for (const [i, part] of parts.entries()) addInto(core, sum, part, channels ? widths[i]! / total : 1);

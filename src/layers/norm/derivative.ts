@@ -37,13 +37,13 @@ export const normDerivatives: DerivativeRule<NormLayer> = {
     return { state: { side: next, derivatives: moved }, note: { note, own: turns } };
   },
 
-  joint(core, node, { joint, derivatives }, one, two, block, wanted) {
+  joint(core, node, { joint, derivatives }, { one, two, block, wanted }) {
     const [first, second] = [one.note as NormNote, two.note as NormNote];
     const pairs = positionPairs(joint.layout);
     const k = readSheets(core, joint.k);
     const t = joint.t && readSheets(core, joint.t);
     const { rows, ld } = joint;
-    const next = normRule.joint(core, node, joint, first, second, block, wanted);
+    const next = normRule.joint(core, node, joint, { one: first, two: second, block, wanted });
     const push = (sheets: Sheets | null, value: Float64Array | null, d: number): Sheets | null => {
       const [a, b] = [turnsOf(one)[d] ?? null, turnsOf(two)[d] ?? null];
       if (!value || (!sheets && !a && !b)) return null;

@@ -50,7 +50,7 @@ const pushLayerNorm: PushRows = (builder, path, input, width, eps) =>
     return {
       value: (pass, rows, x, y) =>
         void kernelOf(pass.core, 'rowsNormalise', pass.dtype)(rows, width, eps, x, y, inverse(pass, rows)),
-      project: (pass, rows, y, v, beta, to) =>
+      project: (pass, rows, y, v, { beta, to }) =>
         void kernelOf(
           pass.core,
           'rowsProject',
@@ -75,7 +75,7 @@ const pushRmsNorm: PushRows = (builder, path, input, width, eps) =>
         pass.core.heap.write(inverse(pass, rows), ofType(pass, factors));
         for (let r = 0; r < rows; r++) combine(1, width, factors[r]!, row(x, r), 0, 0, row(y, r), 0);
       },
-      project(pass, rows, y, v, beta, to) {
+      project(pass, rows, y, v, { beta, to }) {
         const { dot, combine, row } = rowsOf(pass, width);
         const factors = pass.core.heap.read(inverse(pass, rows), 0, rows);
         for (let r = 0; r < rows; r++) {

@@ -39,9 +39,15 @@ export const normRule: Rule<NormLayer, NormNote> = {
     scaleSide(core, next, factor);
     return { side: next, note: { factor, ld: side.ld } };
   },
-  joint(core, _node, joint, one, two, block) {
+  joint(core, _node, joint, { one, two, block }) {
     const next = { ...joint, k: joint.k.own(core), t: joint.t && joint.t.own(core) };
-    scaleJoint(core, next, one.factor, one.ld, two.factor, two.ld, [block.row, block.column]);
+    scaleJoint(core, next, {
+      one: one.factor,
+      oneLd: one.ld,
+      two: two.factor,
+      twoLd: two.ld,
+      corner: [block.row, block.column],
+    });
     return next;
   },
 };

@@ -60,15 +60,15 @@ export const aggregateRule: Rule<AggregateLayer, AggregateNote> = {
     const cov = side.cov && { full: true, data: mixSide(core, side, side.cov.data, matrices) };
     return { side: { ...side, cov }, note: { matrices } };
   },
-  joint(core, node, joint, one, two, block) {
+  joint(core, node, joint, { one, two, block }) {
     if (!one.matrices && !two.matrices) return joint;
     if (!one.matrices || !two.matrices)
       throw layerError(node, 'needs a pattern for both batches or for none');
     const [first, second] = [one.matrices, two.matrices];
     return {
       ...joint,
-      k: mixJoint(core, joint.k, joint, first, second, block),
-      t: joint.t && mixJoint(core, joint.t, joint, first, second, block),
+      k: mixJoint(core, joint.k, joint, { one: first, two: second, block }),
+      t: joint.t && mixJoint(core, joint.t, joint, { one: first, two: second, block }),
     };
   },
 };

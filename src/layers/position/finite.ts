@@ -76,11 +76,12 @@ export function pushMap(
     parameter: null,
     forward(pass, order) {
       if (pass.isZero(x, order)) pass.core.heap.fill(pass.value(y, order), 0);
-      else applyMap(pass, map, channels, pass.value(x, order), 0, pass.value(y, order));
+      else applyMap(pass, map, channels, { x: pass.value(x, order), beta: 0, y: pass.value(y, order) });
     },
     backward(pass, order) {
       const target = pass.addTo(x, order);
-      if (target) applyMap(pass, back, channels, pass.cotangent(y, order), target.beta, target.to);
+      if (target)
+        applyMap(pass, back, channels, { x: pass.cotangent(y, order), beta: target.beta, y: target.to });
     },
   });
   return output;
@@ -91,9 +92,7 @@ export function applyMap(
   pass: Pass,
   map: PositionMap,
   channels: number,
-  x: Numbers,
-  beta: number,
-  y: Numbers,
+  { x, beta, y }: { readonly x: Numbers; readonly beta: number; readonly y: Numbers },
 ): void {
   const starts = pass.table(map.starts, () => map.starts).ptr;
   const columns = pass.table(map.columns, () => map.columns).ptr;

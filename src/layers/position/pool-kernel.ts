@@ -98,16 +98,19 @@ export const globalPoolRule: Rule<PlainLayer, GlobalNote> = {
     if (factor) scaleSide(core, next, factor);
     return { side: next, note: { factor, ld: side.ld } };
   },
-  joint(core, node, joint, one, two, block) {
+  joint(core, node, joint, { one, two, block }) {
     const weight = globalWeight(node, one.factor ?? two.factor);
     const next = collapseJoint(core, joint, () => weight);
     const rest = 1 / positionsOf(node);
     const fill = (ld: number): Float64Array => new Float64Array(ld).fill(rest);
     if (one.factor || two.factor) {
-      scaleJoint(core, next, one.factor ?? fill(one.ld), one.ld, two.factor ?? fill(two.ld), two.ld, [
-        block.row,
-        block.column,
-      ]);
+      scaleJoint(core, next, {
+        one: one.factor ?? fill(one.ld),
+        oneLd: one.ld,
+        two: two.factor ?? fill(two.ld),
+        twoLd: two.ld,
+        corner: [block.row, block.column],
+      });
     }
     return next;
   },

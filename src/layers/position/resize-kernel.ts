@@ -86,7 +86,15 @@ export const indexRule: Rule<IndexLayer> = {
     if (cov) {
       const layout = { spatial: side.spatial, full: cov.full };
       const rows = selection(node, layout);
-      cov = { ...cov, data: combine(core, cov.data, 1, positionPairs(layout).length / 2, side.ld, rows) };
+      cov = {
+        ...cov,
+        data: combine(core, cov.data, {
+          outer: 1,
+          nin: positionPairs(layout).length / 2,
+          inner: side.ld,
+          rows,
+        }),
+      };
     }
     return { side: { ...side, spatial, cov, keep }, note: NO_NOTE };
   },
@@ -97,8 +105,8 @@ export const indexRule: Rule<IndexLayer> = {
     return {
       ...joint,
       layout: { ...joint.layout, spatial: node.output.slice(0, -1) },
-      k: combine(core, joint.k, 1, sheets, inner, rows),
-      t: joint.t && combine(core, joint.t, 1, sheets, inner, rows),
+      k: combine(core, joint.k, { outer: 1, nin: sheets, inner, rows }),
+      t: joint.t && combine(core, joint.t, { outer: 1, nin: sheets, inner, rows }),
     };
   },
 };

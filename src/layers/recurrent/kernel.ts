@@ -63,7 +63,7 @@ export const rnnRule: Rule<RnnLayer, RnnNote> = {
     side.cov!.data.release();
     return { side: next, note };
   },
-  joint(core, node, joint, one, two, block) {
+  joint(core, node, joint, { one, two, block }) {
     const { layer } = node;
     const total = joint.layout.spatial[0]!;
     const whole = layer.returnSequences;
@@ -77,7 +77,13 @@ export const rnnRule: Rule<RnnLayer, RnnNote> = {
       let last: Joint | null = null;
       for (let t = Math.max(0, -lag); t < total && t + lag < total; t++) {
         const sheet = joint.layout.full ? t * total + t + lag : t;
-        const now = step(core, node, take(core, joint, sheet), last, [one, two], [t, t + lag], block);
+        const now = step(core, node, {
+          input: take(core, joint, sheet),
+          last,
+          notes: [one, two],
+          times: [t, t + lag],
+          block,
+        });
         release(last);
         last = now;
         if (whole || t === total - 1) store(core, now, out, whole ? sheet : 0);
@@ -161,11 +167,19 @@ function put(core: Core, rows: readonly Float64Array[], wanted: Demand): Side['c
 function step(
   core: Core,
   { layer, input: shape, output, path }: Shaped<RnnLayer>,
-  input: Joint,
-  last: Joint | null,
-  [one, two]: readonly [RnnNote, RnnNote],
-  [t, other]: readonly [number, number],
-  block: Block,
+  {
+    input,
+    last,
+    notes: [one, two],
+    times: [t, other],
+    block,
+  }: {
+    readonly input: Joint;
+    readonly last: Joint | null;
+    readonly notes: readonly [RnnNote, RnnNote];
+    readonly times: readonly [number, number];
+    readonly block: Block;
+  },
 ): Joint {
   const frozen = block.frozen.has(path);
   let joint = affineJoint(core, input, weightsAffine(layer, shape.at(-1)!, frozen));
@@ -179,14 +193,22 @@ function step(
     }
   }
   const same = block.same && t === other;
-  joint = activateJoint(core, joint, one.steps[t]!, two.steps[other]!, { ...block, same }, IDENTITY);
+  joint = activateJoint(core, joint, {
+    one: one.steps[t]!,
+    two: two.steps[other]!,
+    block: { ...block, same },
+    affine: IDENTITY,
+  });
   const [keep1, keep2] = [keepAt(one, t), keepAt(two, other)];
   if (keep1 || keep2) {
     const visible = (ld: number): Float64Array => new Float64Array(ld).fill(1);
-    scaleJoint(core, joint, keep1 ?? visible(one.ld), one.ld, keep2 ?? visible(two.ld), two.ld, [
-      block.row,
-      block.column,
-    ]);
+    scaleJoint(core, joint, {
+      one: keep1 ?? visible(one.ld),
+      oneLd: one.ld,
+      two: keep2 ?? visible(two.ld),
+      twoLd: two.ld,
+      corner: [block.row, block.column],
+    });
   }
   return joint;
 }

@@ -42,10 +42,12 @@ export interface DerivativeRule<L extends Layer = Layer> {
     core: Core,
     node: Shaped<L>,
     state: JointDerivatives,
-    one: DerivativeNote,
-    two: DerivativeNote,
-    block: Block,
-    wanted: Demand,
+    call: {
+      readonly one: DerivativeNote;
+      readonly two: DerivativeNote;
+      readonly block: Block;
+      readonly wanted: Demand;
+    },
   ): JointDerivatives;
 }
 
@@ -88,10 +90,10 @@ export function linearDerivatives<L extends Layer>(rule: Rule<L>): DerivativeRul
       const { side, note } = rule.side(core, node, state.side, context);
       return { state: { side, derivatives }, note: { note } };
     },
-    joint(core, node, { joint, derivatives }, one, two, block, wanted) {
+    joint(core, node, { joint, derivatives }, { one, two, block, wanted }) {
       const bare = withoutBias(node);
       const move = (at: Shaped<L>, state: Joint): Joint =>
-        rule.joint(core, at, state, one.note, two.note, block, wanted);
+        rule.joint(core, at, state, { one: one.note, two: two.note, block, wanted });
       const moved = derivatives.map((derivative) =>
         mapDerivative(core, joint, derivative, (state) => move(bare, state)),
       );

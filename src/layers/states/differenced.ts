@@ -67,7 +67,12 @@ export function differencedDerivatives<L extends Layer>(
   rule: Rule<L>,
   own: OwnDirections,
 ): DerivativeRule<L> {
-  const at = (core: Core, node: Shaped<L>, before: Before, d: number, h: number, context: SideContext) => {
+  const at = (
+    core: Core,
+    node: Shaped<L>,
+    before: Before,
+    { d, h, context }: { readonly d: number; readonly h: number; readonly context: SideContext },
+  ) => {
     const { side, cov, moves } = before;
     const data = sheetsFrom(core, moved(cov, moves[d]!, h).slice());
     return rule.side(core, movedNode(node, own, d, h), { ...side, cov: { ...side.cov!, data } }, context);
@@ -87,7 +92,7 @@ export function differencedDerivatives<L extends Layer>(
         if (h === 0) return null;
         const sum = new Float64Array(next.cov!.data.ticket.length);
         for (const [s, weight] of WEIGHTS.entries()) {
-          const step = at(core, node, before, d, STEPS[s]! * h, context);
+          const step = at(core, node, before, { d, h: STEPS[s]! * h, context });
           addTo(sum, readSheets(core, step.side.cov!.data), weight / h);
           step.side.cov!.data.release();
           step.note.release?.();
@@ -97,16 +102,16 @@ export function differencedDerivatives<L extends Layer>(
       return { state: { side: next, derivatives: results }, note: { note, own: before } };
     },
 
-    joint(core, node, { joint, derivatives }, one, two, block, wanted) {
+    joint(core, node, { joint, derivatives }, { one, two, block, wanted }) {
       const [first, second] = [beforeOf(one), beforeOf(two)];
       const k = readSheets(core, joint.k);
       const t = joint.t && readSheets(core, joint.t);
-      const next = rule.joint(core, node, joint, one.note, two.note, block, wanted);
+      const next = rule.joint(core, node, joint, { one: one.note, two: two.note, block, wanted });
       /** K and T after the layer, h along direction d. */
       const after = (d: number, h: number, dk: Floats | null, dt: Floats | null): (Floats | null)[] => {
         const noteOf = (before: Before): Note => {
           const context = { ...before.context, wanted: { ...before.context.wanted, cov: 'none' as const } };
-          const { side, note } = at(core, node, before, d, h, context);
+          const { side, note } = at(core, node, before, { d, h, context });
           side.cov?.data.release();
           return note;
         };
@@ -114,7 +119,7 @@ export function differencedDerivatives<L extends Layer>(
         const b = second === first ? a : noteOf(second);
         const put = (x: Floats, dx: Floats | null): Sheets => sheetsFrom(core, moved(x, dx, h).slice());
         const start: Joint = { ...joint, k: put(k, dk), t: t && put(t, dt) };
-        const end = rule.joint(core, movedNode(node, own, d, h), start, a, b, block, wanted);
+        const end = rule.joint(core, movedNode(node, own, d, h), start, { one: a, two: b, block, wanted });
         for (const note of new Set([a, b])) note.release?.();
         return [end.k, end.t].map((sheets) => {
           const values = sheets && readSheets(core, sheets);

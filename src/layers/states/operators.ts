@@ -46,10 +46,12 @@ function sparse(rows: AxisRows): Sparse {
 export function combine<D extends 'f32' | 'f64'>(
   core: Core,
   x: Sheets<D>,
-  outer: number,
-  nin: number,
-  inner: number,
-  rows: AxisRows,
+  {
+    outer,
+    nin,
+    inner,
+    rows,
+  }: { readonly outer: number; readonly nin: number; readonly inner: number; readonly rows: AxisRows },
 ): Sheets<D> {
   const { start, col, weight } = sparse(rows);
   const y = new Sheets(core, x.ticket.dtype, outer * rows.length * inner);
@@ -107,11 +109,12 @@ export function applyAxes<D extends 'f32' | 'f64'>(
     const out = rows.length;
     if (!layout.full) {
       const one = present(rows);
-      x = combine(core, x, outer, n, rest, kind === 'shared' ? one : squared(one));
-    } else if (kind === 'shared') x = combine(core, x, outer, n * n, rest, pairRows(operator));
+      x = combine(core, x, { outer, nin: n, inner: rest, rows: kind === 'shared' ? one : squared(one) });
+    } else if (kind === 'shared')
+      x = combine(core, x, { outer, nin: n * n, inner: rest, rows: pairRows(operator) });
     else {
-      x = combine(core, x, outer, n, n * rest, present(rows));
-      x = combine(core, x, outer * out, n, rest, present(rows));
+      x = combine(core, x, { outer, nin: n, inner: n * rest, rows: present(rows) });
+      x = combine(core, x, { outer: outer * out, nin: n, inner: rest, rows: present(rows) });
     }
     sizes[axis] = out;
   }
@@ -161,7 +164,7 @@ export function collapse<D extends 'f32' | 'f64'>(
     const w = weight(pairs[2 * sheet]!, pairs[2 * sheet + 1]!);
     if (w !== 0) row.push([sheet, w]);
   }
-  return combine(core, x, 1, pairs.length / 2, inner, [row]);
+  return combine(core, x, { outer: 1, nin: pairs.length / 2, inner, rows: [row] });
 }
 
 /** Only the sheets of equal positions; releases `x`. */
@@ -176,7 +179,7 @@ export function takeDiagonal<D extends 'f32' | 'f64'>(
   for (let sheet = 0; sheet < pairs.length / 2; sheet++) {
     if (pairs[2 * sheet] === pairs[2 * sheet + 1]) rows.push([[sheet, 1]]);
   }
-  return combine(core, x, 1, pairs.length / 2, inner, rows);
+  return combine(core, x, { outer: 1, nin: pairs.length / 2, inner, rows });
 }
 
 /** All pairs from equal positions, the others zero; releases `x`. */
@@ -192,18 +195,26 @@ export function spreadDiagonal<D extends 'f32' | 'f64'>(
     const p = pairs[2 * sheet]!;
     rows.push(p === pairs[2 * sheet + 1] ? [[p, 1]] : []);
   }
-  return combine(core, x, 1, sheetCount({ spatial, full: false }), inner, rows);
+  return combine(core, x, { outer: 1, nin: sheetCount({ spatial, full: false }), inner, rows });
 }
 
 /** x[sheet, i, j] *= one[p, row + i] two[q, column + j]; `one` and `two` are (positions, ld) of the sides. */
 export function scaleJoint(
   core: Core,
   joint: Joint,
-  one: Float64Array,
-  oneLd: number,
-  two: Float64Array,
-  twoLd: number,
-  [row, column]: readonly [number, number],
+  {
+    one,
+    oneLd,
+    two,
+    twoLd,
+    corner: [row, column],
+  }: {
+    readonly one: Float64Array;
+    readonly oneLd: number;
+    readonly two: Float64Array;
+    readonly twoLd: number;
+    readonly corner: readonly [number, number];
+  },
 ): void {
   const pairs = positionPairs(joint.layout);
   const dtype = joint.k.ticket.dtype;

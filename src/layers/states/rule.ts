@@ -20,7 +20,12 @@ export interface Rule<L extends Layer, N extends Note = Note> {
   /** What it needs of its input so that its output meets `wanted`. */
   demand(node: Shaped<L>, wanted: Demand, input: Facts): Demand;
   side(core: Core, node: Shaped<L>, side: Side, context: SideContext): { side: Side; note: N };
-  joint(core: Core, node: Shaped<L>, joint: Joint, one: N, two: N, block: Block, wanted: Demand): Joint;
+  joint(
+    core: Core,
+    node: Shaped<L>,
+    joint: Joint,
+    call: { readonly one: N; readonly two: N; readonly block: Block; readonly wanted: Demand },
+  ): Joint;
 }
 
 export interface SideContext {

@@ -28,7 +28,7 @@ function reorder<D extends 'f32' | 'f64'>(
     if (back) rows[sheet] = [[flat, 1]];
     else rows[flat] = [[sheet, 1]];
   }
-  return combine(core, x, 1, rows.length, inner, rows);
+  return combine(core, x, { outer: 1, nin: rows.length, inner, rows });
 }
 
 /** G1 K G2^T for one array of a joint state on all pairs of positions; releases it. */
@@ -36,9 +36,7 @@ export function mixJoint(
   core: Core,
   sheets: Sheets,
   joint: Joint,
-  one: TokenMatrices,
-  two: TokenMatrices,
-  block: Block,
+  { one, two, block }: { readonly one: TokenMatrices; readonly two: TokenMatrices; readonly block: Block },
 ): Sheets {
   return mix(core, sheets, joint, [one, two], block);
 }
@@ -169,16 +167,14 @@ class Mixer {
     const [size, width] = [this.size(tokens ** 2), this.shape.ld * tokens];
     for (let i = 0; i < rows; i++) {
       const at = i * this.size(tokens * width);
-      this.product(
-        tokens,
-        end * tokens,
-        g.ptr + (first + i) * size,
-        tokens,
-        [this.a.ptr + at, width],
-        this.b.ptr + at,
-        width,
-        0,
-      );
+      this.product(tokens, end * tokens, {
+        a: g.ptr + (first + i) * size,
+        lda: tokens,
+        right: [this.a.ptr + at, width],
+        c: this.b.ptr + at,
+        ldc: width,
+        transB: 0,
+      });
     }
   }
 
@@ -188,16 +184,14 @@ class Mixer {
     const [size, width] = [this.size(tokens ** 2), this.shape.ld * tokens];
     for (let j = 0; j < end; j++) {
       const at = j * this.size(tokens);
-      this.product(
-        tokens,
-        tokens,
-        g.ptr + j * size,
-        tokens,
-        [this.a.ptr + at, width],
-        this.b.ptr + at,
-        width,
-        0,
-      );
+      this.product(tokens, tokens, {
+        a: g.ptr + j * size,
+        lda: tokens,
+        right: [this.a.ptr + at, width],
+        c: this.b.ptr + at,
+        ldc: width,
+        transB: 0,
+      });
     }
   }
 
@@ -208,7 +202,14 @@ class Mixer {
     for (let j = 0; j < end; j++) {
       const at = j * this.size(tokens);
       const right = g.ptr + (first + j) * size;
-      this.product(rows * tokens, tokens, this.b.ptr + at, width, [right, tokens], this.a.ptr + at, width, 1);
+      this.product(rows * tokens, tokens, {
+        a: this.b.ptr + at,
+        lda: width,
+        right: [right, tokens],
+        c: this.a.ptr + at,
+        ldc: width,
+        transB: 1,
+      });
     }
   }
 
@@ -219,12 +220,21 @@ class Mixer {
   private product(
     m: number,
     n: number,
-    a: number,
-    lda: number,
-    [b, ldb]: readonly [number, number],
-    c: number,
-    ldc: number,
-    transB: number,
+    {
+      a,
+      lda,
+      right: [b, ldb],
+      c,
+      ldc,
+      transB,
+    }: {
+      readonly a: number;
+      readonly lda: number;
+      readonly right: readonly [number, number];
+      readonly c: number;
+      readonly ldc: number;
+      readonly transB: number;
+    },
   ): void {
     const gemm = this.core.kernels[`gemm_${this.dtype}`] as typeof this.core.kernels.gemm_f64;
     gemm(

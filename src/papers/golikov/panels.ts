@@ -91,7 +91,7 @@ export function comparisonPanels(
       parts.map(([quantity, style]) => {
         // Losses and accuracies, two lines a curve, stay where they are.
         const apart = style === undefined ? displacement ** k : 1;
-        const series = seriesOf(labelOf(curve), curve, quantity, style, apart, steps);
+        const series = seriesOf(labelOf(curve), curve, { quantity, style, factor: apart, steps });
         return curve.overflow ? within(series, rangeOf(curves, quantity)) : series;
       }),
     ),
@@ -117,10 +117,17 @@ function within(series: FigureSeries, [low, high]: [number, number]): FigureSeri
 function seriesOf(
   name: string,
   curve: ComparedCurve,
-  quantity: CurveQuantity,
-  style: string | undefined,
-  factor: number,
-  steps: number,
+  {
+    quantity,
+    style,
+    factor,
+    steps,
+  }: {
+    readonly quantity: CurveQuantity;
+    readonly style: string | undefined;
+    readonly factor: number;
+    readonly steps: number;
+  },
 ): FigureSeries {
   const { mean, std } = curve[quantity];
   const scaled = (fn: (value: number, i: number) => number): number[] =>

@@ -155,7 +155,14 @@ function trainingUnits(
         widths.map((width): Unit => ({
           name: `nets-${architecture}-${family}-${width}`,
           work: trainingWork(architecture, width, own, part),
-          run: (follow) => trainedNets(engine, architecture, family, width, part, { ...own, ...follow }),
+          run: (follow) =>
+            trainedNets(engine, {
+              kind: architecture,
+              family,
+              width,
+              data: part,
+              size: { ...own, ...follow },
+            }),
           keep: (row: TrainingRow) => rows.push(row),
         })),
       );

@@ -51,11 +51,19 @@ export interface TrainingSizes {
 /** All nets of one width. The kernel's prediction is that of gradient descent for as many steps at the same rate. */
 export async function trainedNets(
   engine: Engine,
-  kind: Architecture,
-  family: Family,
-  width: number,
-  data: StudyData,
-  { train, depth, baseWidth, steps, batchSize, nets, rates, validation, ...follow }: TrainingSizes & Follow,
+  {
+    kind,
+    family,
+    width,
+    data,
+    size: { train, depth, baseWidth, steps, batchSize, nets, rates, validation, ...follow },
+  }: {
+    readonly kind: Architecture;
+    readonly family: Family;
+    readonly width: number;
+    readonly data: StudyData;
+    readonly size: TrainingSizes & Follow;
+  },
 ): Promise<TrainingRow> {
   const { signal } = follow;
   const positions = data.xTrain.shape[1]! * data.xTrain.shape[2]!;

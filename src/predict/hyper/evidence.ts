@@ -57,7 +57,7 @@ export function logMarginalLikelihood(
   options: EvidenceOptions = {},
 ): Promise<Evidence> {
   knownFields('logMarginalLikelihood', options, EVIDENCE_OPTIONS);
-  return evidence(engine, net, x, y, 'marginal', options);
+  return evidence(engine, net, [x, y], 'marginal', options);
 }
 
 /**
@@ -72,14 +72,13 @@ export function leaveOneOutLogDensity(
   options: EvidenceOptions = {},
 ): Promise<Evidence> {
   knownFields('leaveOneOutLogDensity', options, EVIDENCE_OPTIONS);
-  return evidence(engine, net, x, y, 'leaveOneOut', options);
+  return evidence(engine, net, [x, y], 'leaveOneOut', options);
 }
 
 export async function evidence(
   engine: Engine,
   net: NetDocument,
-  xLike: TensorLike,
-  yLike: TensorLike,
+  [xLike, yLike]: readonly [x: TensorLike, y: TensorLike],
   objective: Objective,
   {
     method = 'nngp',
@@ -131,7 +130,7 @@ export async function evidence(
   }
   const scored =
     objective === 'marginal'
-      ? marginal(inverse, dual, targets, factor.lower, n, outputs)
+      ? marginal(inverse, dual, targets, { lower: factor.lower, n, outputs })
       : leftOut(inverse, dual, n, outputs);
   const value = scored.value + offset;
   if (!gradient) return { value };
@@ -188,7 +187,12 @@ async function pullBack(
     .filter(({ field }) => method === 'ntk' || field !== 'baseWidth')
     .map((known) => known.name);
   const inUnits = weights.map((entry) => entry / scale);
-  const slopes = await contractKernel(engine, net, x, names, inUnits, { ntk: method === 'ntk', signal });
+  const slopes = await contractKernel(engine, net, x, {
+    names,
+    weights: inUnits,
+    ntk: method === 'ntk',
+    signal,
+  });
   const entries = parameters.map((known) => {
     const place = names.indexOf(known.name);
     return [known.name, place < 0 ? 0 : slopes[place]!] as const;
@@ -207,9 +211,7 @@ function marginal(
   inverse: Float64Array,
   dual: Float64Array,
   y: Float64Array,
-  lower: Float64Array,
-  n: number,
-  outputs: number,
+  { lower, n, outputs }: { readonly lower: Float64Array; readonly n: number; readonly outputs: number },
 ): Scored {
   let [fit, half] = [0, 0];
   for (let i = 0; i < y.length; i++) fit += y[i]! * dual[i]!;

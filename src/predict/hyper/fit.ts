@@ -79,15 +79,11 @@ export async function fitHyperparameters(
   let best: FittedHyperparameters | null = null;
   for (const [index, net] of list.entries()) {
     for (let start = 0; start <= restarts; start++) {
-      const found = await fromStart(
-        engine,
-        net,
-        x,
-        y,
+      const found = await fromStart(engine, net, x, y, {
         options,
-        foldIn(randomKey(seed), index, start),
-        start > 0,
-      );
+        key: foldIn(randomKey(seed), index, start),
+        moved: start > 0,
+      });
       starts.push({ net: index, value: found.value, evaluations: found.evaluations });
       if (!best || found.value > best.value) best = { ...found, starts };
       onProgress?.({ done: starts.length, total });
@@ -108,9 +104,15 @@ async function fromStart(
   net: NetDocument,
   x: TensorLike,
   y: TensorLike,
-  options: FitHyperparametersOptions,
-  key: ReturnType<typeof randomKey>,
-  moved: boolean,
+  {
+    options,
+    key,
+    moved,
+  }: {
+    readonly options: FitHyperparametersOptions;
+    readonly key: ReturnType<typeof randomKey>;
+    readonly moved: boolean;
+  },
 ): Promise<{ net: NetDocument; diagReg: number; value: number; evaluations: number }> {
   const {
     objective = 'marginal',
@@ -142,7 +144,7 @@ async function fromStart(
     signal?.throwIfAborted();
     const { net: candidate, diagReg } = apply(point);
     try {
-      const { value, gradient } = await evidence(engine, candidate, x, y, objective, {
+      const { value, gradient } = await evidence(engine, candidate, [x, y], objective, {
         method,
         diagReg,
         gradient: true,

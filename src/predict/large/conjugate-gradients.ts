@@ -76,11 +76,16 @@ export async function conjugateGradients(
     const goals =
       from?.goals ?? norms.map((norm, c) => Math.max((tolerance / 2) * norm, rough ? DIGITS * now[c]! : 0));
     const state = { x, iterations, before, rough: rough !== null, goals };
-    const used = await descend(rough ?? multiply, precondition, x, rest, { norms, goals }, [n, r], {
-      ...options,
-      maxIterations: maxIterations - iterations,
-      from: from?.inner ?? null,
-      keep: async (inner) => options.checkpoint?.keep({ ...state, inner }),
+    const used = await descend(rough ?? multiply, precondition, x, {
+      rest,
+      wanted: { norms, goals },
+      sizes: [n, r],
+      options: {
+        ...options,
+        maxIterations: maxIterations - iterations,
+        from: from?.inner ?? null,
+        keep: async (inner) => options.checkpoint?.keep({ ...state, inner }),
+      },
     });
     from = null;
     iterations += used;
@@ -118,10 +123,17 @@ async function descend(
   multiply: BlockMap,
   precondition: BlockMap,
   x: Float64Array,
-  rest: Float64Array,
-  { norms, goals }: Goals,
-  [n, r]: readonly [number, number],
-  { tolerance, maxIterations, onProgress, signal, from, keep }: CgOptions & Following,
+  {
+    rest,
+    wanted: { norms, goals },
+    sizes: [n, r],
+    options: { tolerance, maxIterations, onProgress, signal, from, keep },
+  }: {
+    readonly rest: Float64Array;
+    readonly wanted: Goals;
+    readonly sizes: readonly [number, number];
+    readonly options: CgOptions & Following;
+  },
 ): Promise<number> {
   const begun =
     from ?? (await begin(precondition, rest, openColumns(rest, { norms, goals }, n, r).open, [n, r]));

@@ -34,8 +34,7 @@ export class NetSystem {
     engine: Engine,
     net: NetDocument,
     train: Samples,
-    name: KernelName,
-    found: Float64Array,
+    [name, found]: readonly [kernel: KernelName, diagonal: Float64Array],
     options: Regularisation,
   ) {
     this.engine = engine;
@@ -58,7 +57,7 @@ export class NetSystem {
     options: Regularisation & RunOptions,
   ): Promise<NetSystem> {
     const { [name]: diagonal } = await kernelDiagonal(engine, net, train, { signal: options.signal });
-    return new NetSystem(engine, net, train, name, diagonal, options);
+    return new NetSystem(engine, net, train, [name, diagonal], options);
   }
 
   /** rho, in the units of the methods. */
@@ -88,7 +87,7 @@ export class NetSystem {
     dtype: 'f32' | 'f64' = 'f64',
   ): Promise<Float64Array> {
     const options = { get: name, dtype, ...sideOptions(this.train, null), ...(signal ? { signal } : {}) };
-    const out = await kernelProduct(this.engine, this.net, this.train.x, null, b, r, options);
+    const out = await kernelProduct(this.engine, this.net, this.train.x, null, { b, r, ...options });
     return divided(out, this.scale);
   }
 

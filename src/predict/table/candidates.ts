@@ -71,7 +71,7 @@ export async function scoreNet(
   { method, diagReg }: Fixed,
   run: RunOptions,
 ): Promise<Candidate[]> {
-  const pair = await tableKernels(engine, candidate.net, x, null, features, run);
+  const pair = await tableKernels(engine, candidate.net, x, null, { features, run });
   const methods = candidate.methods.filter((name) => method === undefined || name === method);
   const noises = diagReg === undefined ? NOISES : [diagReg];
   const params = methods.map((name) => ({ ...sample, kernel: pair[name], noises }));

@@ -26,10 +26,17 @@ export interface FlowFit {
 export async function fitFlow(
   engine: Engine,
   kernel: Float64Array,
-  labels: readonly number[],
-  outputs: number,
-  time: number | null,
-  run: RunOptions,
+  {
+    labels,
+    outputs,
+    time,
+    run,
+  }: {
+    readonly labels: readonly number[];
+    readonly outputs: number;
+    readonly time: number | null;
+    readonly run: RunOptions;
+  },
 ): Promise<FlowFit> {
   const rows = labels.length;
   let mean = 0;

@@ -150,9 +150,15 @@ async function withFlow(
     throw new RangeError(
       `fit: probabilities 'cross-entropy' are for classes; the target '${target.column}' is a number. Pass task: 'classification'.`,
     );
-  const { [method]: kernel } = await tableKernels(engine, net, x, null, encoder.features, { signal });
-  const { time, ...flow } = await fitFlow(engine, kernel, labels, target.centre.length, file.time, {
-    signal,
+  const { [method]: kernel } = await tableKernels(engine, net, x, null, {
+    features: encoder.features,
+    run: { signal },
+  });
+  const { time, ...flow } = await fitFlow(engine, kernel, {
+    labels,
+    outputs: target.centre.length,
+    time: file.time,
+    run: { signal },
   });
   return { ...file, time, flow };
 }

@@ -9,8 +9,7 @@ export function tableKernels(
   net: NetDocument,
   x1: Float64Array,
   x2: Float64Array | null,
-  features: number,
-  run: RunOptions,
+  { features, run }: { readonly features: number; readonly run: RunOptions },
 ): Promise<KernelPair> {
   const rows = (x: Float64Array) => ({ x: { data: x, shape: [x.length / features, features] } });
   return kernelPair(engine, net, rows(x1), x2 && rows(x2), run);

@@ -46,9 +46,9 @@ export const scoreJob: Job<ScoreParams, Score[]> = defineJob('predict/score', (c
   return core.heap.scope((scope) => {
     const values = scope.alloc('f64', size);
     const vectors = scope.alloc('f64', size * size);
-    eighInPlace(core, stage(scope, core, kernel), values, vectors, size);
+    eighInPlace(core, stage(scope, core, kernel), values, vectors, { n: size });
     const projected = scope.alloc('f64', size * outputs);
-    gemm(core, vectors, stage(scope, core, targets), projected, [size, outputs, size]);
+    gemm(core, [vectors, stage(scope, core, targets), projected], [size, outputs, size]);
     const [lambda, rows, p] = [values, vectors, projected].map((array) => core.heap.read(array));
     const weighted = scope.alloc('f64', size * outputs);
     const back = scope.alloc('f64', size * outputs);
@@ -60,7 +60,7 @@ export const scoreJob: Job<ScoreParams, Score[]> = defineJob('predict/score', (c
         weighted,
         p!.map((value, i) => value * weight[Math.floor(i / outputs)]!),
       );
-      gemm(core, vectors, weighted, back, [size, outputs, size], { transA: true });
+      gemm(core, [vectors, weighted, back], [size, outputs, size], { transA: true });
       const diagonal = new Float64Array(size);
       for (let j = 0; j < size; j++)
         for (let i = 0, at = j * size; i < size; i++, at++)

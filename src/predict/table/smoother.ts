@@ -49,7 +49,7 @@ export function makeSmoother(engine: Engine, file: ModelFile, run: SmootherOptio
 async function inOnePiece(engine: Engine, file: ModelFile, run: RunOptions): Promise<Smoother> {
   const { encoder, target, net, method, diagReg, rows, x, y } = file;
   const outputs = outputsOf(target);
-  const { [method]: kernel } = await tableKernels(engine, net, x, null, encoder.features, run);
+  const { [method]: kernel } = await tableKernels(engine, net, x, null, { features: encoder.features, run });
   const system = new TrainSystem(engine, 'fit', kernel, rows, { diagReg });
   const { weights: limit, residual, factored: factor } = await system.solve(y, outputs, run);
   const identity = new Float64Array(rows * rows);
@@ -66,7 +66,7 @@ async function inOnePiece(engine: Engine, file: ModelFile, run: RunOptions): Pro
     loo: early ? { ...exact, residual: early.residual } : exact,
     looRows: null,
     async reach(points, now) {
-      const pair = await tableKernels(engine, net, points, x, encoder.features, now);
+      const pair = await tableKernels(engine, net, points, x, { features: encoder.features, run: now });
       const cross = pair[method].map((value) => value / system.scale);
       const count = points.length / encoder.features;
       const mean = await product(engine, cross, weights, [count, outputs, rows], now);

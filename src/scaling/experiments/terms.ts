@@ -62,7 +62,7 @@ export function expandTerms(
       const { map, scale } = layers[l]!;
       const z = buffers[l]!;
       parts[l]!.forEach((part, which) => {
-        gemm(core, h, part, z, [rows, map.channels, map.fanIn], { alpha: scale });
+        gemm(core, [h, part, z], [rows, map.channels, map.fanIn], { alpha: scale });
         if (l < masks.length) multiply(rows * map.channels, z.ptr, masks[l]!.ptr, 0, z.ptr);
         expand(l + 1, z, which ? [...moved, l] : moved);
       });

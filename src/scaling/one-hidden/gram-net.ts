@@ -21,7 +21,7 @@ export class GramNet extends HiddenNet {
     const { rows } = train;
     this.#x = train;
     this.#gram = memory.alloc(dtype, rows * rows);
-    gemm(core, train.x, train.x, this.#gram, [rows, rows, inputs], { transB: true });
+    gemm(core, [train.x, train.x, this.#gram], [rows, rows, inputs], { transB: true });
     this.#s = this.blocks.map((block) => memory.zeros(dtype, rows * block.units));
     this.#delta = memory.alloc(dtype, Math.min(batchSize, rows) * units);
     this.#factor = memory.alloc(dtype, units);
@@ -31,7 +31,7 @@ export class GramNet extends HiddenNet {
   begin(): void {
     const { rows, inputs, dtype } = this.shape;
     for (const { w, z, units } of this.blocks)
-      gemm(this.core, this.#x.x, w, z, [rows, units, inputs], { transB: true });
+      gemm(this.core, [this.#x.x, w, z], [rows, units, inputs], { transB: true });
     if (!this.mode.maskedStart) return;
     this.#z0 = this.blocks.map(({ z, units }) => {
       const copy = this.memory.alloc(dtype, rows * units);
@@ -44,7 +44,7 @@ export class GramNet extends HiddenNet {
     const { rows, inputs } = this.shape;
     const now = scope.put(this.core.heap.read(block.w));
     const s = this.#s[this.blocks.indexOf(block)]!;
-    gemm(this.core, s, this.#x.x, now, [block.units, inputs, rows], { transA: true, beta: 1 });
+    gemm(this.core, [s, this.#x.x, now], [block.units, inputs, rows], { transA: true, beta: 1 });
     return now;
   }
 
@@ -112,7 +112,7 @@ export class GramNet extends HiddenNet {
     const s = slice(this.#s[k]!, first * units, rows * units).ptr;
     combine(1, rows * units, 1, delta, rows * units, 1, s, rows * units);
     // Columns of the batch in the symmetric Gram matrix are its rows, transposed.
-    gemm(this.core, slice(this.#gram, first * all, rows * all), this.#delta, z, [all, units, rows], {
+    gemm(this.core, [slice(this.#gram, first * all, rows * all), this.#delta, z], [all, units, rows], {
       transA: true,
       beta: 1,
     });

@@ -134,7 +134,7 @@ export class HiddenNet {
   forward(batch: Batch): Float64Array<ArrayBuffer> {
     const { f } = this.scratch;
     this.core.heap.fill(f, 0);
-    for (const block of this.blocks) this.addOutputs(block, block.w, batch, block.z, block.d, f);
+    for (const block of this.blocks) this.addOutputs(block, block.w, { batch, z: block.z, d: block.d, f });
     return this.core.heap.read(f, 0, batch.rows);
   }
 
@@ -150,7 +150,7 @@ export class HiddenNet {
     for (const block of this.blocks) {
       this.#backward(block, batch);
       this.#move(block, rule);
-      this.addOutputs(block, block.w, next, block.z, block.d, this.scratch.f);
+      this.addOutputs(block, block.w, { batch: next, z: block.z, d: block.d, f: this.scratch.f });
     }
     return heap.read(this.scratch.f, 0, next.rows);
   }
@@ -159,15 +159,22 @@ export class HiddenNet {
   addOutputs(
     block: Block,
     w: Ticket<FloatType>,
-    { x, rows }: Batch,
-    z: Ticket<FloatType>,
-    d: Ticket<FloatType> | null,
-    f: Ticket<'f64'>,
+    {
+      batch: { x, rows },
+      z,
+      d,
+      f,
+    }: {
+      readonly batch: Batch;
+      readonly z: Ticket<FloatType>;
+      readonly d: Ticket<FloatType> | null;
+      readonly f: Ticket<'f64'>;
+    },
   ): void {
     const { inputs } = this.shape;
     const { units, a, a0, w0, minusA0 } = block;
     const sizes = [rows, units, inputs] as const;
-    gemm(this.core, x, w, z, sizes, { transB: true });
+    gemm(this.core, [x, w, z], sizes, { transB: true });
     const dot = (mask: Ticket, y: Ticket, output: Ticket, slope: number): void =>
       this.kernel('hiddenDot')(rows, units, mask.ptr, y.ptr, output.ptr, slope, f.ptr);
     if (d) {
@@ -178,7 +185,7 @@ export class HiddenNet {
     if (!this.mode.maskedStart && !this.mode.firstOrder) return dot(z, z, a, slope);
     this.core.heap.scope((scope) => {
       const z0 = scope.alloc(this.shape.dtype, rows * units);
-      gemm(this.core, x, w0!, z0, sizes, { transB: true });
+      gemm(this.core, [x, w0!, z0], sizes, { transB: true });
       if (this.mode.firstOrder) {
         dot(z0, z0, a, slope);
         dot(z0, z, a0!, slope);
@@ -198,13 +205,13 @@ export class HiddenNet {
     this.core.heap.fill(da, 0);
     const finish = (at: Ticket<FloatType>): void => {
       this.kernel('hiddenBack')(rows, units, at.ptr, d?.ptr ?? 0, g.ptr, this.slope ?? 0, at.ptr, da.ptr);
-      gemm(this.core, at, x, t, [units, inputs, rows], { transA: true });
+      gemm(this.core, [at, x, t], [units, inputs, rows], { transA: true });
     };
     if (!this.mode.frozenGradient) return finish(z);
     if (d) throw new RangeError('train: gradients at the start are available for leaky activations only');
     this.core.heap.scope((scope) => {
       const z0 = scope.alloc(dtype, rows * units);
-      gemm(this.core, x, w0!, z0, [rows, units, inputs], { transB: true });
+      gemm(this.core, [x, w0!, z0], [rows, units, inputs], { transB: true });
       finish(z0);
     });
   }

@@ -29,7 +29,7 @@ export function evaluate(
         for (let first = 0; first < rows; first += chunk) {
           const count = Math.min(chunk, rows - first);
           const part = { x: slice(x, first * inputs, count * inputs), rows: count };
-          net.addOutputs(block, w, part, z, d, slice(f, first, count));
+          net.addOutputs(block, w, { batch: part, z, d, f: slice(f, first, count) });
           const diagonal = Math.min(count, kernelRows - first);
           if (diagonal <= 0) continue;
           const [ka0, kw0] = [slice(ka, first, diagonal).ptr, slice(kw, first, diagonal).ptr];
@@ -63,12 +63,12 @@ export function grams(net: HiddenNet, { x, rows }: Batch): { ka: Float64Array; k
       const { a, units } = block;
       // Units as rows, so that a_r multiplies rows.
       heap.scope((inner) =>
-        gemm(net.core, net.inputWeights(block, inner), x, z, [units, rows, inputs], { transB: true }),
+        gemm(net.core, [net.inputWeights(block, inner), x, z], [units, rows, inputs], { transB: true }),
       );
       activateInto(net.core, activation, z, d, rows * units);
       net.kernel('hiddenUpdate')(units, rows, 0, d.ptr, 1, a.ptr, d.ptr);
-      gemm(net.core, z, z, ka, [rows, rows, units], { transA: true, beta: 1 });
-      gemm(net.core, d, d, kw, [rows, rows, units], { transA: true, beta: 1 });
+      gemm(net.core, [z, z, ka], [rows, rows, units], { transA: true, beta: 1 });
+      gemm(net.core, [d, d, kw], [rows, rows, units], { transA: true, beta: 1 });
     }
     return { ka: Float64Array.from(heap.read(ka)), kw: Float64Array.from(heap.read(kw)) };
   });
@@ -104,7 +104,7 @@ export function coordinates(net: HiddenNet, { x, rows }: Batch): Coordinates {
     heap.scope((scope) => {
       const z = scope.alloc(dtype, rows * units);
       const product = (weights: Ticket<FloatType>): ArrayLike<number> => {
-        gemm(net.core, x, weights, z, [rows, units, inputs], { transB: true });
+        gemm(net.core, [x, weights, z], [rows, units, inputs], { transB: true });
         return heap.read(z);
       };
       const [now, start] = [product(net.inputWeights(block, scope)), product(w0!)];
@@ -140,9 +140,9 @@ export function decompose(net: HiddenNet, { x, rows }: Batch): Terms {
         const w = net.inputWeights(block, inner);
         const da = minus(a, a0);
         const sizes = [rows, units, inputs] as const;
-        gemm(net.core, x, w, z, sizes, { transB: true });
-        gemm(net.core, x, w0, z0, sizes, { transB: true });
-        gemm(net.core, x, minus(w, w0), dz, sizes, { transB: true });
+        gemm(net.core, [x, w, z], sizes, { transB: true });
+        gemm(net.core, [x, w0, z0], sizes, { transB: true });
+        gemm(net.core, [x, minus(w, w0), dz], sizes, { transB: true });
         const dot = net.kernel('hiddenDot');
         const parts = [
           [z0, a0],

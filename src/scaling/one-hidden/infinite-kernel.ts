@@ -37,7 +37,7 @@ function arcCosine(core: Core, { x, inputs, gain }: UnitLaw, slope: number): Uni
   return core.heap.scope((scope) => {
     const points = scope.put(Float64Array.from(x));
     const out = scope.alloc('f64', n * n);
-    gemm(core, points, points, out, [n, n, inputs], { transB: true, alpha: (gain * gain) / inputs });
+    gemm(core, [points, points, out], [n, n, inputs], { transB: true, alpha: (gain * gain) / inputs });
     const c = core.heap.read(out);
     const norms = Float64Array.from({ length: n }, (_, i) => Math.sqrt(c[i * n + i]!));
     const cosines = c.map((value, at) => {

@@ -282,7 +282,10 @@ class KernelModel implements OneHiddenModel {
     const all = new Float64Array(this.#train);
     for (let i = 0; i < rows; i++) all[this.#place(first + i)] = g[i]!;
     this.#core.heap.write(this.#g, all);
-    gemv(this.#core, this.#kernel, this.#g, this.#f, [this.#rows, this.#train], { alpha: -1, beta: 1 });
+    gemv(this.#core, this.#kernel, this.#g, this.#f, {
+      sizes: [this.#rows, this.#train],
+      options: { alpha: -1, beta: 1 },
+    });
     return this.forward(next.first, next.rows);
   }
 

@@ -92,7 +92,7 @@ export function explain(spec: ScalingSpec, options: ExplainOptions = {}): Explan
     ...describe(classification, full.initCorrection !== 'none'),
     'wf is the width over that of the reference net.',
   ];
-  const text = layout(full, spec, optimizer, baseWidth, rows, words);
+  const text = layout(full, spec, optimizer, { baseWidth, rows, words });
   return { scaling: full, classification, rows, words, text };
 }
 
@@ -185,9 +185,11 @@ function layout(
   full: Scaling,
   spec: ScalingSpec,
   optimizer: OptimizerKind,
-  baseWidth: number,
-  rows: readonly WidthRow[],
-  words: readonly string[],
+  {
+    baseWidth,
+    rows,
+    words,
+  }: { readonly baseWidth: number; readonly rows: readonly WidthRow[]; readonly words: readonly string[] },
 ): string {
   const powers = multiplierPowers(spec, optimizer);
   const cell = (value: number): string => value.toPrecision(4).padStart(11);

@@ -54,9 +54,9 @@ export const noiseJob: Job<NoiseParams, NoiseFit> = defineJob('predict/noise', (
   return core.heap.scope((scope) => {
     const values = scope.alloc('f64', size);
     const vectors = scope.alloc('f64', size * size);
-    eighInPlace(core, stage(scope, core, kernel), values, vectors, size);
+    eighInPlace(core, stage(scope, core, kernel), values, vectors, { n: size });
     const projected = scope.alloc('f64', size);
-    gemm(core, vectors, stage(scope, core, targets), projected, [size, 1, size]);
+    gemm(core, [vectors, stage(scope, core, targets), projected], [size, 1, size]);
     const [lambda, rows, p] = [values, vectors, projected].map((array) => core.heap.read(array));
     const weighted = scope.alloc('f64', size);
     const back = scope.alloc('f64', size);
@@ -73,7 +73,7 @@ export const noiseJob: Job<NoiseParams, NoiseFit> = defineJob('predict/noise', (
         weighted,
         p!.map((value, i) => value * weight[i]!),
       );
-      gemm(core, vectors, weighted, back, [size, 1, size], { transA: true });
+      gemm(core, [vectors, weighted, back], [size, 1, size], { transA: true });
       const diagonal = new Float64Array(size);
       for (let j = 0; j < size; j++)
         for (let i = 0, at = j * size; i < size; i++, at++) diagonal[i]! += weight[j]! * rows![at]! ** 2;
@@ -113,7 +113,7 @@ export async function fitNoise(engine: Engine, problem: NoiseProblem, run: RunOp
   const some = gather(x, picked, features);
   const logs = picked.map((row) => log(Math.max(Math.abs(errors[row]!), floor)));
   const centre = logs.reduce((sum, value) => sum + value / logs.length, 0);
-  const { [method]: kernel } = await tableKernels(engine, net, some, null, features, run);
+  const { [method]: kernel } = await tableKernels(engine, net, some, null, { features, run });
   const params = {
     kernel,
     size: picked.length,
@@ -124,7 +124,7 @@ export async function fitNoise(engine: Engine, problem: NoiseProblem, run: RunOp
   const { weights, predicted } = found!;
   if (!weights) return constant;
   const at = async (points: Float64Array, now: RunOptions): Promise<Float64Array> => {
-    const { [method]: cross } = await tableKernels(engine, net, points, some, features, now);
+    const { [method]: cross } = await tableKernels(engine, net, points, some, { features, run: now });
     return Float64Array.from({ length: points.length / features }, (_, i) => {
       let sum = 0;
       for (let j = 0; j < weights.length; j++) sum += cross[i * weights.length + j]! * weights[j]!;
