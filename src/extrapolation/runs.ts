@@ -1,5 +1,5 @@
 // The runs of an extrapolation: one job per net, and names under which finished ones are found again.
-import { usesFunctions } from '../layers/activation/functions.js';
+import { usesFunctions } from '../layers/registry.js';
 import { threefry, type RandomKey } from '../math/random.js';
 import { asTensor, type Tensor } from '../math/tensor.js';
 import {
