@@ -132,7 +132,7 @@ function draw<D extends FloatType>(
 ): DTypes[D] {
   wholeNumber(kind, 'the number of elements', n, 0, 2 ** 31 - 1);
   checkKey(kind, key);
-  const result = allocate(dtype, n, `${kind}: the result`, 'Draw fewer at a time.');
+  const result = allocate(dtype, n, `${kind}: the result`, 'Draw fewer at a time.', core.memoryBytes);
   core.heap.scope((scope) => {
     const buffer = scope.alloc(dtype, Math.min(n, CHUNK));
     for (let first = 0; first < n; first += CHUNK) {

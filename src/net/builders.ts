@@ -13,11 +13,13 @@ export function layer(name: string, fields: LayerOptions = {}): LayerDocument {
   return freeze({ layer: first, ...rest }) as LayerDocument;
 }
 
-function freeze(value: unknown): unknown {
-  if (Array.isArray(value)) return Object.isFrozen(value) ? value : Object.freeze(value.map(freeze));
+function freeze(value: unknown, depth = 0): unknown {
+  if (depth > 1000) throw new RangeError('net: a field is nested more than 1000 deep. Does it hold itself?');
+  if (Array.isArray(value))
+    return Object.isFrozen(value) ? value : Object.freeze(value.map((entry) => freeze(entry, depth + 1)));
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
   const entries = Object.entries(value).filter(([, entry]) => entry !== undefined);
-  return Object.freeze(Object.fromEntries(entries.map(([key, entry]) => [key, freeze(entry)])));
+  return Object.freeze(Object.fromEntries(entries.map(([key, entry]) => [key, freeze(entry, depth + 1)])));
 }
 
 /** Layers one after the other. */

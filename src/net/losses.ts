@@ -1,7 +1,7 @@
 // Losses of outputs (n, o): value, cotangent, and the curvature with respect to the outputs.
 import { kernelOf } from '../layers/rows.js';
 import { exp } from '../math/elementary.js';
-import type { Core, FloatType, Ticket } from '../wasm/engine.js';
+import { knownWord, type Core, type FloatType, type Ticket } from '../wasm/engine.js';
 
 /**
  * mse: half the mean over all entries of (f - y)^2; logistic: mean over entries of log(1 + e^f) - y f, y in {0, 1} or
@@ -76,6 +76,7 @@ function oneHot(
 
 /** The factor of the sum that `reduction` makes of n x outputs terms. */
 function scaleOf(loss: LossName, size: number, outputs: number, reduction: Reduction): number {
+  knownWord(loss, 'reduction', reduction, ['mean', 'sum']);
   return reduction === 'sum' ? 1 : (loss === 'crossEntropy' ? outputs : 1) / size;
 }
 

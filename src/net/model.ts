@@ -68,6 +68,12 @@ export interface Gradients {
 
 const CALL: Fields<CallInputs> = { dropoutKey: true, pattern: true };
 
+const GRADIENT_OPTIONS: Fields<CallInputs & { reduction?: Reduction }> = {
+  dropoutKey: true,
+  pattern: true,
+  reduction: true,
+};
+
 /**
  * A finite net with parameters of its own. Its memory lives until `dispose()`.
  */
@@ -166,8 +172,10 @@ export class Model {
     x: TensorLike,
     y: TensorLike,
     loss: LossName,
-    { reduction, ...call }: CallInputs & { reduction?: Reduction } = {},
+    options: CallInputs & { reduction?: Reduction } = {},
   ): Gradients {
+    knownFields('gradients', options, GRADIENT_OPTIONS);
+    const { reduction, ...call } = options;
     knownFields('gradients', call, CALL);
     const { data, n } = this.input('gradients', x);
     checkLoss('gradients', loss);

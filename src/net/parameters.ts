@@ -3,7 +3,7 @@ import type { ParameterSpec, Tensors } from '../layers/finite.js';
 import { sizeOfShape } from '../layers/finite.js';
 import { foldIn, normal, randomKey, uniform, type RandomKey } from '../math/random.js';
 import { asTensor, tensor, type Tensor, type TensorLike } from '../math/tensor.js';
-import { slice, type Core, type FloatType, type Ticket } from '../wasm/engine.js';
+import { kindOf, slice, type Core, type FloatType, type Ticket } from '../wasm/engine.js';
 
 /** Weights and bias of one layer; `path` is its place in the document. */
 export interface LayerParameters {
@@ -94,6 +94,11 @@ export function flatten(
   list: readonly LayerParametersLike[],
   dtype: FloatType,
 ): Float64Array | Float32Array {
+  if (!Array.isArray(list)) {
+    throw new TypeError(
+      `${where}: expected a list with { w, b } of each layer with weights, got ${kindOf(list)}.`,
+    );
+  }
   if (list.length !== slots.length) {
     throw new RangeError(
       `${where}: the net has ${slots.length} layers with weights, got ${list.length} entries. Layers: ${slots.map((slot) => slot.spec.path || 'the net').join(', ')}.`,

@@ -40,7 +40,11 @@ export const lossOf = ({
   outputs,
   y,
 }: Pick<FlowParams, 'loss' | 'samples' | 'outputs' | 'y'>): CustomLoss =>
-  typeof loss === 'string' ? builtInLoss(loss, samples, outputs, y) : loss;
+  isCustom(loss) ? loss : builtInLoss(loss, samples, outputs, y);
+
+/** Whatever is neither a gradient nor a name is refused by `builtInLoss`. */
+const isCustom = (loss: FlowParams['loss']): loss is CustomLoss =>
+  typeof (loss as CustomLoss | undefined)?.gradient === 'function';
 
 type Derivative = (state: Float64Array, out: Float64Array) => void;
 

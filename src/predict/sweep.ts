@@ -29,8 +29,8 @@ export const DYNAMICS: Fields<DynamicsOptions> = { learningRate: true, mode: tru
 /** Checks and completes the options of the dynamics. */
 export function dynamicsOf(name: string, options: DynamicsOptions): Dynamics {
   const { learningRate = 1, mode = 'flow', momentum = null } = options;
-  if (!(learningRate > 0) || learningRate === Infinity)
-    throw new RangeError(`${name}: learningRate must be positive and finite, got ${learningRate}`);
+  if (typeof learningRate !== 'number' || !(learningRate > 0) || learningRate === Infinity)
+    throw new RangeError(`${name}: learningRate must be positive and finite, got ${String(learningRate)}`);
   if (mode !== 'flow' && mode !== 'discrete')
     throw new RangeError(`${name}: mode must be 'flow' or 'discrete', got ${String(mode)}`);
   if (momentum !== null && !(momentum >= 0 && momentum < 1))

@@ -69,8 +69,8 @@ export function regularise(
   { diagReg = 0, diagRegScale = 'relative' }: Regularisation,
   meanDiagonal: number,
 ): Diagnostics {
-  if (!(diagReg >= 0) || diagReg === Infinity)
-    throw new RangeError(`${name}: diagReg must be >= 0 and finite, got ${diagReg}`);
+  if (typeof diagReg !== 'number' || !(diagReg >= 0) || diagReg === Infinity)
+    throw new RangeError(`${name}: diagReg must be >= 0 and finite, got ${String(diagReg)}`);
   if (diagRegScale !== 'relative' && diagRegScale !== 'absolute')
     throw new RangeError(
       `${name}: diagRegScale must be 'relative' or 'absolute', got ${String(diagRegScale)}`,

@@ -37,6 +37,8 @@ const DELIMITERS = [',', '\t', ';', '|'];
 export function parseRows(text: string, name: string, delimiter = ''): FileRow[] {
   if (typeof text !== 'string')
     throw new TypeError(`${name}: expected the text of a table, got ${kindOf(text)}.`);
+  if (typeof delimiter !== 'string')
+    throw new TypeError(`${name}: the delimiter must be text, got ${kindOf(delimiter)}.`);
   const body = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
   if (body.trim() === '')
     throw new RangeError(`${name}: the file is empty. A header line and rows are expected.`);
