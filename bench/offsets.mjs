@@ -5,7 +5,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { createEngine, inferShapes } from '../build/index.js';
 import { planOffsets } from '../build/kernel/offsets/plan.js';
-import { Runner } from '../build/kernel/offsets/executor.js';
+import { Executor } from '../build/kernel/offsets/executor.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const rounds = Number(process.argv[2]) || 3;
@@ -81,10 +81,10 @@ function wideResnet() {
 function prepare(engine, net, dtype) {
   const plan = planOffsets(inferShapes(net, [H, W, C]), { dtype });
   const region = engine.heap.region();
-  const runner = new Runner(engine, plan, region);
+  const executor = new Executor(engine, plan, region);
   const y = { data: pixels(plan.lanes, 7), count: plan.lanes };
-  const records = runner.records({ data: pixels(1, 1), count: 1 });
-  runner.tables(y, 0);
+  const records = executor.records({ data: pixels(1, 1), count: 1 });
+  executor.tables(y, 0);
   const out = region.alloc(dtype, 2 * plan.lanes * plan.output.elements);
   const steps = region.alloc('i32', 4);
   const { steps: all } = plan.pairs;
@@ -93,16 +93,16 @@ function prepare(engine, net, dtype) {
   const [, program, offsets] = big.reduce((a, b) => (b[3] > a[3] ? b : a));
   return {
     plan,
-    whole: () => runner.execute('pairs', records.ptr, out.ptr, 1),
-    tables: () => runner.execute('tables', null, 0, 1),
+    whole: () => executor.execute('pairs', records.ptr, out.ptr, 1),
+    tables: () => executor.execute('tables', null, 0, 1),
     /** Offsets [first, first + count) of the largest program. */
     part: (first, count) => {
       engine.heap.write(steps, Int32Array.of(0, program, offsets + 3 * first, count));
-      runner.words.set([records.ptr], 2);
-      runner.words.set([out.ptr, 0], 4);
-      runner.words[9] = 0;
-      engine.heap.write(runner.context, runner.words);
-      runner.run(runner.context.ptr, steps.ptr, 1, 1, 0, 0);
+      executor.words.set([records.ptr], 2);
+      executor.words.set([out.ptr, 0], 4);
+      executor.words[9] = 0;
+      engine.heap.write(executor.context, executor.words);
+      executor.kernel(executor.context.ptr, steps.ptr, 1, 1, 0, 0);
     },
     dispose: () => region.dispose(),
   };
