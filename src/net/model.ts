@@ -6,6 +6,7 @@ import type { RandomKey } from '../math/random.js';
 import {
   bytesPerElement,
   knownFields,
+  knownWord,
   UnsupportedError,
   type Core,
   type Fields,
@@ -101,6 +102,7 @@ export class Model {
     if ((width === undefined) !== (baseWidth === undefined)) {
       throw new RangeError('createModel: give width and baseWidth together.');
     }
+    knownWord('createModel', 'init', init, ['gaussian', 'uniform']);
     if (dtype !== 'f32' && dtype !== 'f64') {
       throw new RangeError(`createModel: dtype must be 'f32' or 'f64', got ${String(dtype)}.`);
     }

@@ -64,7 +64,8 @@ function inlineSvg(svg: string, title: string, prefix: string): string {
     .replace(/\b(id="|url\(#|href="#)/g, `$1${prefix}`)
     .replace(
       '<svg ',
-      `<svg role="img" aria-label="${escape(title)}" ${size ? `style="max-width:${size}px" ` : ''}`,
+      // a function: signs such as $& in a title are not patterns
+      () => `<svg role="img" aria-label="${escape(title)}" ${size ? `style="max-width:${size}px" ` : ''}`,
     );
 }
 

@@ -103,3 +103,13 @@ it('memory is not taken from a region that has ended', () => {
   region.dispose();
   expect(() => region.alloc('f64', 1)).toThrow(/alloc: its region or scope has ended/);
 });
+
+it('words of the right kind that mean nothing are refused', () => {
+  expect(() => createModel(engine, net, { inputShape: [3], init: 'xavier' as never })).toThrow(
+    /createModel: init must be 'gaussian' or 'uniform', got 'xavier'/,
+  );
+  using model = make();
+  expect(() => model.gradients(x, y, 'mse', { reduction: 'avg' as never })).toThrow(
+    /reduction must be 'mean' or 'sum', got 'avg'/,
+  );
+});
