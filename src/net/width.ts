@@ -50,9 +50,16 @@ export function perLayer(where: string, value: PerLayer, count: number): TensorN
  * where that is not a whole number.
  */
 export function widen(net: NetDocument, width: number, baseWidth: number): LayerDocument {
-  const factor = width / baseWidth;
-  if (!(factor > 0) || !Number.isFinite(factor)) {
-    throw new RangeError(`widen: width and baseWidth must be positive, got ${width} and ${baseWidth}.`);
+  const factor = Number(width) / Number(baseWidth);
+  if (
+    typeof width !== 'number' ||
+    typeof baseWidth !== 'number' ||
+    !(factor > 0) ||
+    !Number.isFinite(factor)
+  ) {
+    throw new RangeError(
+      `widen: width and baseWidth must be positive, got ${String(width)} and ${String(baseWidth)}.`,
+    );
   }
   const grow = (value: number, path: string): number => {
     const wide = value * factor;

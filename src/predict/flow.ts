@@ -337,7 +337,7 @@ function closedForm(engine: Engine, options: GradientFlowOptions, layout: Layout
 }
 
 function positive(name: string, what: string, value: number): number {
-  if (!(value > 0) || value === Infinity)
-    throw new RangeError(`${name}: ${what} must be positive and finite, got ${value}`);
+  if (typeof value !== 'number' || !(value > 0) || value === Infinity)
+    throw new RangeError(`${name}: ${what} must be positive and finite, got ${String(value)}`);
   return value;
 }

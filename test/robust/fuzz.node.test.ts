@@ -135,7 +135,7 @@ const withModel = (name: string, use: (made: library.Model, ...args: Any[]) => u
   }, ...args); // prettier-ignore
 
 const cases: readonly Case[] = [
-  of('tensor', library.tensor, new Float64Array(4), [2, 2]),
+  of('tensor', (data: Any, shape: Any) => library.tensor(data, shape).shape, new Float64Array(4), [2, 2]),
   of('parseNet', library.parseNet, {
     layer: 'conv',
     channels: 3,

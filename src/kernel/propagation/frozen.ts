@@ -1,4 +1,5 @@
 // Layers with weights by their paths, and which of them a caller freezes.
+import { kindOf } from '../../wasm/engine.js';
 import { hasWeights } from '../../layers/registry.js';
 import { placeOf, type Shaped } from '../../layers/shapes.js';
 
@@ -11,7 +12,7 @@ export function weightPaths({ layer, path, children }: Shaped): string[] {
 /** The layers with weights at or inside the paths given; RangeError where there is none. */
 export function frozenPaths(root: Shaped, wanted: readonly string[] = []): string[] {
   if (!Array.isArray(wanted))
-    throw new TypeError(`kernel: frozen must be a list of paths, got ${JSON.stringify(wanted)}.`);
+    throw new TypeError(`kernel: frozen must be a list of paths, got ${kindOf(wanted)}.`);
   if (wanted.length === 0) return [];
   const all = weightPaths(root);
   const inside = (path: string, of: string): boolean => path === of || path.startsWith(`${of}.`);

@@ -1,5 +1,5 @@
 // From input arrays to states: covariances are products over channels divided by their number.
-import type { Core, Ptr, Ticket } from '../../wasm/engine.js';
+import { kindOf, type Core, type Ptr, type Ticket } from '../../wasm/engine.js';
 import type { Tensor } from '../../math/tensor.js';
 import {
   sheetCount,
@@ -31,7 +31,7 @@ export const isMasked = (value: number, constant: number | null): boolean =>
 export function usedConstant(constant: number | null, inputs: readonly (Tensor | null)[]): number | null {
   if (constant === null) return null;
   if (typeof constant !== 'number')
-    throw new TypeError(`kernel: maskConstant must be a number, got ${JSON.stringify(constant)}.`);
+    throw new TypeError(`kernel: maskConstant must be a number, got ${kindOf(constant)}.`);
   return inputs.some((x) => x?.data.some((value: number) => isMasked(value, constant))) ? constant : null;
 }
 
