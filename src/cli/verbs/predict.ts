@@ -18,7 +18,7 @@ import {
   type TableModel,
   type TablePrediction,
 } from '../../predict/index.js';
-import { isMissing } from '../../predict/table/csv.js';
+import { isMissing, ownField } from '../../predict/table/csv.js';
 import { COLUMN_TYPES } from '../../predict/table/reading/column.js';
 import { formatNumber } from '../../report/index.js';
 import type { Engine } from '../../wasm/engine.js';
@@ -223,7 +223,8 @@ async function dependenceOf(
 
 /** The type of the target alone: the other columns are not read where predictions are measured. */
 function ofTarget(types: Readonly<Record<string, ColumnType>>, target: string): Record<string, ColumnType> {
-  return types[target] ? { [target]: types[target] } : {};
+  const type = ownField(types, target);
+  return type ? { [target]: type } : {};
 }
 
 /** Whether any row of the table has the target. */

@@ -1,6 +1,15 @@
 // k-fold cross-validation: every choice, encoding included, is made anew on each training part.
 import { knownFields, type Engine, type Fields } from '../../wasm/engine.js';
-import { asTable, columnOf, isMissing, labelOf, takeRows, type Table, type TableLike } from './csv.js';
+import {
+  asTable,
+  columnOf,
+  isMissing,
+  labelOf,
+  ownField,
+  takeRows,
+  type Table,
+  type TableLike,
+} from './csv.js';
 import { FIT_OPTIONS, learn, type FitOptions } from './fit.js';
 import { classMetrics, regressionMetrics, type Metrics } from './metrics.js';
 import type { TablePrediction } from './model.js';
@@ -138,7 +147,7 @@ function groupsOf(raw: Table, column: string, rows: readonly number[]): string[]
 /** The time of every row with a target, whether or not the column is learned from. RangeError where there is none. */
 function timesOf(raw: Table, column: string, rows: readonly number[], types: FitOptions['types']): number[] {
   const cells = columnOf(raw, column, 'crossValidate');
-  const type = types?.[column] ?? null;
+  const type = ownField(types ?? {}, column) ?? null;
   const reading = readColumn(column, cells, { role: 'target', type, comma: false, call: 'crossValidate' });
   if (!reading.number && !reading.date)
     throw new RangeError(

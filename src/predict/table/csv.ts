@@ -109,12 +109,17 @@ function checkColumns(name: string, columns: readonly string[]): void {
   }
 }
 
+/** A field by the name of a column, which may be `constructor`: what a prototype holds is not meant. */
+export function ownField<T>(record: Readonly<Record<string, T>>, name: string): T | undefined {
+  return Object.hasOwn(record, name) ? record[name] : undefined;
+}
+
 /** A table from a table or records; RangeError when it has no rows or rows of the wrong length. */
 export function asTable(value: TableLike, name = 'table'): Table {
   if (Array.isArray(value)) {
     const records = value as readonly Readonly<Record<string, Cell>>[];
     const columns = [...new Set(records.flatMap((record) => Object.keys(record)))];
-    return { columns, rows: records.map((record) => columns.map((column) => record[column])) };
+    return { columns, rows: records.map((record) => columns.map((column) => ownField(record, column))) };
   }
   const table = value as Table;
   if (!Array.isArray(table?.columns) || !Array.isArray(table.rows))

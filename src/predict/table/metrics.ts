@@ -147,6 +147,7 @@ export function regressionMetrics(
   const n = known.length;
   const unit =
     known.reduce((most, { value, i }) => Math.max(most, Math.abs(value), Math.abs(mean[i]!)), 0) || 1;
+  const constant = known.every(({ value }) => value === known[0]!.value); // its rounded mean may differ from it
   const average = known.reduce((sum, { value }) => sum + value / unit / n, 0);
   let [square, absolute, total] = [0, 0, 0];
   for (const { value, i } of known) {
@@ -162,7 +163,7 @@ export function regressionMetrics(
   return {
     task: 'regression',
     rows: n,
-    r2: total > 0 ? 1 - square / total : 0,
+    r2: total > 0 && !constant ? 1 - square / total : 0,
     rmse: unit * Math.sqrt(square / n),
     mae: unit * (absolute / n),
     coverage,

@@ -58,13 +58,18 @@ export interface Ready {
 }
 
 /** Notes of the reading first, then those of the encoding. */
-function notesOf({ summary, encoder }: ModelFile): string[] {
+function notesOf({ summary, encoder, target, y }: ModelFile): string[] {
   const { columns, warnings } = summary;
   return [
     ...columns.flatMap(({ name, use, done }) => (use === 'left out' ? [`column '${name}' is ${done}`] : [])),
     ...columns.flatMap((column) => column.warnings),
     ...warnings,
     ...encoder.notes,
+    ...(target.scale && y.every((value) => value === 0)
+      ? [
+          `the target '${target.column}' is constant (${target.scale.centre}): there is nothing to learn. R² is given as 0; intervals have no width because no training row differs, and say nothing about rows that do`,
+        ]
+      : []),
   ];
 }
 
@@ -125,7 +130,7 @@ export async function makeReady(engine: Engine, file: ModelFile, run: SmootherOp
     link: null,
     errors,
     variances,
-    report: { ...report, looR2: 1 - squares! / (spread || 1) },
+    report: { ...report, looR2: spread! > 0 ? 1 - squares! / spread! : 0 },
   };
 }
 

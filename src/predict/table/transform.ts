@@ -151,16 +151,18 @@ export interface Scale {
 /** The scale of a transform for these values. */
 export function scaleOf(transform: Transform, values: readonly number[]): Scale {
   const list = values.map((value) => forward(transform, value));
-  let size = 0;
-  for (const value of list) size = Math.max(size, Math.abs(value));
-  const unit = size || 1;
-  const mean = list.reduce((sum, value) => sum + value / unit / list.length, 0);
-  const spread = Math.sqrt(list.reduce((sum, value) => sum + (value / unit - mean) ** 2, 0) / list.length);
-  const deviation = spread > 1e-12 ? unit * spread : 1;
   const low = values.reduce((a, b) => Math.min(a, b), Infinity);
   const high = values.reduce((a, b) => Math.max(a, b), -Infinity);
-  const room = high - low;
-  return { transform, centre: unit * mean, deviation, ends: [low - room, high + room] };
+  const within = (value: number): number => Math.max(-Number.MAX_VALUE, Math.min(Number.MAX_VALUE, value));
+  const room = within(high - low);
+  const ends = [within(low - room), within(high + room)] as const;
+  // A mean that is rounded would leave residuals of a constant, and they have the constant's size.
+  if (list.every((value) => value === list[0])) return { transform, centre: list[0]!, deviation: 1, ends };
+  let unit = 0;
+  for (const value of list) unit = Math.max(unit, Math.abs(value));
+  const mean = list.reduce((sum, value) => sum + value / unit / list.length, 0);
+  const spread = Math.sqrt(list.reduce((sum, value) => sum + (value / unit - mean) ** 2, 0) / list.length);
+  return { transform, centre: within(unit * mean), deviation: unit * spread || unit, ends };
 }
 
 /** The standardised value on the scale. */

@@ -1,5 +1,5 @@
 // A table understood: what every column is, what is done with it, and what looks wrong, before anything is fitted.
-import { asTable, columnOf, isMissing, labelOf, type Table, type TableLike } from '../csv.js';
+import { asTable, columnOf, isMissing, labelOf, ownField, type Table, type TableLike } from '../csv.js';
 import { COLUMN_TYPES, readColumn, type ColumnReading, type ColumnType } from './column.js';
 import { numeralEvidence } from './numerals.js';
 import { typedTable } from './typed.js';
@@ -49,7 +49,7 @@ export function understand(table: Table, options: ReadTableOptions, name: string
   const columns = table.columns.map((column) => {
     const role = drop.includes(column) ? 'dropped' : column === target ? 'target' : 'feature';
     const cells = columnOf(table, column);
-    const type = types[column] ?? null;
+    const type = ownField(types, column) ?? null;
     const as = (asked: ColumnType | null): ColumnReading =>
       readColumn(column, cells, { role, type: asked, comma, call: name });
     const reading = as(type);
