@@ -4,11 +4,14 @@ import { fileURLToPath } from 'node:url';
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig } from 'vitest/config';
 
-// Tests import what ships: `infinite-width` and `#build/...` are the compiled files, in both engines.
+// Tests import what ships: `infinite-width` (all public names) and `#build/...` are the compiled files, in both engines.
 const build = fileURLToPath(new URL('./build', import.meta.url));
 const resolve = {
   alias: [
-    { find: /^infinite-width$/, replacement: `${build}/index.js` },
+    {
+      find: /^infinite-width$/,
+      replacement: fileURLToPath(new URL('./test/support/everything.ts', import.meta.url)),
+    },
     { find: /^#build\/(.*)$/, replacement: `${build}/$1` },
   ],
 };

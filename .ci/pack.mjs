@@ -25,8 +25,12 @@ const list = (folder, ending) =>
     (path) => path.endsWith(ending) && !path.startsWith('.readable'),
   );
 
+/** The root and the subpaths of the package. */
+const PUBLIC = Object.values(
+  JSON.parse(readFileSync(join(build, '..', 'package.json'), 'utf8')).exports,
+).flatMap(({ default: path = '' }) => path.replace(/^\.\/build\/(.+)\.js$/, '$1') || []);
 /** What is loaded by name: the library, workers, the command line, the pages of the lab. */
-const ENTRIES = ['index', 'cluster', 'jobs/worker', 'cli/main', 'lab/main', 'lab/bench'];
+const ENTRIES = [...PUBLIC, 'jobs/worker', 'cli/main', 'lab/main', 'lab/bench'];
 /** What only entries use is part of them; the last one because it imports packages that need not be there. */
 const OF_ENTRIES = ['jobs/', 'cli/', 'demo/', 'papers/parametrization/', 'lab/', 'report/svg.js'];
 
@@ -61,7 +65,8 @@ async function rollModules() {
 const isBinary = (path) => path?.endsWith('.binary.js') || path?.endsWith(`${sep}binary.js`);
 
 /**
- * Minified. Calls that make the constants of a module are marked as free of side effects, which package.json says of every
+ * Without comments and with short local names; functions, classes and whatever a module shares keep their names, and a
+ * statement its line, so that a stack trace says where it happened and prints one short line. Calls that make the constants of a module are marked as free of side effects, which package.json says of every
  * module: without the marks a bundler that needs one function of a folder would keep them all.
  */
 async function minified(ts, code) {
@@ -83,28 +88,38 @@ async function minified(ts, code) {
   const result = await minify(marked, {
     module: true,
     ecma: 2020,
-    compress: { passes: 3 },
-    format: { comments: false, preserve_annotations: true },
+    compress: {
+      passes: 2,
+      toplevel: false,
+      keep_fnames: true,
+      keep_classnames: true,
+      sequences: false,
+      inline: 1,
+    },
+    mangle: { toplevel: false, keep_fnames: true, keep_classnames: true },
+    format: { comments: /@license/, preserve_annotations: true, beautify: true, indent_level: 0 },
   });
   return result.code;
 }
 
-/** All types that a user can reach, in one file: index.d.ts. */
+/** All types that a user can reach: a file for every public one, and what they share. */
 async function rollTypes() {
   const [{ rollup }, { dts }] = await Promise.all([import('rollup'), import('rollup-plugin-dts')]);
-  const input = Object.fromEntries(['index', 'cluster'].map((name) => [name, join(build, `${name}.d.ts`)]));
+  const input = Object.fromEntries(PUBLIC.map((entry) => [entry, join(build, `${entry}.d.ts`)]));
   const external = (name) => !/^[./]/.test(name) && !name.startsWith(build);
   const bundle = await rollup({ input, plugins: [dts()], external });
   const { output } = await bundle.generate({
     format: 'es',
-    chunkFileNames: 'types.d.ts',
     entryFileNames: '[name].d.ts',
+    chunkFileNames: 'types/[name].d.ts',
   });
   for (const path of list(build, '.d.ts')) keep(path, renameSync);
   const { default: ts } = await import('typescript');
-  const files = output.map(({ fileName, code }) => [fileName, code]);
-  for (const [path, code] of files) writeFileSync(join(build, path), smallerTypes(ts, code));
-  return files.map(([path]) => path);
+  for (const { fileName, code } of output) {
+    mkdirSync(dirname(join(build, fileName)), { recursive: true });
+    writeFileSync(join(build, fileName), smallerTypes(ts, code));
+  }
+  return output.map(({ fileName }) => fileName);
 }
 
 /** Members for this package alone leave; one space of indentation; a paragraph of documentation on one line. */

@@ -1,6 +1,7 @@
 // The empirical NTK (trace) from factors of the Jacobian against explicit Jacobians and their product, same net and data;
 // minima of CPU time.        node bench/empirical.mjs [samples] [width] [rounds]
-import { createEngine, createModel, empiricalNtk, planEmpiricalNtk, tensor } from '../build/index.js';
+import { planEmpiricalNtk } from '../build/empirical/index.js';
+import { createEngine, createModel, empiricalNtk, tensor } from '../build/index.js';
 import { slice } from '../build/wasm/engine.js';
 
 const [n = 24, width = 128, rounds = 3] = process.argv.slice(2).map(Number);

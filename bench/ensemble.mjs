@@ -1,20 +1,11 @@
 // The law of the ensemble against nets that were really trained, exact steps of gradient descent on all weights: how far
 // means and variances are off, in their sampling errors.
 //   node bench/ensemble.mjs [nets = 4000] [width = 1024] [steps = 8]
-import {
-  createEngine,
-  dense,
-  kernel,
-  leakyRelu,
-  maxLearningRate,
-  normal,
-  predict,
-  randomKey,
-  serial,
-  sgd,
-  tensor,
-  trainEnsemble,
-} from '../build/index.js';
+import { createEngine, kernel, predict, tensor, trainEnsemble } from '../build/index.js';
+import { normal, randomKey } from '../build/math/streams.js';
+import { dense, leakyRelu, serial } from '../build/net/layers.js';
+import { maxLearningRate } from '../build/predict/index.js';
+import { sgd } from '../build/training/index.js';
 
 const [nets = 4000, width = 1024, steps = 8] = process.argv.slice(2).map(Number);
 const engine = await createEngine({ variant: 'simd', workers: 'auto' });

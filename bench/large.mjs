@@ -2,7 +2,8 @@
 // time of each step on the clock and in CPU time of all threads (which other programs do not change), the peak memory of
 // the process and the residual of A X = B, A = X X^T / d + ridge I, by products with X alone.
 //   node bench/large.mjs [n = 20000] [d = 64] [workers = 2] [right-hand sides = 4]
-import { createEngine, tiledAddDiagonal, tiledCholesky, tiledGram, tiledSolve } from '../build/index.js';
+import { createEngine } from '../build/index.js';
+import { tiledAddDiagonal, tiledCholesky, tiledGram, tiledSolve } from '../build/math/index.js';
 import { uniform, randomKey } from '../build/math/random.js';
 
 const [n = 20_000, d = 64, workers = 2, r = 4] = process.argv.slice(2).map(Number);

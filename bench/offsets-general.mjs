@@ -1,6 +1,7 @@
 // Convolutional kernels by offset planes against the general propagation of the same tile: activations with and without a closed form,
 // layers of an NTK one by one. CPU time, the two taking turns, the minimum of each.   node bench/offsets-general.mjs [rounds] [--json]
-import { createEngine, inferShapes, parseNet, planKernel } from '../build/index.js';
+import { createEngine, parseNet, planKernel } from '../build/index.js';
+import { inferShapes } from '../build/net/layers.js';
 import { weightPaths } from '../build/kernel/propagation/frozen.js';
 import { computeTile } from '../build/kernel/tiles/tile.js';
 import { offsetTile } from '../build/kernel/offsets/tile.js';

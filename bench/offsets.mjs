@@ -3,7 +3,8 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { createEngine, inferShapes } from '../build/index.js';
+import { createEngine } from '../build/index.js';
+import { inferShapes } from '../build/net/layers.js';
 import { planOffsets } from '../build/kernel/offsets/plan.js';
 import { Executor } from '../build/kernel/offsets/executor.js';
 

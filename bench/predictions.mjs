@@ -1,13 +1,8 @@
 // What predictions cost beside their decompositions, CPU time of one process (ratios, not milliseconds, are the message).
 //   node bench/predictions.mjs [train rows] [test rows]
-import {
-  createEngine,
-  gpInference,
-  gradientDescentMse,
-  gradientDescentMseEnsemble,
-  matmul,
-  tensor,
-} from '../build/index.js';
+import { createEngine, tensor } from '../build/index.js';
+import { matmul } from '../build/math/index.js';
+import { gpInference, gradientDescentMse, gradientDescentMseEnsemble } from '../build/predict/index.js';
 import { solveTriangular } from '../build/math/cholesky.js';
 
 const [n = 1000, m = 400] = process.argv.slice(2).map(Number);

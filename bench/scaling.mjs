@@ -1,5 +1,8 @@
 // One-hidden-layer training against this run's own gemm, and the CI-size figure: node bench/scaling.mjs
-import { createEngine, golikovFigure, scalings, tensor, trainOneHidden, xorMixture } from '../build/index.js';
+import { xorMixture } from '../build/data/index.js';
+import { createEngine, scalings, tensor } from '../build/index.js';
+import { golikovFigure } from '../build/papers/index.js';
+import { trainOneHidden } from '../build/scaling/index.js';
 
 const engine = await createEngine({ variant: process.argv[2] ?? 'simd', workers: 0 });
 const seconds = async (fn) => {

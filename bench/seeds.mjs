@@ -1,6 +1,7 @@
 // Would several seeds of one net train faster in one gemm? Training steps of 16 seeds beside their matrix products alone,
 // one by one and with the first layer of all seeds stacked into one product: node bench/seeds.mjs
-import { createEngine, createModel, sgd, tensor, Trainer } from '../build/index.js';
+import { createEngine, createModel, tensor } from '../build/index.js';
+import { sgd, Trainer } from '../build/training/index.js';
 
 const engine = await createEngine({ variant: process.argv[2] ?? 'simd' });
 const SEEDS = 16;

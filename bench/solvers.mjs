@@ -1,7 +1,9 @@
 // Predictions of large train sets by each solver of `predict`: seconds and bytes of every stage, peak memory, score on
 // clean test targets, diagnostics.
 //   node bench/solvers.mjs [n = 5000] [solver = tiled|cg|nystrom|features] [workers = 2] [depth = 3] [tolerance] [rank]
-import { createEngine, dense, normal, predict, randomKey, relu, serial, tensor } from '../build/index.js';
+import { createEngine, predict, tensor } from '../build/index.js';
+import { normal, randomKey } from '../build/math/streams.js';
+import { dense, relu, serial } from '../build/net/layers.js';
 
 const [n = 5000, solver = 'tiled', workers = 2, depth = 3, tolerance, rank] = process.argv
   .slice(2)

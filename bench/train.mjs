@@ -1,5 +1,6 @@
 // Training steps against this run's own gemm, interleaved and by processor time: node bench/train.mjs
-import { createEngine, createModel, sgd, tensor, Trainer } from '../build/index.js';
+import { createEngine, createModel, tensor } from '../build/index.js';
+import { sgd, Trainer } from '../build/training/index.js';
 
 const engine = await createEngine({ variant: process.argv[2] ?? 'simd' });
 const seconds = (fn) => {

@@ -2,7 +2,8 @@
 // Points lie in shared memory, which tiledGram reads without a copy.
 //   node bench/workers.mjs [rounds] [n of gram] [n of cholesky] [images of a convolutional kernel]      n = 0: left out
 import { availableParallelism } from 'node:os';
-import { createEngine, kernel, tiledCholesky, tiledGram } from '../build/index.js';
+import { createEngine, kernel } from '../build/index.js';
+import { tiledCholesky, tiledGram } from '../build/math/index.js';
 import { tiledAddDiagonal } from '../build/math/tiled.js';
 
 const [rounds = 3, gramSize = 4096, choleskySize = 4096, images = 40] = process.argv.slice(2).map(Number);

@@ -1,5 +1,6 @@
 // The examples of README and docs as a reader copies them: code runs from top to bottom of its page, commands in one folder.
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -84,18 +85,24 @@ const pages: readonly Page[] = [
   { page: 'docs/beyond-the-limit.md' },
 ];
 
+/** The files behind the package's root and its subpaths. */
+const EXPORTS = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).exports as Record<
+  string,
+  { readonly default: string }
+>;
+const PUBLIC = Object.values(EXPORTS).flatMap((entry) => entry.default ?? []);
+
 /** Blocks inside one another, so that names of earlier ones hold and may be used again; library names need no import. */
 function program(blocks: readonly Block[], { given = '', smaller = [] }: Page): string {
-  const library = JSON.stringify(pathToFileURL(join(root, 'build', 'index.js')));
+  const modules = PUBLIC.map((path) => `await import(${JSON.stringify(pathToFileURL(join(root, path)))})`);
   let code = blocks
-    .map(({ text }) => text.replace(/^import .*?from 'infinite-width'.*?$/gms, ''))
+    .map(({ text }) => text.replace(/^import .*?from 'infinite-width[^']*'.*?$/gms, ''))
     .join('\n{\n');
   for (const [large, small] of smaller) {
     expect(code).toContain(large);
     code = code.replaceAll(large, small);
   }
-  return `import * as library from ${library};
-    Object.assign(globalThis, library);
+  return `Object.assign(globalThis, ${modules.join(', ')});
     ${given}
     await (async () => {{ ${code} ${'}'.repeat(blocks.length)}})();
     process.exit();`;
@@ -113,12 +120,15 @@ describe('code', () => {
   });
 
   it('imports what there is', async () => {
-    const library: object = await import('infinite-width');
     for (const { page } of pages)
       for (const { text } of await blocksOf(page))
-        for (const [, names] of text.matchAll(/^import \{([^}]*)\} from 'infinite-width'/gm))
+        for (const [, names, path] of text.matchAll(/^import \{([^}]*)\} from 'infinite-width([^']*)'/gm)) {
+          const file = EXPORTS[`.${path!}`]?.default;
+          expect(file, `${page} imports infinite-width${path!}`).toBeTruthy();
+          const module = (await import(/* @vite-ignore */ pathToFileURL(join(root, file!)).href)) as object;
           for (const name of names!.split(',').map((part) => part.trim()))
-            if (name) expect(Object.keys(library), `${page} imports ${name}`).toContain(name);
+            if (name) expect(Object.keys(module), `${page} imports ${name} from ${path!}`).toContain(name);
+        }
   });
 });
 

@@ -5,7 +5,9 @@
 // calibration: the expected error of probabilities, or the coverage of 90 % intervals in each third of the predictions.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { crossValidate, createEngine, loadDigits, parseTable } from '../../build/index.js';
+import { loadDigits } from '../../build/data/index.js';
+import { createEngine } from '../../build/index.js';
+import { crossValidate, parseTable } from '../../build/predict/index.js';
 
 const [given, ...groups] = process.argv.slice(2);
 const folder = given ?? new URL('../../test/predict/data', import.meta.url).pathname;

@@ -1,3 +1,7 @@
+/**
+ * Data in and out: npy, npz, CSV, IDX, CIFAR, kernel files, the embedded digits and synthetic sets.
+ * @module
+ */
 export { readNpy, writeNpy } from './npy.js';
 export { readNpz, writeNpz, type Npz, type ReadNpzOptions } from './npz.js';
 export { loadKernel, saveKernel, type KernelProvenance, type SavedKernel } from './kernel-file.js';

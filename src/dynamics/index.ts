@@ -1,3 +1,7 @@
+/**
+ * Training beyond a fixed kernel: catapult, hierarchy, order and chaos, spectra, lazy and rich, double descent.
+ * @module
+ */
 export {
   catapult,
   catapultPhase,

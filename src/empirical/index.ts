@@ -1,3 +1,7 @@
+/**
+ * Kernels of finite nets with given parameters, their products, Monte Carlo estimates and Taylor models.
+ * @module
+ */
 export {
   empiricalNngp,
   empiricalNtk,

@@ -2,19 +2,21 @@
 import { usesFunctions } from '../layers/registry.js';
 import { foldIn, randomKey } from '../math/random.js';
 import { asTensor, type Tensor, type TensorLike } from '../math/tensor.js';
-import type { KernelName } from '../kernel/index.js';
+import type { KernelGet, KernelName, KernelResult } from '../kernel/index.js';
+import { checkNames } from '../kernel/tiles/checks.js';
 import { parseNet, type NetDocument } from '../net/document.js';
 import type { Layer } from '../layers/vocabulary.js';
 import { createModel } from '../net/model.js';
 import { defineJob, knownFields, type Engine, type Fields, type Job } from '../wasm/engine.js';
 import { empiricalNngp, empiricalNtk } from './kernels.js';
 
-export interface MonteCarloOptions {
+export interface MonteCarloOptions<G extends KernelGet = readonly ['nngp', 'ntk']> {
   /** Most draws of the weights; default 256. */
   readonly samples?: number;
   /** Whole number from 0 to 2^32; default 0. The same seed gives the same bits for any number of workers. */
   readonly seed?: number;
-  readonly get?: readonly KernelName[];
+  /** Which kernels; default both. */
+  readonly get?: G;
   /** Edge weights (n, v, v) of aggregate layers for x1 and x2; default: the identity. */
   readonly pattern1?: TensorLike | null;
   readonly pattern2?: TensorLike | null;
@@ -29,11 +31,10 @@ export interface MonteCarloEstimate {
   /** Standard error of every entry of the mean. */
   readonly standardError: Tensor;
 }
-export interface MonteCarloResult {
-  readonly nngp?: MonteCarloEstimate;
-  readonly ntk?: MonteCarloEstimate;
-  readonly samples: number;
-}
+/** Estimates of the kernels asked for, and how many draws they are made of. */
+export type MonteCarloResult<G extends KernelGet = readonly ['nngp', 'ntk']> = {
+  readonly [K in keyof KernelResult<G>]: MonteCarloEstimate;
+} & { readonly samples: number };
 
 interface ChunkParams {
   readonly net: Layer;
@@ -117,15 +118,16 @@ const MONTE_CARLO_OPTIONS: Fields<MonteCarloOptions> = {
  * widths; the infinite-width kernel differs by O(1/width). Dropout layers in mode 'train' draw masks. x2 = null means x1
  * with itself.
  */
-export async function monteCarloKernel(
+export async function monteCarloKernel<const G extends KernelGet = readonly ['nngp', 'ntk']>(
   engine: Engine,
   net: NetDocument,
   x1: TensorLike,
   x2: TensorLike | null = null,
-  options: MonteCarloOptions = {},
-): Promise<MonteCarloResult> {
+  options: MonteCarloOptions<G> = {},
+): Promise<MonteCarloResult<G>> {
   knownFields('monteCarloKernel', options, MONTE_CARLO_OPTIONS);
-  const { samples = 256, seed = 0, get = ['nngp', 'ntk'], targetRelativeError = 0, signal } = options;
+  const { samples = 256, seed = 0, targetRelativeError = 0, signal } = options;
+  const get = checkNames(options.get);
   if (!Number.isSafeInteger(samples) || samples < 2) {
     throw new RangeError(`monteCarloKernel: samples must be a whole number >= 2, got ${samples}.`);
   }
@@ -161,7 +163,7 @@ export async function monteCarloKernel(
     const error = squares.map((value) => Math.sqrt(value / (count - 1) / count));
     return [name, { kernel: { data: mean, shape }, standardError: { data: error, shape } }];
   });
-  return { ...(Object.fromEntries(estimates) as Omit<MonteCarloResult, 'samples'>), samples: done };
+  return { ...Object.fromEntries(estimates), samples: done } as unknown as MonteCarloResult<G>;
 }
 
 function relativeError({ mean, squares, count }: Moments): number {

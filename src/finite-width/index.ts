@@ -1,3 +1,7 @@
+/**
+ * Corrections to the limit for nets of finite width, and how wide is wide enough.
+ * @module
+ */
 export {
   finiteWidthCorrections,
   planFiniteWidth,

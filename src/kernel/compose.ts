@@ -14,14 +14,14 @@ import {
 import { compileLayer, inputFacts, type CompiledLayer } from './propagation/compiled-net.js';
 import { frozenPaths } from './propagation/frozen.js';
 import { usedConstant } from './propagation/input.js';
-import { KERNEL_OPTIONS, type KernelOptions, type KernelResult } from './kernel.js';
+import { KERNEL_OPTIONS, type KernelGet, type KernelOptions, type KernelResult } from './kernel.js';
 import { headJob, positionsOf, trunkJob, type KernelState, type StateCall } from './tiles/state-jobs.js';
 import { wantedOutput } from './tiles/tile.js';
 
-type StateOptions = Omit<KernelOptions, 'tile'>;
+type StateOptions<G extends KernelGet = KernelGet> = Omit<KernelOptions<G>, 'tile'>;
 const { tile: _tile, ...STATE_OPTIONS } = KERNEL_OPTIONS;
 const { dtype: _dtype, maskConstant: _mask, ...CONTINUE_OPTIONS } = STATE_OPTIONS;
-type ContinueOptions = Omit<StateOptions, 'dtype' | 'maskConstant'>;
+type ContinueOptions<G extends KernelGet> = Omit<StateOptions<G>, 'dtype' | 'maskConstant'>;
 
 /**
  * The state after `net`, for `continueKernel` with one or many nets that go on from there. A trunk may end with sOut > 1.
@@ -62,12 +62,12 @@ export async function kernelState(
  * NNGP and NTK of the net of `state` followed by `net`: those of `serial(state.net, net)`, whose first part is not run
  * again. Paths in `frozen` and in errors are those of `net`. RangeError where the state is damaged, or lacks what `net` needs.
  */
-export async function continueKernel(
+export async function continueKernel<const G extends KernelGet = readonly ['nngp', 'ntk']>(
   engine: Engine,
   state: KernelState,
   net: NetDocument,
-  options: ContinueOptions = {},
-): Promise<KernelResult> {
+  options: ContinueOptions<G> = {},
+): Promise<KernelResult<G>> {
   knownFields('continueKernel', options, CONTINUE_OPTIONS);
   const { trunk, facts } = checkState(state);
   const next = parseLayer(net, '');
@@ -89,7 +89,7 @@ export async function continueKernel(
   const common = callOf(engine, node, options, { dtype, ntk: names.includes('ntk'), samples });
   const call = { ...common, net: next, diagonalSpatial: wanted, state, facts };
   const result = await runRows(engine, headJob, call, options, nngp.shape as [number, number, ...number[]]);
-  return Object.fromEntries(names.map((name) => [name, result[name]])) as unknown as KernelResult;
+  return Object.fromEntries(names.map((name) => [name, result[name]])) as unknown as KernelResult<G>;
 }
 
 interface Asked {

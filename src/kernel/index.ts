@@ -1,7 +1,12 @@
+/**
+ * NNGP and NTK of infinitely wide nets: whole, by tiles, by layers, in parts, and their derivatives.
+ * @module
+ */
 export type { KernelName } from './tiles/checks.js';
 export {
   kernel,
   kernelTiles,
+  type KernelGet,
   type KernelOptions,
   type KernelProgress,
   type KernelResult,

@@ -32,9 +32,12 @@ export interface KernelProgress {
   readonly secondsLeft: number;
 }
 
-export interface KernelOptions {
+/** What `get` may be: one kernel or a list of kernels. */
+export type KernelGet = KernelName | readonly KernelName[];
+
+export interface KernelOptions<G extends KernelGet = readonly ['nngp', 'ntk']> {
   /** Which kernels; default both. Without `ntk` the work is about half. */
-  readonly get?: readonly KernelName[] | KernelName;
+  readonly get?: G;
   /** Default: `f32` for Float32Array inputs, else `f64`. */
   readonly dtype?: 'f32' | 'f64';
   /** Entries of the inputs equal to it are masked (variable-length inputs); may be NaN. */
@@ -57,23 +60,29 @@ export interface KernelOptions {
   readonly onProgress?: (progress: KernelProgress) => void;
 }
 
-export interface KernelTilesOptions extends KernelOptions {
+export interface KernelTilesOptions<G extends KernelGet = readonly ['nngp', 'ntk']> extends KernelOptions<G> {
   /** Leaves out tiles that are there already, such as those an earlier run has written. */
   readonly skip?: (rows: TilePlace['rows'], columns: TilePlace['columns']) => boolean;
 }
 
-/** Kernels of one output channel, (n1, n2) or, with spatial axes, (n1, n2, X, X', Y, Y'). */
-export interface KernelResult {
-  readonly nngp: Tensor;
-  /** Absent unless asked for. */
-  readonly ntk: Tensor;
-}
+/** The names that a `get` asks for; a list not known when the program is compiled may hold either. */
+type Asked<G extends KernelGet> = [G] extends [readonly (infer N extends KernelName)[]]
+  ? number extends G['length']
+    ? { readonly [K in N]?: Tensor }
+    : { readonly [K in N]: Tensor }
+  : { readonly [K in G & KernelName]: Tensor };
+
+/**
+ * Kernels of one output channel, (n1, n2) or, with spatial axes, (n1, n2, X, X', Y, Y'): those that were asked for,
+ * `KernelResult<'ntk'>` has no `nngp`.
+ */
+export type KernelResult<G extends KernelGet = readonly ['nngp', 'ntk']> = Asked<G>;
 
 /** A tile of a kernel matrix: rows and columns [start, end) of the whole. */
-export interface KernelTile extends KernelResult {
+export type KernelTile<G extends KernelGet = readonly ['nngp', 'ntk']> = KernelResult<G> & {
   readonly rows: readonly [number, number];
   readonly columns: readonly [number, number];
-}
+};
 
 interface Call {
   readonly net: Layer;
@@ -109,13 +118,13 @@ export const KERNEL_OPTIONS: Fields<KernelOptions> = {
  * samples** (identical variables are treated as such). Inputs are (n, ...spatial, channels).
  * Throws RangeError where a layer has no infinite limit (named by its path), NumericalError on overflow.
  */
-export async function kernel(
+export async function kernel<const G extends KernelGet = readonly ['nngp', 'ntk']>(
   engine: Engine,
   net: NetDocument,
   x1: TensorLike,
   x2: TensorLike | null = null,
-  options: KernelOptions = {},
-): Promise<KernelResult> {
+  options: KernelOptions<G> = {},
+): Promise<KernelResult<G>> {
   knownFields('kernel', options, KERNEL_OPTIONS);
   const call = prepare(engine, net, x1, x2, options);
   const shape = outputShape(call, call.x1.shape[0]!, (call.x2 ?? call.x1).shape[0]!);
@@ -142,20 +151,20 @@ export async function kernel(
     }
   };
   await runTiles(engine, call, options, onTile);
-  return pick(result, options, shape, call);
+  return pick<G>(result, options, shape, call);
 }
 
 /**
  * The tiles of a kernel matrix as they are done; with x2 = null only those on and below the diagonal. Errors as of
  * `kernel`.
  */
-export async function* kernelTiles(
+export async function* kernelTiles<const G extends KernelGet = readonly ['nngp', 'ntk']>(
   engine: Engine,
   net: NetDocument,
   x1: TensorLike,
   x2: TensorLike | null = null,
-  options: KernelTilesOptions = {},
-): AsyncGenerator<KernelTile> {
+  options: KernelTilesOptions<G> = {},
+): AsyncGenerator<KernelTile<G>> {
   knownFields('kernelTiles', options, { ...KERNEL_OPTIONS, skip: true });
   const all = await withSphere(engine, prepare(engine, net, x1, x2, options));
   const { skip } = options;
@@ -173,17 +182,17 @@ export async function* kernelTiles(
       const shape = outputShape(call, place.rows[1] - place.rows[0], place.columns[1] - place.columns[0]);
       const map = new Map<KernelName, Tensor>([['nngp', { data: tile.nngp, shape }]]);
       if (tile.ntk) map.set('ntk', { data: tile.ntk, shape });
-      yield { rows: place.rows, columns: place.columns, ...pick(map, options, shape, call) };
+      yield { rows: place.rows, columns: place.columns, ...pick<G>(map, options, shape, call) };
     }
   }
 }
 
-function pick(
+function pick<G extends KernelGet>(
   found: ReadonlyMap<KernelName, Tensor>,
-  { get = ['nngp', 'ntk'] }: KernelOptions,
+  { get = ['nngp', 'ntk'] }: KernelOptions<KernelGet>,
   shape: readonly number[],
   { params }: Call,
-): KernelResult {
+): KernelResult<G> {
   const names = typeof get === 'string' ? [get] : get;
   const none = (): Tensor => ({
     data: params.dtype === 'f32' ? new Float32Array(0) : new Float64Array(0),
@@ -191,7 +200,7 @@ function pick(
   });
   return Object.fromEntries(
     names.map((name) => [name, found.get(name) ?? none()]),
-  ) as unknown as KernelResult;
+  ) as unknown as KernelResult<G>;
 }
 
 /** @internal the call with a table of the net where all inputs have one norm and it pays. */
@@ -203,7 +212,7 @@ export async function withSphere(engine: Engine, call: Call): Promise<Call> {
 async function runTiles(
   engine: Engine,
   prepared: Call,
-  options: KernelOptions,
+  options: KernelOptions<KernelGet>,
   onTile: (place: TilePlace, tile: TileResult) => void,
 ): Promise<void> {
   const call = await withSphere(engine, prepared);
@@ -221,7 +230,7 @@ async function runTiles(
 }
 
 /** @internal */
-export function reporter(call: Call, { onProgress }: KernelOptions): (place: TilePlace) => void {
+export function reporter(call: Call, { onProgress }: KernelOptions<KernelGet>): (place: TilePlace) => void {
   if (!onProgress) return () => {};
   const start = performance.now();
   const area = ({ rows, columns }: TilePlace): number =>
@@ -259,7 +268,7 @@ export function prepare(
   document: NetDocument,
   first: TensorLike,
   second: TensorLike | null,
-  options: KernelOptions,
+  options: KernelOptions<KernelGet>,
 ): Call {
   const net = parseNet(document);
   const [x1, x2] = checkInputs(first, second);
@@ -303,7 +312,7 @@ async function mapTiles(
   engine: Engine,
   call: Call,
   places: readonly TilePlace[],
-  options: KernelOptions,
+  options: KernelOptions<KernelGet>,
 ): Promise<TileResult[]> {
   try {
     const list = places.map((place) => tileParams(call, place, engine.workers > 0));
@@ -320,7 +329,7 @@ export function prepareTile(
   net: NetDocument,
   x1: TensorLike,
   x2: TensorLike | null,
-  options: KernelOptions,
+  options: KernelOptions<KernelGet>,
 ): TileParams {
   const call = prepare(engine, net, x1, x2, options);
   const { pattern1, pattern2, params } = call;

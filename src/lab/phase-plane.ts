@@ -1,12 +1,7 @@
 // The plane of scalings: what each point means, and finite nets trained under the chosen one.
-import {
-  explain,
-  trainOneHidden,
-  xorMixture,
-  type Classification,
-  type Engine,
-  type RunTrace,
-} from '../index.js';
+import { xorMixture } from '../data/index.js';
+import { type Classification, type Engine } from '../index.js';
+import { explain, trainOneHidden, type RunTrace } from '../scaling/index.js';
 import { Chart, draw } from './chart.js';
 import { button, choice, settled } from './controls.js';
 

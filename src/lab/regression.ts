@@ -1,21 +1,8 @@
 // Regression in one dimension: the exact law of the infinitely wide net, and finite nets trained beside it.
-import {
-  dense,
-  erf,
-  gpInference,
-  gradientDescentMseEnsemble,
-  kernel,
-  maxLearningRate,
-  relu,
-  serial,
-  sgd,
-  sin,
-  tensor,
-  trainJob,
-  type Engine,
-  type LayerDocument,
-  type Tensor,
-} from '../index.js';
+import { kernel, tensor, type Engine, type LayerDocument, type Tensor } from '../index.js';
+import { dense, erf, relu, serial, sin } from '../net/layers.js';
+import { gpInference, gradientDescentMseEnsemble, maxLearningRate } from '../predict/index.js';
+import { sgd, trainJob } from '../training/index.js';
 import { Chart, draw } from './chart.js';
 import { button, choice, range, settled } from './controls.js';
 

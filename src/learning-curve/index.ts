@@ -1,3 +1,7 @@
+/**
+ * Learning curves predicted from a kernel.
+ * @module
+ */
 export { eigenlearning, type Eigenlearning, type EigenlearningOptions } from './eigenlearning.js';
 export {
   learningCurve,

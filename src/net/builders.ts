@@ -1,12 +1,18 @@
 // Functions that write Net documents: `serial(dense(512), relu(), dense(1))` is exactly the JSON of the format (docs/nets.md).
 import { registerActivation, type ActivationDefinition } from '../layers/activation/functions.js';
+import type { ActivationLayer, LayerName, LayerOf, Slice } from '../layers/vocabulary.js';
 import { parseLayer, type LayerDocument, type NetDocument } from './document.js';
 
-/** Fields of a layer with defaults. Builders throw a RangeError that names the field, its rule and what was given. */
-export type LayerOptions = Readonly<Record<string, unknown>>;
+/**
+ * The fields of layer `N` that have defaults; `Given` are those that its builder takes by position. Builders throw a
+ * RangeError that names the field, its rule and what was given.
+ */
+export type LayerOptions<N extends LayerName, Given extends string = never> = {
+  readonly [K in Exclude<keyof LayerOf<N>, 'layer' | Given>]?: LayerOf<N>[K] | undefined;
+};
 
 /** A frozen layer document with the fields given; throws as parseNet does. */
-export function layer(name: string, fields: LayerOptions = {}): LayerDocument {
+export function layer(name: LayerName, fields: Readonly<Record<string, unknown>> = {}): LayerDocument {
   const document = freeze({ ...fields, layer: name }) as LayerDocument;
   parseLayer(document, '');
   const { layer: first, ...rest } = document;
@@ -50,12 +56,16 @@ export function identity(): LayerDocument {
  * x W wStd/sqrt(fan in) + bStd b on channels; `options`: wStd (1), bStd (null: no bias), parametrization ('ntk'; 'standard':
  * arXiv:2001.07301), s ([1, 1]), baseWidth (null).
  */
-export function dense(units: number, options: LayerOptions = {}): LayerDocument {
+export function dense(units: number, options: LayerOptions<'dense', 'units'> = {}): LayerDocument {
   return layer('dense', { units, ...options });
 }
-type ConvBuilder = (channels: number, filter: readonly number[], options?: LayerOptions) => LayerDocument;
+type ConvBuilder = (
+  channels: number,
+  filter: readonly number[],
+  options?: LayerOptions<'conv', 'channels' | 'filter'>,
+) => LayerDocument;
 const convBuilder =
-  (name: string): ConvBuilder =>
+  (name: 'conv' | 'convTranspose' | 'convLocal'): ConvBuilder =>
   (channels, filter, options = {}) =>
     layer(name, { channels, filter, ...options });
 /** `options`: strides (ones), padding ('VALID', 'SAME', 'CIRCULAR'), and those of `dense`. */
@@ -64,19 +74,29 @@ export const conv: ConvBuilder = convBuilder('conv');
 export const convTranspose: ConvBuilder = convBuilder('convTranspose');
 /** `conv` with weights of its own at every position. */
 export const convLocal: ConvBuilder = convBuilder('convLocal');
-type PoolBuilder = (window: readonly number[], options?: LayerOptions) => LayerDocument;
+type PoolBuilder<N extends 'avgPool' | 'sumPool'> = (
+  window: readonly number[],
+  options?: LayerOptions<N, 'window'>,
+) => LayerDocument;
 /**
  * h_t = phi(x_t W + h_(t-1) U + b) over the only spatial axis, time; `options`: activation (needed), uStd (1), returnSequences
  * (false: the last state), and those of `dense`.
  */
-export const rnn = (units: number, options: LayerOptions): LayerDocument =>
-  layer('rnn', { units, ...options });
+export const rnn = (
+  units: number,
+  options: LayerOptions<'rnn', 'units' | 'activation'> & {
+    readonly activation: LayerDocument | ActivationLayer;
+  },
+): LayerDocument => layer('rnn', { units, ...options });
 /** Means over windows; `options`: strides (ones, not the window), padding ('VALID'), normalizeEdges (false). */
-export const avgPool: PoolBuilder = (window, options = {}) => layer('avgPool', { window, ...options });
+export const avgPool: PoolBuilder<'avgPool'> = (window, options = {}) =>
+  layer('avgPool', { window, ...options });
 /** Sums over windows; `options`: strides (ones), padding ('VALID'). */
-export const sumPool: PoolBuilder = (window, options = {}) => layer('sumPool', { window, ...options });
+export const sumPool: PoolBuilder<'sumPool'> = (window, options = {}) =>
+  layer('sumPool', { window, ...options });
 /** Of finite nets: kernels by `monteCarloKernel`. */
-export const maxPool: PoolBuilder = (window, options = {}) => layer('maxPool', { window, ...options });
+export const maxPool: PoolBuilder<'sumPool'> = (window, options = {}) =>
+  layer('maxPool', { window, ...options });
 /** The mean over all positions. */
 export const globalAvgPool = (): LayerDocument => layer('globalAvgPool');
 /** The sum over all positions. */
@@ -84,77 +104,90 @@ export const globalSumPool = (): LayerDocument => layer('globalSumPool');
 /** Positions become channels. */
 export const flatten = (): LayerDocument => layer('flatten');
 /** Mean 0 and variance 1 over `axis` (default [-1], channels; all axes count, samples too); `eps` 1e-12. */
-export const layerNorm = (options: LayerOptions = {}): LayerDocument => layer('layerNorm', options);
+export const layerNorm = (
+  options: LayerOptions<'layerNorm', 'axis'> & { readonly axis?: number | readonly number[] } = {},
+): LayerDocument => layer('layerNorm', options);
 /** x / sqrt(eps + mean of x^2) over `axis` (default [-1]), without taking the mean off (arXiv:1910.07467); `eps` 1e-12. */
-export const rmsNorm = (options: LayerOptions = {}): LayerDocument => layer('rmsNorm', options);
+export const rmsNorm = (
+  options: LayerOptions<'rmsNorm', 'axis'> & { readonly axis?: number | readonly number[] } = {},
+): LayerDocument => layer('rmsNorm', options);
 /** Keeps an entry with probability `keep` and divides it by that; `mode` 'test': nothing. */
-export const dropout = (keep: number, options: LayerOptions = {}): LayerDocument =>
+export const dropout = (keep: number, options: LayerOptions<'dropout', 'keep'> = {}): LayerDocument =>
   layer('dropout', { keep, ...options });
 /** Self-attention over all positions (arXiv:2006.10540); `options` must name channels, keyChannels, valueChannels and heads. */
-export const attention = (options: LayerOptions): LayerDocument => layer('attention', options);
+export const attention = (
+  options: LayerOptions<'attention', AttentionSizes> & Pick<LayerOf<'attention'>, AttentionSizes>,
+): LayerDocument => layer('attention', options);
+type AttentionSizes = 'channels' | 'keyChannels' | 'valueChannels' | 'heads';
 /** y_j = sum_i x_i pattern_ij over `axis` (default: all spatial axes); the pattern is an argument of the call. */
-export const aggregate = (options: LayerOptions = {}): LayerDocument => layer('aggregate', options);
+export const aggregate = (
+  options: { readonly axis?: number | readonly number[] | null } = {},
+): LayerDocument => layer('aggregate', options);
 /** `shape`: one size per axis, samples and channels too, -1 keeps it; `options`: method ('linear', 'nearest'), antialias (true). */
-export const imageResize = (shape: readonly number[], options: LayerOptions = {}): LayerDocument =>
-  layer('imageResize', { shape, ...options });
+export const imageResize = (
+  shape: readonly number[],
+  options: LayerOptions<'imageResize', 'shape'> = {},
+): LayerDocument => layer('imageResize', { shape, ...options });
 /** Per spatial axis null (all), a number (the axis goes) or [start, stop, step] as in Python. */
-export const index = (slices: readonly unknown[]): LayerDocument => layer('index', { slices });
+export const index = (slices: readonly Slice[]): LayerDocument => layer('index', { slices });
 
-type Activation = (options?: LayerOptions) => LayerDocument;
+type Activation<N extends ActivationLayer['layer']> = [keyof LayerOptions<N>] extends [never]
+  ? () => LayerDocument
+  : (options?: LayerOptions<N>) => LayerDocument;
 const activation =
-  (name: string): Activation =>
-  (options = {}) =>
+  <N extends ActivationLayer['layer']>(name: N) =>
+  (options: LayerOptions<N> = {}): LayerDocument =>
     layer(name, options);
 /** max(x, 0). */
-export const relu: Activation = activation('relu');
+export const relu: Activation<'relu'> = activation('relu');
 /** |x|. */
-export const abs: Activation = activation('abs');
+export const abs: Activation<'abs'> = activation('abs');
 /** -1, 0 or 1. */
-export const sign: Activation = activation('sign');
+export const sign: Activation<'sign'> = activation('sign');
 /** (1 + erf(x / 2.402)) / 2, near the logistic function. */
-export const sigmoidLike: Activation = activation('sigmoidLike');
+export const sigmoidLike: Activation<'sigmoidLike'> = activation('sigmoidLike');
 /** e^(-x^2) sin x. */
-export const gabor: Activation = activation('gabor');
+export const gabor: Activation<'gabor'> = activation('gabor');
 /** a erf(b x) + c; a 1, b 1, c 0. */
-export const erf: Activation = activation('erf');
+export const erf: Activation<'erf'> = activation('erf');
 /** a sin(b x + c); a 1, b 1, c 0. */
-export const sin: Activation = activation('sin');
+export const sin: Activation<'sin'> = activation('sin');
 /** a cos(b x + c); a 1, b 1, c 0. */
-export const cos: Activation = activation('cos');
+export const cos: Activation<'cos'> = activation('cos');
 /** x (1 + erf(x / sqrt 2)) / 2; `approximate`: with tanh. */
-export const gelu: Activation = activation('gelu');
+export const gelu: Activation<'gelu'> = activation('gelu');
 /** sqrt(2) sin(sqrt(2 gamma) x + pi/4), whose NNGP is a Gaussian of the distance; gamma 1. */
-export const rbf: Activation = activation('rbf');
+export const rbf: Activation<'rbf'> = activation('rbf');
 /** a e^(b x); a 1, b 1. */
-export const exp: Activation = activation('exp');
+export const exp: Activation<'exp'> = activation('exp');
 /** a e^(b x^2); a 1, b -1. */
-export const gaussian: Activation = activation('gaussian');
+export const gaussian: Activation<'gaussian'> = activation('gaussian');
 /** Only a kernel: sqrt(k11 k22) e^(gamma (c + shift)) of the cosine c; gamma 1, shift -1. */
-export const expNormalized: Activation = activation('expNormalized');
+export const expNormalized: Activation<'expNormalized'> = activation('expNormalized');
 /** tanh x. */
-export const tanh: Activation = activation('tanh');
+export const tanh: Activation<'tanh'> = activation('tanh');
 /** 1 / (1 + e^-x). */
-export const sigmoid: Activation = activation('sigmoid');
+export const sigmoid: Activation<'sigmoid'> = activation('sigmoid');
 /** log(1 + e^x). */
-export const softplus: Activation = activation('softplus');
+export const softplus: Activation<'softplus'> = activation('softplus');
 /** x / (1 + e^-x). */
-export const swish: Activation = activation('swish');
+export const swish: Activation<'swish'> = activation('swish');
 /** x, below 0 alpha (e^x - 1); alpha 1 (Clevert et al. 2016). */
-export const elu: Activation = activation('elu');
+export const elu: Activation<'elu'> = activation('elu');
 /** elu with the constants of Klambauer et al. 2017. */
-export const selu: Activation = activation('selu');
+export const selu: Activation<'selu'> = activation('selu');
 /** x tanh(log(1 + e^x)). */
-export const mish: Activation = activation('mish');
+export const mish: Activation<'mish'> = activation('mish');
 /** x / (1 + |x|). */
-export const softsign: Activation = activation('softsign');
+export const softsign: Activation<'softsign'> = activation('softsign');
 /** min(max(x, -1), 1). */
-export const hardTanh: Activation = activation('hardTanh');
+export const hardTanh: Activation<'hardTanh'> = activation('hardTanh');
 /** min(max(x / 6 + 1/2, 0), 1) (Howard et al. 2019). */
-export const hardSigmoid: Activation = activation('hardSigmoid');
+export const hardSigmoid: Activation<'hardSigmoid'> = activation('hardSigmoid');
 /** x hardSigmoid(x). */
-export const hardSwish: Activation = activation('hardSwish');
+export const hardSwish: Activation<'hardSwish'> = activation('hardSwish');
 /** min(max(x, 0), 6). */
-export const relu6: Activation = activation('relu6');
+export const relu6: Activation<'relu6'> = activation('relu6');
 /** x, below 0 alpha x. */
 export const leakyRelu = (alpha: number): LayerDocument => layer('leakyRelu', { alpha });
 /** a min(x, 0) + b max(x, 0). */

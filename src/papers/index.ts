@@ -1,4 +1,7 @@
-// What papers show, made again: presets of their experiments and their figures as data.
+/**
+ * What papers show, made again: presets of their experiments and their figures as data.
+ * @module
+ */
 export {
   comparisonPanels,
   type FigurePanel,

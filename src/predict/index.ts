@@ -1,3 +1,7 @@
+/**
+ * Exact predictions of infinitely wide nets: closed forms, flows of any loss, Gaussian inference, large train sets and tables.
+ * @module
+ */
 export type { Times } from './layout.js';
 export type { DynamicsOptions } from './sweep.js';
 export {

@@ -1,3 +1,7 @@
+/**
+ * Results, figures (Vega-Lite), tables and report pages.
+ * @module
+ */
 export { asResult, createResult, RESULT_SCHEMA, type Provenance, type Result } from './result.js';
 export {
   lineFigure,

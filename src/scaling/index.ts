@@ -1,3 +1,7 @@
+/**
+ * How initial sizes and learning rates grow with width: classification, limits, training under scalings and measurements.
+ * @module
+ */
 export type { Exponent } from './theory/rational.js';
 export {
   golikov2020,

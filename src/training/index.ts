@@ -1,3 +1,7 @@
+/**
+ * Training finite nets: loops with records, ensembles, optimisers, one step at a time, and the largest stable rate.
+ * @module
+ */
 export { train, type Evaluation, type TrainOptions, type TrainRecord } from './train.js';
 export { trainJob, type TrainJobParams, type TrainJobResult, type TrainJobState } from './job.js';
 export {
@@ -7,3 +11,4 @@ export {
   type TrainEnsembleResult,
 } from './ensemble.js';
 export type { KernelTrace, Probe } from './probe.js';
+export * from '../net/optimization.js';

@@ -8,6 +8,7 @@ import {
   layerKernels,
   tensor,
   type Engine,
+  type KernelGet,
   type KernelOptions,
   type KernelResult,
   type KernelState,
@@ -206,7 +207,7 @@ describe('kernelState and continueKernel', () => {
     run: (state: KernelState) => Promise<unknown>,
     message: RegExp,
     net: NetDocument = serial(conv(), relu),
-    options: KernelOptions = {},
+    options: KernelOptions<KernelGet> = {},
   ): Promise<void> => {
     const state = await kernelState(engine, net, samples(1, 2, 3, 3, 2), null, options);
     await expect(run(state)).rejects.toThrow(message);

@@ -22,6 +22,7 @@ import {
   sum,
   sumPool,
   type Engine,
+  type LayerName,
   type NetDocument,
 } from 'infinite-width';
 import { kernelParameters } from '#build/kernel/derivatives/directions.js';
@@ -86,11 +87,11 @@ const SLOW = new Set(
     'hardSigmoid',
     'hardSwish',
     'relu6',
-  ].map((name) => JSON.stringify(layer(name))),
+  ].map((name) => JSON.stringify(layer(name as LayerName))),
 );
 
 describe('derivatives in wStd, bStd and base widths', () => {
-  const standard = { parametrization: 'standard' };
+  const standard = { parametrization: 'standard' as const };
   for (const [name, phi] of Object.entries(ACTIVATIONS)) {
     it(`through ${name}`, async () => {
       const last = dense(1, { wStd: 1.2, ...standard });

@@ -8,6 +8,7 @@ import {
   planKernel,
   tensor,
   type Engine,
+  type KernelGet,
   type KernelOptions,
   type NetDocument,
 } from 'infinite-width';
@@ -37,7 +38,7 @@ const values = (...shape: number[]) => {
 const [flat, line] = [values(2, 3), values(2, 4, 3)];
 const graph = tensor(new Float64Array(32).fill(0.25), [2, 4, 4]);
 
-type Case = [string, NetDocument, typeof flat, RegExp, KernelOptions?];
+type Case = [string, NetDocument, typeof flat, RegExp, KernelOptions<KernelGet>?];
 const CASES: readonly Case[] = [
   [
     'an activation after an activation',

@@ -144,7 +144,7 @@ describe('duals in code', () => {
 
 describe('baseWidth', () => {
   it('is the N of the kernel, and of finite nets of any width', async () => {
-    const standard = { parametrization: 'standard', wStd: 1.2, bStd: 0.3 };
+    const standard = { parametrization: 'standard' as const, wStd: 1.2, bStd: 0.3 };
     const x = random([3, 4], 1);
     const written = serial(dense(6, standard), relu(), dense(1, standard));
     const same = serial(dense(6, standard), relu(), dense(1, { ...standard, baseWidth: 6 }));

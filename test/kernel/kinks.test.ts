@@ -31,7 +31,7 @@ const OTHERS = [
   { layer: 'selu' },
   { layer: 'sign' },
 ];
-const act = ({ layer: name, ...fields }: { layer: string }) => layer(name, fields);
+const act = ({ layer: name, ...fields }: { layer: string }) => layer(name as 'relu', fields);
 
 describe('variances of zero', () => {
   // Points 0, 0 and x. T before phi is x x' + 1 (weights and bias), after it kappa' T; the last layer adds K + 1.

@@ -166,13 +166,13 @@ describe('kernels of recurrent layers', () => {
     await expect(kernel(engine, [rnn(4, options)], tensor(numbers(4, 1), [2, 2]))).rejects.toThrow(
       /layers\.0 \(rnn\): it needs one spatial axis, time/,
     );
-    expect(() => rnn(4, {})).toThrow(/needs "activation"/);
+    expect(() => rnn(4, {} as never)).toThrow(/needs "activation"/);
     expect(() => rnn(4, { activation: flatten() })).toThrow(/must be an activation/);
     await expect(kernel(engine, [rnn(4, options), relu()], x)).rejects.toThrow(
       /layers\.1 \(relu\) needs Gaussian/,
     );
     await expect(kernel(engine, [rnn(4, options), layerNorm()], x)).rejects.toThrow(RangeError);
-    const scaled = { ...options, parametrization: 'standard' };
+    const scaled = { ...options, parametrization: 'standard' as const };
     expect(() =>
       toJson([rnn(4, { ...scaled, s: [1, 8] }), dense(1, { parametrization: 'standard' })]),
     ).toThrow(/sIn = 1/);

@@ -2,7 +2,12 @@
 
 /** A module exporting `journey(workers)`: numbers of each part of the library, as one text. */
 export const JOURNEY = `
-import { createEngine, kernel, loadDigits, matmul, relu, dense, serial, tensor, createModel, gradientDescentMse, sgd, train, xorMixture } from 'infinite-width';
+import { createEngine, kernel, tensor, createModel, train } from 'infinite-width';
+import { loadDigits, xorMixture } from 'infinite-width/data';
+import { relu, dense, serial } from 'infinite-width/layers';
+import { matmul } from 'infinite-width/linalg';
+import { gradientDescentMse } from 'infinite-width/predict';
+import { sgd } from 'infinite-width/training';
 
 const hash = (data) => {
   let h = 0x811c9dc5;

@@ -62,7 +62,7 @@ async function matrix(run: KernelRun, name: 'nngp' | 'ntk'): Promise<ArrayLike<n
 
 async function expectWhole(run: KernelRun, spec: NewRun): Promise<void> {
   const want = await kernel(engine, spec.net, spec.x1, spec.x2, { ...spec.options, get: spec.get });
-  for (const name of spec.get) expect(await matrix(run, name)).toEqual(want[name].data);
+  for (const name of spec.get) expect(await matrix(run, name)).toEqual(want[name]!.data);
 }
 
 describe.each(Object.keys(others))('%s', (name) => {

@@ -1,6 +1,7 @@
 // The binary problems nets under scalings are trained on: the XOR mixture, and two classes of an image data set.
 import { xorMixture } from '../../data/index.js';
-import { foldIn, permutation, randomKey, tensor } from '../../math/index.js';
+import { foldIn, permutation, randomKey } from '../../math/streams.js';
+import { tensor } from '../../math/tensor.js';
 import type { BinaryProblem } from '../../scaling/index.js';
 import type { Engine } from '../../wasm/engine.js';
 import { UsageError } from '../errors.js';

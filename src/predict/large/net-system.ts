@@ -68,9 +68,14 @@ export class NetSystem {
   /** Writes M into zeroed tiles of the lower triangle. */
   async fill(tiles: TiledMatrix, { signal }: RunOptions = {}): Promise<void> {
     const side = sideOptions(this.train, null);
-    const options = { dtype: 'f64' as const, get: this.name, ...side, ...(signal ? { signal } : {}) };
+    const options = {
+      dtype: 'f64' as const,
+      get: [this.name] as readonly KernelName[],
+      ...side,
+      ...(signal ? { signal } : {}),
+    };
     for await (const tile of kernelTiles(this.engine, this.net, this.train.x, null, options)) {
-      const values = divided(tile[this.name].data as Float64Array, this.scale);
+      const values = divided(tile[this.name]!.data as Float64Array, this.scale);
       const width = tile.columns[1] - tile.columns[0];
       if (tile.rows[0] === tile.columns[0])
         for (let i = 0; i < width; i++) values[i * (width + 1)]! += this.added;

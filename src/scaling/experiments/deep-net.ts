@@ -189,7 +189,7 @@ function restore(trainer: Trainer, { epoch, state: { parameters, ...rest } }: Ru
 }
 
 function documentOf({ hiddenLayers, width, activation, init }: DeepRun): LayerDocument {
-  const options = { parametrization: 'standard', wStd: init.gain };
+  const options = { parametrization: 'standard' as const, wStd: init.gain };
   const hidden = Array.from({ length: hiddenLayers }, () => [
     dense(width, options),
     activation as LayerDocument,
