@@ -160,7 +160,7 @@ describe('commands', () => {
     const printed: string[] = [];
     for (const line of short)
       printed.push(await node([main, ...line.split(' ').slice(1), '--quiet', '--workers', '0']));
-    const promised = blocks.find(({ text }) => text.startsWith('150 rows'))!.text;
+    const promised = blocks.find(({ text }) => text.startsWith('on rows it did not see'))!.text;
     expect(printed.some((text) => text.startsWith(promised))).toBe(true);
     expect(printed.find((text) => text.includes('catapult\t'))).toMatch(
       /^2\.1\s+catapult\s+max loss 1\.105 at step 7\s+lambda 0\.8826$/m,

@@ -1,5 +1,6 @@
 // Where the queue is: Redis (or Valkey) or Postgres, both through BullMQ. Its packages are loaded when a queue is used.
 import { StoreError } from '../store/errors.js';
+import { optionalPackage } from '../store/optional.js';
 import type * as bullmq from 'bullmq';
 
 export type Bull = typeof bullmq;
@@ -31,10 +32,10 @@ export async function queueAddress(text: string): Promise<QueueAddress> {
   const password =
     url.password !== '' ? decodeURIComponent(url.password) : process.env['INFINITE_WIDTH_QUEUE_PASSWORD'];
   const shown = `${url.protocol}//${url.username ? `${url.username}@` : ''}${url.host}${url.pathname}`;
-  const bull = await packageNamed('bullmq', () => import('bullmq'));
+  const bull = await optionalPackage<typeof bullmq>('bullmq', 'queue');
   const username = decodeURIComponent(url.username);
   if (kind!.startsWith('postgres')) {
-    await packageNamed('pg', () => import('pg'));
+    await optionalPackage('pg', 'queue');
     const connection = {
       ...{ host: url.hostname, port: Number(url.port || 5432), database: url.pathname.slice(1) || username },
       ...(username ? { user: username } : {}),
@@ -46,7 +47,7 @@ export async function queueAddress(text: string): Promise<QueueAddress> {
     const backend = [bull.createPostgresBackend] as unknown as readonly [];
     return { shown, bull, options: { connection: connection as never }, backend };
   }
-  await packageNamed('ioredis', () => import('ioredis'));
+  await optionalPackage('ioredis', 'queue');
   const connection = {
     ...{ host: url.hostname, port: Number(url.port || 6379) },
     ...(username ? { username } : {}),
@@ -56,14 +57,4 @@ export async function queueAddress(text: string): Promise<QueueAddress> {
     retryStrategy: (turn: number) => Math.min(turn * 100, 2000),
   };
   return { shown, bull, options: { connection, prefix: url.pathname.slice(1) || PREFIX }, backend: [] };
-}
-
-async function packageNamed<T>(name: string, load: () => Promise<T>): Promise<T> {
-  try {
-    return await load();
-  } catch (error) {
-    throw new StoreError(
-      `queue: the package ${name} is needed and cannot be loaded (${(error as Error).message.split('\n', 1)[0]}). Run npm install ${name}.`,
-    );
-  }
 }

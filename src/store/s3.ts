@@ -1,6 +1,7 @@
 // A store in a bucket with the interface of S3: writing an object is atomic there, `If-None-Match: *` lets the first writer
 // win. Requests are signed by aws4fetch; keys come from the usual variables of the environment.
 import { StoreError } from './errors.js';
+import { optionalPackage } from './optional.js';
 import { checkKey, told, type Key, type Store } from './store.js';
 
 export interface S3Options {
@@ -32,9 +33,7 @@ export async function s3Store(address: string, options: S3Options = {}): Promise
     throw new StoreError(
       `store: ${address} needs keys. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and AWS_ENDPOINT_URL for another server than AWS.`,
     );
-  const { AwsClient } = await import('aws4fetch').catch(() => {
-    throw new StoreError('store: S3 needs the package aws4fetch. Run npm install aws4fetch.');
-  });
+  const { AwsClient } = await optionalPackage<typeof import('aws4fetch')>('aws4fetch', 'store');
   const sessionToken = options.sessionToken ?? env['AWS_SESSION_TOKEN'];
   const client = new AwsClient({
     ...{ accessKeyId, secretAccessKey, service: 's3', region, retries: 5 },

@@ -202,8 +202,8 @@ describe('bundles', () => {
     );
     const layers = await size("import { dense } from 'infinite-width/layers';\nconsole.log(dense(1));\n");
     const all = await size("import * as all from 'infinite-width';\nconsole.log(all);\n");
-    expect(one).toBeLessThan(15_000);
-    expect(factor).toBeLessThan(40_000);
+    expect(one).toBeLessThan(30_000); // `classify` knows nets of any depth, optimisers and the rules of both
+    expect(factor).toBeLessThan(50_000);
     expect(layers).toBeLessThan(20_000);
     expect(all).toBeGreaterThan(250_000);
   });
