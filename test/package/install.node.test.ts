@@ -204,7 +204,7 @@ describe('bundles', () => {
     const all = await size("import * as all from 'infinite-width';\nconsole.log(all);\n");
     expect(one).toBeLessThan(30_000); // `classify` knows nets of any depth, optimisers and the rules of both
     expect(factor).toBeLessThan(50_000);
-    expect(layers).toBeLessThan(20_000);
+    expect(layers).toBeLessThan(125_000); // a builder checks its fields by the registry, which holds every layer whole
     expect(all).toBeGreaterThan(250_000);
   });
 
