@@ -4,6 +4,8 @@ import { numberOf } from '../predict/table/csv.js';
 import { calibrationFigure, lineFigure, type Figure, type LineFigure } from '../report/index.js';
 import { COLOURS } from '../report/theme.js';
 
+const DRAWN = 10_000; // points of a figure; of more rows every so many-th is drawn
+
 /** Calibration, and for numbers the residuals over the predictions. `truth` are the true cells, row by row. */
 export function tableFigures(
   prediction: TablePrediction,
@@ -33,7 +35,8 @@ export function tableFigures(
   const residuals = truth.map((value, i) => numberOf(value) - mean[i]!); // NaN: the target is missing
   const order = [...mean.keys()]
     .filter((i) => !Number.isNaN(residuals[i]))
-    .sort((a, b) => mean[a]! - mean[b]!);
+    .sort((a, b) => mean[a]! - mean[b]!)
+    .filter((_, i, all) => i % Math.ceil(all.length / DRAWN) === 0);
   return [
     calibrationFigure({
       name: 'calibration',
@@ -54,7 +57,8 @@ export function tableFigures(
       {
         name: 'residuals',
         title: 'Errors over predictions',
-        caption: 'Target minus prediction, with two predicted standard deviations up and down.',
+        caption:
+          'Target minus prediction, with two predicted standard deviations up and down. At most 10,000 rows are drawn, evenly over the predictions.',
         panels: [
           {
             x: { label: 'prediction' },

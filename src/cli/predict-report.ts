@@ -54,7 +54,15 @@ export async function writePrediction(
   const settings = { ...options, out: undefined };
   const importance = validation?.importance ?? null;
   const folds = validation?.folds ?? null;
-  const data = { target: model.target, fit: report, metrics, folds, importance, dependence, prediction };
+  const data = {
+    target: model.target,
+    fit: report,
+    metrics,
+    folds,
+    importance,
+    dependence,
+    ...shownOf(prediction),
+  };
   const written = await writeReport(options.out, {
     title: `Prediction of ${model.target}`,
     lead: lead(found),
@@ -66,6 +74,36 @@ export async function writePrediction(
     tables: [...answerTables(found), summaryTable(report.summary), candidateTable(report)],
   });
   return [...files, ...written.files];
+}
+
+/** Predictions that result.json and report.html hold; predictions.csv holds all. */
+const SHOWN = 10_000;
+
+/** The first predictions, and how many there are. @internal */
+export function shownOf(prediction: TablePrediction | null): {
+  readonly prediction: TablePrediction | null;
+  readonly predictedRows: number;
+} {
+  const predictedRows = prediction?.rows ?? 0;
+  if (!prediction || predictedRows <= SHOWN) return { prediction, predictedRows };
+  const cut = (value: unknown): unknown => {
+    if (value instanceof Float64Array) return value.subarray(0, (value.length / predictedRows) * SHOWN);
+    return Array.isArray(value) && value.length === predictedRows ? value.slice(0, SHOWN) : value;
+  };
+  const shown = Object.entries(prediction).map(([key, value]) => [key, cut(value)] as const);
+  const intervals = prediction.intervals?.map(({ level, low, high }) => ({
+    level,
+    low: low.subarray(0, SHOWN),
+    high: high.subarray(0, SHOWN),
+  }));
+  return {
+    prediction: {
+      ...(Object.fromEntries(shown) as unknown as TablePrediction),
+      rows: SHOWN,
+      ...(intervals ? { intervals } : {}),
+    },
+    predictedRows,
+  };
 }
 
 /** Columns that name the rows: left out of the fit, kept beside the predictions. */

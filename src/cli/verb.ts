@@ -3,7 +3,7 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { jsonText } from '../report/result.js';
 import { createEngine, NumericalError, type Engine, type Variant } from '../wasm/engine.js';
 import type { ClusterOptions } from './cluster.js';
-import { messageOf } from './errors.js';
+import { messageOf, printable } from './errors.js';
 import { createProgress, silent, type Progress } from './progress.js';
 
 export interface CommonOptions {
@@ -126,7 +126,7 @@ async function makeEngine(
 }
 
 function print(outcome: Outcome, json: boolean): void {
-  const text = json ? jsonText(outcome.json, 2).trimEnd() : (outcome.text ?? '');
+  const text = json ? jsonText(outcome.json, 2).trimEnd() : printable(outcome.text ?? '');
   if (text) process.stdout.write(`${text}\n`);
 }
 

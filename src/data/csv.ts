@@ -1,6 +1,6 @@
 import { kindOf, knownFields, type Fields } from '../wasm/engine.js';
 import { tensor, type Tensor } from '../math/tensor.js';
-import { numberOf, parseRows } from '../predict/table/csv.js';
+import { numberOf, parseRows, withoutFormula } from '../predict/table/csv.js';
 
 export interface CsvOptions {
   /** What errors call the file. */
@@ -88,12 +88,18 @@ function numberAt(field: string, where: string): number {
   );
 }
 
-/** Rows as CSV text with a header; numbers in their shortest exact form. */
+/**
+ * Rows as CSV text with a header; numbers in their shortest exact form. Text that a spreadsheet would run as a formula
+ * (it begins with =, +, -, @ or a control character, and is no number) gets an apostrophe in front; readers of this
+ * package take it away again.
+ */
 export function writeCsv(
   columns: readonly string[],
   rows: readonly (readonly (string | number)[])[],
 ): string {
-  const quote = (field: string | number): string =>
-    typeof field === 'string' && /[",\n\r]/.test(field) ? `"${field.replaceAll('"', '""')}"` : String(field);
+  const quote = (field: string | number): string => {
+    const text = typeof field === 'string' ? withoutFormula(field) : String(field);
+    return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
   return [columns, ...rows].map((row) => `${row.map(quote).join(',')}\n`).join('');
 }

@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { request } from 'node:http';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { chromium, type Browser } from 'playwright';
@@ -34,6 +35,20 @@ it('serves the build and nothing else', async () => {
   for (const path of ['package.json', '..%2fpackage.json', '%2e%2e/package.json', 'lab', 'no.js', '%ff']) {
     expect((await fetch(url + path)).status).toBe(404);
   }
+});
+
+it('answers GET and HEAD to this machine only', async () => {
+  const status = (method: string, host: string): Promise<number> =>
+    new Promise((resolve, reject) =>
+      request(url, { method, headers: { host } }, (answer) => resolve(answer.resume().statusCode!))
+        .once('error', reject)
+        .end(),
+    );
+  expect(await status('HEAD', 'localhost:9000')).toBe(200);
+  expect(await status('GET', 'evil.example')).toBe(403);
+  expect(await status('GET', 'localhost.evil.example')).toBe(403);
+  for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS'])
+    expect(await status(method, '127.0.0.1')).toBe(405);
 });
 
 it('computes in the page: a limit, finite nets beside it, and what a click in the plane means', async () => {

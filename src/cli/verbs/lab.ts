@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { extname, join, normalize, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -50,8 +50,9 @@ export function registerLab(program: Command): void {
 
 function listen(port: number): Promise<Server> {
   const server = createServer((request, response) => {
-    void answer(request.url ?? '/').then(({ status, type, body }) => {
-      response.writeHead(status, { 'content-type': type, ...SECURITY }).end(body);
+    void answer(request).then(({ status, type, body }) => {
+      const allow = status === 405 ? { allow: 'GET, HEAD' } : {};
+      response.writeHead(status, { 'content-type': type, ...allow, ...SECURITY }).end(body);
     });
   });
   return new Promise((resolve, reject) => {
@@ -74,8 +75,14 @@ interface Answer {
   readonly body: string | Uint8Array;
 }
 
-async function answer(url: string): Promise<Answer> {
-  const missing = { status: 404, type: 'text/plain', body: 'not found' };
+/** Other names would let a page elsewhere read this server through a name that it points here (DNS rebinding). */
+const HOST = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i;
+
+async function answer({ method, headers, url = '/' }: IncomingMessage): Promise<Answer> {
+  const refused = (status: number, body: string): Answer => ({ status, type: 'text/plain', body });
+  if (!HOST.test(headers.host ?? '')) return refused(403, 'the lab answers to localhost and 127.0.0.1 only');
+  if (method !== 'GET' && method !== 'HEAD') return refused(405, 'the lab answers GET and HEAD only');
+  const missing = refused(404, 'not found');
   const path = pathOf(url);
   if (path === null) return missing;
   const file = normalize(join(BUILD, path === '/' ? 'lab/index.html' : path));

@@ -54,9 +54,21 @@ export function parseRows(text: string, name: string, delimiter = ''): FileRow[]
     throw new RangeError(
       `${name}: line ${rows[bad.row ?? 0]?.line ?? 1}: ${bad.message}. Repair the quotes of this row.`,
     );
+  for (const { cells } of rows)
+    for (let i = 0; i < cells.length; i++)
+      if (cells[i]!.charCodeAt(0) === APOSTROPHE) cells[i] = cells[i]!.replace(FORMULA, '$1');
   const kept = rows.filter(({ cells }) => cells.length > 1 || cells[0]!.trim() !== '');
   if (kept.length === 0) throw new RangeError(`${name}: the file is empty but for quotes.`);
   return kept;
+}
+
+const APOSTROPHE = 39;
+/** An apostrophe in front of what a spreadsheet would run as a formula. */
+const FORMULA = /^'('*\s*[=+@-]|'*[\t\r])/;
+
+/** Text as a cell that no spreadsheet runs; `parseRows` gives the text back. */
+export function withoutFormula(text: string): string {
+  return FORMULA.test(`'${text}`) && Number.isNaN(numberOf(text)) ? `'${text}` : text;
 }
 
 /** The separator with the most occurrences outside quotes in the first line that is not blank. */

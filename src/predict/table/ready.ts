@@ -15,6 +15,7 @@ import { outputsOf, type Task } from './target.js';
 export interface FitReport {
   readonly task: Task;
   readonly rows: number;
+  /** Numbers per row that the kernel sees: columns give several where they have levels, dates or holes. */
   readonly features: number;
   readonly method: 'nngp' | 'ntk';
   readonly net: NetDocument;
