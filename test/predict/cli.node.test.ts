@@ -34,8 +34,13 @@ describe('infinite-width predict', () => {
       ...fast,
     );
     expect(code).toBe(0);
-    const summary = JSON.parse(out) as { metrics: { accuracy: number }; files: string[] };
+    const summary = JSON.parse(out) as {
+      metrics: { accuracy: number };
+      report: object;
+      files: string[];
+    };
     expect(summary.metrics.accuracy).toBeGreaterThan(0.93);
+    expect(summary.report).toMatchObject({ columns: 4, features: 8 });
     for (const name of ['predictions.csv', 'model.json', 'result.json', 'report.html', 'calibration.vl.json'])
       expect(readdirSync(first)).toContain(name);
     const rows = readFileSync(join(first, 'predictions.csv'), 'utf8').trim().split('\n');

@@ -15,7 +15,9 @@ import { outputsOf, type Task } from './target.js';
 export interface FitReport {
   readonly task: Task;
   readonly rows: number;
-  /** Numbers per row that the kernel sees: columns give several where they have levels, dates or holes. */
+  /** Columns of the table that are learned from. */
+  readonly columns: number;
+  /** Numbers per row that the kernel sees: a column of numbers gives its value and its rank, others one per level. */
   readonly features: number;
   readonly method: 'nngp' | 'ntk';
   readonly net: NetDocument;
@@ -85,6 +87,7 @@ export async function makeReady(engine: Engine, file: ModelFile, run: SmootherOp
   const report: FitReport = {
     task: target.task,
     rows,
+    columns: encoder.readings.length,
     features: encoder.features,
     method,
     net,
