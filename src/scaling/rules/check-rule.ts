@@ -17,7 +17,8 @@ import { knownFields, knownWord, type Engine } from '../../wasm/engine.js';
 import { optimumShift, type OptimumShift } from '../experiments/optimum.js';
 import { widthSlope, type Slope } from '../experiments/slopes.js';
 import { runJobs, type LongCall } from '../one-hidden/train-one-hidden.js';
-import { toNumber, toRational } from '../theory/rational.js';
+import { widthPower } from '../theory/power.js';
+import { toNumber, toRational, type Rational } from '../theory/rational.js';
 import { tableFactors } from './apply.js';
 import { checkTable, type TableCheck } from './check-table.js';
 import { ruleJob, type LayerProbe, type RuleRun, type RuleTrace } from './check-job.js';
@@ -176,7 +177,7 @@ function sized(
 ): { net: LayerDocument; table: ScalingTable } {
   const first = sizes[0]!;
   const factor = size / first;
-  const alpha = toNumber(toRational(verdict.depth.alpha, 'alpha'));
+  const alpha = toRational(verdict.depth.alpha, 'alpha');
   const { net, parameters } =
     over === 'width'
       ? scaledNet({ net: baseNet(over, first), inputShape: [INPUTS], widthFactor: factor })
@@ -192,12 +193,8 @@ function sized(
   return { net, table };
 }
 
-/** factor^-alpha, by square roots for halves and quarters. */
-const depthPower = (factor: number, alpha: number): number =>
-  1 /
-  (factor ** Math.floor(alpha) *
-    (alpha % 1 >= 0.5 ? Math.sqrt(factor) : 1) *
-    (alpha % 0.5 >= 0.25 ? factor ** 0.25 : 1));
+/** @internal factor^-alpha, with the same bits in every engine. */
+export const depthPower = (factor: number, alpha: Rational): number => 1 / widthPower(factor, alpha);
 
 /**
  * Trains nets of growing width (or depth) by a rule and fits how sizes of pre-activations, their changes, updates in spectral
