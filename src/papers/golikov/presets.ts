@@ -6,7 +6,9 @@ import { scalings } from '../../scaling/theory/scalings.js';
 
 /** What both experiments take; sizes left out are those of `size`. */
 interface PresetOptions
-  extends LongCall, Pick<CompareOptions, 'journal' | 'onPlan' | 'batchSize' | 'seeds' | 'epochs'> {
+  extends
+    LongCall,
+    Pick<CompareOptions, 'journal' | 'onPlan' | 'batchSize' | 'shuffle' | 'seeds' | 'epochs'> {
   readonly data: BinaryProblem;
   readonly size?: 'ci' | 'paper';
   /** Rate of the reference net: 0.3 for the XOR mixture (default), 0.02 for images. */
@@ -33,7 +35,8 @@ export function sizeOf<T>(
 
 /** @internal */
 export const WIDTHS_OPTIONS: Fields<GolikovWidthsOptions> = {
-  ...{ data: true, size: true, widths: true, seeds: true, epochs: true, learningRate: true, batchSize: true },
+  ...{ data: true, size: true, widths: true, seeds: true, epochs: true, learningRate: true },
+  ...{ batchSize: true, shuffle: true },
   journal: true,
   onPlan: true,
   ...LONG_CALL,
