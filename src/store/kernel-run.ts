@@ -3,6 +3,7 @@
 import { prepare, withSphere, type KernelOptions } from '../kernel/kernel.js';
 import type { KernelName } from '../kernel/index.js';
 import { tileGrid, type TilePlace } from '../kernel/plan.js';
+import { blameInput } from '../kernel/tiles/checks.js';
 import { transposedSheets } from '../kernel/tiles/tile.js';
 import type { TileParams } from '../kernel/tiles/tile-params.js';
 import type { Tensor } from '../math/tensor.js';
@@ -83,6 +84,7 @@ const COMPARED: readonly (keyof RunDocument)[] = [
 export async function beginKernelRun(engine: Engine, store: Store, run: NewRun): Promise<KernelRun> {
   const { net, x1, x2, get, options, functions = '' } = run;
   const call = await withSphere(engine, prepare(engine, net, x1, x2, { ...options, get }));
+  blameInput(call.x1, call.x2, call.params.maskConstant); // before anything is written, tiles far away see no whole input
   const params = await encodeRecord(call.params);
   const { maskConstant, diagonalSpatial = false, frozen = [], tolerance } = options;
   const [n1, n2] = [x1.shape[0]!, (x2 ?? x1).shape[0]!];
