@@ -10,7 +10,7 @@ const resolve = {
   alias: [
     {
       find: /^infinite-width$/,
-      replacement: fileURLToPath(new URL('./test/support/everything.ts', import.meta.url)),
+      replacement: `${build}/index.js`,
     },
     { find: /^#build\/(.*)$/, replacement: `${build}/$1` },
   ],

@@ -1,67 +1,18 @@
-/**
- * What happens as a network gets wide: the nouns and the main verbs. Everything else is in the rooms: `infinite-width/layers`
- * writes nets, `infinite-width/linalg` is linear algebra, and so on (docs/architecture.md lists them).
- * @module
- */
-export { version } from './version.js';
-export { createEngine, supportedVariants, NumericalError, UnsupportedError } from './wasm/engine.js';
-export type { Engine, EngineOptions, JobPool, Variant } from './wasm/engine.js';
-export { tensor, type NestedArray, type Tensor, type TensorLike } from './math/tensor.js';
-export { parseNet, toJson, type LayerDocument, type Net, type NetDocument } from './net/document.js';
-export { createModel, Model, type CallInputs, type Gradients, type ModelOptions } from './net/model.js';
-export type { InitKind, LayerParameters, LayerParametersLike } from './net/parameters.js';
-export {
-  kernel,
-  kernelTiles,
-  planKernel,
-  type KernelGet,
-  type KernelName,
-  type KernelOptions,
-  type KernelPlan,
-  type KernelProgress,
-  type KernelResult,
-  type KernelTile,
-  type KernelTilesOptions,
-} from './kernel/index.js';
-export {
-  createPredictor,
-  fit,
-  loadModel,
-  predict,
-  type FitOptions,
-  type PredictCall,
-  type Predictor,
-  type TableModel,
-} from './predict/index.js';
-export {
-  empiricalNtk,
-  linearize,
-  monteCarloKernel,
-  type EmpiricalNtkOptions,
-  type MonteCarloOptions,
-  type MonteCarloResult,
-  type TaylorModel,
-} from './empirical/index.js';
-export {
-  train,
-  trainEnsemble,
-  type Evaluation,
-  type TrainEnsembleOptions,
-  type TrainEnsembleResult,
-  type TrainOptions,
-  type TrainRecord,
-} from './training/index.js';
-export {
-  classify,
-  compareScalings,
-  limitModel,
-  scaling,
-  scalings,
-  type Classification,
-  type CompareOptions,
-  type Comparison,
-  type LimitOptions,
-  type LimitResult,
-  type Scaling,
-  type ScalingSpec,
-} from './scaling/index.js';
+// Every public name in one module: the root and every subpath of the package. Tests, benches and scripts that run in this
+// repository import it; the package itself shows its root (`root.ts`) and its subpaths.
+export * from './root.js';
+export * from './data/index.js';
+export * from './dynamics/index.js';
+export * from './empirical/index.js';
+export * from './extrapolation/index.js';
+export * from './finite-width/index.js';
+export * from './kernel/index.js';
+export * from './net/layers.js';
+export * from './learning-curve/index.js';
+export * from './math/index.js';
+export * from './papers/index.js';
+export * from './predict/index.js';
+export * from './math/streams.js';
+export * from './report/index.js';
+export * from './scaling/index.js';
+export * from './training/index.js';

@@ -2,7 +2,7 @@
 import { benchCases } from '../speed/index.js';
 import { measureAll, rooflines, type MeasureOptions } from '../speed/measure.js';
 import { benchTable, type BenchReport } from '../speed/report.js';
-import { createEngine, version } from '../index.js';
+import { createEngine, version } from '../root.js';
 
 const find = <E extends HTMLElement>(id: string): E => document.querySelector<E>(`#${id}`)!;
 const [status, output, save] = [find('status'), find('table'), find<HTMLAnchorElement>('save')];

@@ -1,5 +1,5 @@
 // The page's start: one engine, the sections, and a line that says what is wrong when something is.
-import { createEngine, version } from '../index.js';
+import { createEngine, version } from '../root.js';
 import { startPlane } from './phase-plane.js';
 import { startRegression } from './regression.js';
 

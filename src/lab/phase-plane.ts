@@ -1,6 +1,6 @@
 // The plane of scalings: what each point means, and finite nets trained under the chosen one.
 import { xorMixture } from '../data/index.js';
-import { type Classification, type Engine } from '../index.js';
+import { type Classification, type Engine } from '../root.js';
 import { explain, trainOneHidden, type RunTrace } from '../scaling/index.js';
 import { Chart, draw } from './chart.js';
 import { button, choice, settled } from './controls.js';

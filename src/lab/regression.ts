@@ -1,5 +1,5 @@
 // Regression in one dimension: the exact law of the infinitely wide net, and finite nets trained beside it.
-import { kernel, tensor, type Engine, type LayerDocument, type Tensor } from '../index.js';
+import { kernel, tensor, type Engine, type LayerDocument, type Tensor } from '../root.js';
 import { dense, erf, relu, serial, sin } from '../net/layers.js';
 import { gpInference, gradientDescentMseEnsemble, maxLearningRate } from '../predict/index.js';
 import { sgd, trainJob } from '../training/index.js';
