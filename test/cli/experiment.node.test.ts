@@ -42,7 +42,7 @@ it('writes its result and figures, and goes on after a stop with the same number
   const whole = await run(`${small} --out whole`);
   expect(whole.code, whole.stderr).toBe(0);
   const result = JSON.parse(whole.stdout) as { training: unknown[]; files: string[] };
-  expect(result.training).toHaveLength(21);
+  expect(result.training).toHaveLength(18);
   for (const name of ['result.json', 'figure-3.svg', 'figure-3.vl.json', 'report.html'])
     await access(join(cwd, 'whole', name));
   expect(await readdir(join(cwd, 'whole'))).not.toContain('figure-1.svg');
@@ -52,7 +52,7 @@ it('writes its result and figures, and goes on after a stop with the same number
   expect(stopped.stderr).toContain('the same command goes on');
   const found = await readdir(join(cwd, 'parts', 'runs'));
   expect(found.length).toBeGreaterThanOrEqual(2);
-  expect(found.length).toBeLessThan(21);
+  expect(found.length).toBeLessThan(18);
   const { code, stdout } = await run(`${small} --out parts`);
   expect(code).toBe(0);
   expect((JSON.parse(stdout) as { training: unknown[] }).training).toEqual(result.training);
