@@ -279,8 +279,7 @@ export class Trainer {
     heap.write(this.model.theta, this.initial);
     try {
       if (!this.model.expansionPoint) return ' Lower the learning rate.';
-      const most = Math.min(this.samples, this.model.chunkSize);
-      const lambda = sharpness(this.model, this.#options, this.#factors.rates, most);
+      const lambda = sharpness(this.model, this.#options, this.#factors.rates);
       const beta = 'momentum' in this.optimizer ? this.optimizer.momentum : 0;
       return ` At the start a learning rate up to about ${((2 * (1 + beta)) / lambda).toPrecision(3)} is stable.`;
     } finally {
