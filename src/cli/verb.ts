@@ -1,4 +1,5 @@
 // What every verb shares: common options, the engine, progress, Ctrl-C, output and errors.
+import { setMaxListeners } from 'node:events';
 import { InvalidArgumentError, type Command } from 'commander';
 import { jsonText } from '../report/result.js';
 import { createEngine, NumericalError, type Engine, type Variant } from '../wasm/engine.js';
@@ -73,6 +74,7 @@ export function perform<O extends object>(
     const command = actionArgs.at(-1) as Command;
     const options = command.optsWithGlobals() as O & CommonOptions;
     const stop = new AbortController();
+    setMaxListeners(0, stop.signal); // every waiting job listens for the stop
     let kept = 'nothing';
     let engine = null as Promise<Engine> | null;
     const memoryBytes = Math.round(options.memory * 2 ** 30);

@@ -109,7 +109,7 @@ export async function beginKernelRun(engine: Engine, store: Store, run: NewRun):
     variant: engine.variant,
     version,
   };
-  const lock = await acquire(store);
+  const lock = await acquire(store, 5); // another driver of the same run holds it while it writes the inputs
   try {
     await store.sweep?.();
     if ((await store.has(RUN)) && (await same(store, document, run.resume)))

@@ -18,9 +18,20 @@ const LOCK = '/.lock';
 
 /**
  * Takes the lock of a store; `release` gives it back. That of a process of this machine that is gone is taken over. StoreError
- * naming the holder otherwise.
+ * naming the holder otherwise, after so many seconds.
  */
-export async function acquire(store: Store): Promise<{ release(): Promise<void> }> {
+export async function acquire(store: Store, seconds = 0): Promise<{ release(): Promise<void> }> {
+  for (const end = Date.now() + 1000 * seconds; ;) {
+    try {
+      return await take(store);
+    } catch (error) {
+      if (!(error instanceof StoreError) || Date.now() >= end) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+}
+
+async function take(store: Store): Promise<{ release(): Promise<void> }> {
   const mine: Holder = {
     host: hostname(),
     pid: process.pid,

@@ -197,7 +197,7 @@ it('a worker refuses the work of another version, variant or kernels and stops; 
         { jobId: 'other' },
       );
       await gone(workers.list[0]!);
-      expect(workers.list[0]!.exitCode).toBe(2);
+      expect(workers.list[0]!.exitCode).toBeGreaterThan(0);
       expect(workers.said('start')).toEqual([]);
       expect(['waiting', 'delayed']).toContain(await queue.getJobState('other'));
       await queue.remove('other');
