@@ -12,7 +12,7 @@ let problem: string[];
 let want: string;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'iw-chaos-'));
-  problem = problemIn(folder);
+  problem = problemIn(folder, 16);
   want = await alone(folder, problem);
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -73,7 +73,7 @@ it('Redis: 20 workers killed, and Redis itself', async () => {
       await sleep(1000);
       await redis.start();
     };
-    await chaos({ out: 'redis.zarr', url: redis.url, kills: 20, pause: 700, crash });
+    await chaos({ out: 'redis.zarr', url: redis.url, kills: 20, pause: 400, crash });
   } finally {
     await redis.stop();
   }
@@ -88,7 +88,7 @@ it('Postgres: 5 workers killed, and the server stopped at once', async () => {
       await sleep(1000);
       postgres.start();
     };
-    await chaos({ out: 'postgres.zarr', url: postgres.url, kills: 5, pause: 900, crash });
+    await chaos({ out: 'postgres.zarr', url: postgres.url, kills: 5, pause: 400, crash });
   } finally {
     postgres.stop();
   }

@@ -7,21 +7,18 @@ import { expect } from 'vitest';
 import { cli, type Said } from './servers.js';
 
 const SAME = { layer: 'conv', channels: 1, filter: [3, 3], padding: 'SAME' };
-const net = [
-  SAME,
-  { layer: 'relu' },
-  SAME,
-  { layer: 'relu' },
+const netOf = (depth: number): unknown[] => [
+  ...Array.from({ length: depth }, () => [SAME, { layer: 'relu' }]).flat(),
   { layer: 'globalAvgPool' },
   { layer: 'dense', units: 1 },
 ];
 export const SAMPLES = 108;
 export const TILES = 45;
 
-/** The options of the problem, with its files in `folder`. */
-export function problemIn(folder: string): string[] {
+/** The options of the problem, with its files in `folder`; tiles take longer with more convolutions. */
+export function problemIn(folder: string, depth = 2): string[] {
   const values = Float64Array.from({ length: SAMPLES * 64 }, (_, i) => Math.sin(1 + i * 12.9898));
-  writeFileSync(join(folder, 'net.json'), JSON.stringify(net));
+  writeFileSync(join(folder, 'net.json'), JSON.stringify(netOf(depth)));
   writeFileSync(join(folder, 'x.npy'), writeNpy(tensor(values, [SAMPLES, 8, 8, 1])));
   writeFileSync(
     join(folder, 'y.npy'),
