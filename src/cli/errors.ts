@@ -30,12 +30,12 @@ export function messageOf(error: unknown): string {
   }
   const message = error instanceof Error ? error.message || error.name : String(error);
   // What was given may hold anything; a terminal must not obey it.
-  return printable(message.split('\n', 1)[0]!);
+  return printable(message.split('\n', 1)[0]!).replaceAll('\t', '\\u0009');
 }
 
-/** Text whose control characters are spelt out; line ends stay. */
+/** Text whose control characters are spelt out; line ends and tabs stay. */
 export function printable(text: string): string {
-  return text.replace(/[^\P{Cc}\n]/gu, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return text.replace(/[^\P{Cc}\n\t]/gu, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 /** 2 when the caller can repair it by giving other arguments or files, 1 for everything else. */
